@@ -1,0 +1,48 @@
+// Names of things: an index, and for what is made and ended at run time a generation, so that a late message about the
+// former tenant of a slot is recognised as late.
+#pragma once
+#include <compare>
+#include <cstdint>
+#include <functional>
+
+namespace yard {
+
+// A thing that exists from start to end: a device, a pool, a model, a class.
+template <class Tag>
+struct Index {
+  std::uint32_t value = kNone;
+  static constexpr std::uint32_t kNone = 0xffff'ffff;
+  constexpr bool some() const { return value != kNone; }
+  constexpr auto operator<=>(const Index&) const = default;
+};
+
+// A thing that comes and goes: a sequence, a request, a run.
+template <class Tag>
+struct Handle {
+  std::uint32_t index = 0xffff'ffff;
+  std::uint32_t generation = 0;
+  constexpr std::uint64_t bits() const { return std::uint64_t{generation} << 32 | index; }
+  constexpr auto operator<=>(const Handle&) const = default;
+};
+
+using DeviceId = Index<struct DeviceTag>;  // numbered pool by pool, in the fleet's order
+using PoolId = Index<struct PoolTag>;
+using ModelId = Index<struct ModelTag>;
+using SloClassId = Index<struct SloClassTag>;
+using TenantId = Index<struct TenantTag>;
+using RegionId = Index<struct RegionTag>;
+using CostRow = Index<struct CostRowTag>;  // of CostTables
+
+using RequestId = Handle<struct RequestTag>;    // given by the loop: a slot of its slab
+using SequenceId = Handle<struct SequenceTag>;  // given by Core
+using RunId = Handle<struct RunTag>;            // index: the device, generation: its runs counted
+
+// The regions a request may run in; bit i is RegionId{i}. All ones: anywhere.
+struct RegionMask {
+  std::uint64_t bits = ~std::uint64_t{0};
+  constexpr bool has(RegionId r) const { return bits >> (r.value & 63) & 1; }
+  constexpr bool anywhere() const { return bits == ~std::uint64_t{0}; }
+  constexpr auto operator<=>(const RegionMask&) const = default;
+};
+
+}  // namespace yard

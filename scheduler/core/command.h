@@ -1,0 +1,96 @@
+// Everything a shard can ask for.
+//
+// A Command is a decision as a value; the loop performs it, and what came of it returns as an Event. Each one goes into
+// the decision hash field by field (never as raw bytes: padding is no decision).
+//
+// C1  A command names only what Core owns: its own sequences, leases, runs.
+// C2  Every Launch is answered by exactly one RunEnded, whatever happens in between.
+// C3  Spans live until the next apply() or poll().
+#pragma once
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+
+#include "scheduler/base/id.h"
+#include "scheduler/base/units.h"
+
+namespace yard {
+
+// ---- stepped devices
+// -----------------------------------------------------------------------------------------------------
+
+struct Slot {
+  SequenceId sequence;
+  RequestId request;
+  Tokens context;       // already in KV
+  Tokens prefill;       // to read in this run; 0: decoding
+  Tokens generated;     // before this run; the prefill that reaches prompt + generated emits the next one
+  Tokens output_limit;  // the device ends it with SlotFate::length when it has generated so many in all
+  Blocks granted;       // KV it may hold before the run must end
+  bool samples;         // false while the prompt is read only in part
+};
+
+// What kept more work from entering this run, for the report's "bound by".
+enum class BoundBy : std::uint8_t { work, sequences, kv, tokens };
+
+// Step these slots until something changes. A run with prefill in it is one step; a pure decode run is up to
+// `step_limit`.
+struct Launch {
+  RunId run;
+  DeviceId device;
+  std::uint32_t step_limit;
+  BoundBy bound_by;
+  std::span<const Slot> slots;
+};
+
+// The run ends at the next step boundary, at `now` at the earliest, with RunEnd::interrupted unless something else ends
+// it at that boundary. May cross the RunEnded on its way; it is then without effect.
+struct Interrupt {
+  RunId run;
+  DeviceId device;
+};
+
+// ---- callers
+// -------------------------------------------------------------------------------------------------------------
+
+enum class Outcome : std::uint8_t { done, cancelled, rejected, failed };
+enum class Reason : std::uint8_t {
+  none,
+  queue_full,
+  no_such_model,
+  no_region,
+  empty_prompt,
+  too_long,
+  shed,
+  device_lost,
+  device_failed
+};
+
+// What a request went through. Times are unset (Time::never()) where it did not get so far.
+struct Account {
+  Time arrival, admit = Time::never(), first_token = Time::never(), last_token = Time::never(), finish;
+  Tokens prompt, output;
+  std::uint32_t preemptions = 0;
+  DeviceId device;  // that served it last
+  SloClassId slo;
+  ModelId model;
+  TenantId tenant;
+};
+
+struct Finish {
+  RequestId request;
+  Outcome outcome;
+  Reason why;
+  Duration retry_after;  // 0: unknown
+  Account account;
+};
+
+using Command = std::variant<Launch, Interrupt, Finish>;
+static_assert(std::is_trivially_copyable_v<Command>);
+
+std::string_view name_of(Outcome);
+std::string_view name_of(Reason);
+std::string_view name_of(BoundBy);
+
+}  // namespace yard

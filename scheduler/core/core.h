@@ -1,0 +1,70 @@
+// The scheduler's mind: facts in, decisions out, and nothing else.
+//
+// Core is a state machine over values. It has no thread, clock, lock, file or random device, and allocates only in its
+// constructor; the live loop and the simulator drive the same object. One tick is: apply every waiting event, then
+// poll.
+//
+//   for (const Event& e : inbox.drain()) core.apply(e, now);
+//   for (const Command& c : core.poll(now)) perform(c);
+//   sleep_until(core.next_wakeup());
+//
+// Threads: one; whoever calls apply() owns the object.
+// Errors:  none leave here. A full bound is a Finish{rejected}; a broken invariant ends the process (CHECK).
+//
+// I1  submitted == done + cancelled + rejected + failed + in flight, after every poll.
+// I2  a sequence moves only along the transitions listed in sequence.h.
+// I3  `now` never goes back.
+// I4  KV blocks leased + free == total, per device.
+// I5  arrival <= admit <= first token <= finish, as far as it got.
+// I7  after poll no device idles beside a sequence that waits in its line or that fits it.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "scheduler/base/hash.h"
+#include "scheduler/base/rng.h"
+#include "scheduler/core/command.h"
+#include "scheduler/core/event.h"
+#include "scheduler/cost/step_cost.h"
+#include "topology/fleet_view.h"
+
+namespace yard {
+
+struct Ledger;     // ledger.h
+struct PolicySet;  // policy.h
+
+// All memory that Core will ever own follows from these (I10).
+struct Bounds {
+  std::uint32_t sequences = 1u << 20;    // waiting and running together; beyond it: Finish{rejected, queue_full}
+  std::uint32_t events_per_tick = 4096;  // applied between two polls
+  std::uint32_t steps_per_run = 256;     // of a pure decode run
+};
+
+class Core {
+ public:
+  // Requires: fleet and tables outlive the Core and do not change; changes come as events.
+  Core(const Bounds&, const FleetView&, const CostTables&, const PolicySet&, Seed);
+  ~Core();
+  Core(Core&&) noexcept;
+  Core& operator=(Core&&) noexcept;
+
+  // Takes in one fact. Cost: O(1), but for a run's end: O(slots).
+  void apply(const Event&, Time now) noexcept;
+
+  // Decides. Returns: the commands in the order to perform them, valid until the next call; empty when there is nothing
+  // to do, and then a second poll at the same `now` is empty too.
+  std::span<const Command> poll(Time now) noexcept;
+
+  // Returns: when poll() must be called even without news (a waiting request's patience); Time::never() if never.
+  Time next_wakeup() const noexcept;
+
+  const Ledger& ledger() const noexcept;
+  std::uint64_t hash() const noexcept;  // over every (tick, command) so far, in order
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace yard

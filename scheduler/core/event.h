@@ -1,0 +1,80 @@
+// Everything a shard can be told.
+//
+// An Event is a fact that has happened, as a value. It is trivially copyable; what varies in length (the slots of a
+// run) is a span that lives until Core::apply returns and is copied whole into the recording.
+//
+// Threads: made by any thread, applied by the shard's own.
+// E1  Facts only: what follows from them is Core's to say.
+// E2  No event tells an output length before that sequence has ended (I8).
+// E3  Facts about load carry the time of their measurement, not of their arrival (I9).
+// E4  Recorded events plus recorded ticks give back every command, bit for bit (I6).
+#pragma once
+#include <span>
+#include <type_traits>
+#include <variant>
+
+#include "scheduler/base/id.h"
+#include "scheduler/base/units.h"
+
+namespace yard {
+
+// ---- from callers
+// ------------------------------------------------------------------------------------------------------
+
+// A request at the door. Tokenising is done by the caller's thread, before this.
+struct Submitted {
+  RequestId request;  // not in use by another request in flight
+  ModelId model;
+  TenantId tenant;
+  SloClassId slo;
+  Tokens prompt;
+  Tokens max_output = Tokens::max();  // as the caller asked; max(): as many as the model and the KV pool can hold
+  RegionMask regions;                 // where it may run
+  Time arrival;                       // the caller's clock reading, mapped to the shard's epoch; never after `now`
+};
+
+struct CancelAsked {
+  RequestId request;
+};
+
+// ---- from stepped devices: Core forms their batches
+// ----------------------------------------------------------------------
+
+enum class SlotFate : std::uint8_t {
+  running,
+  stopped,
+  length,
+  failed
+};  // stopped: the model ended it; length: max_output
+
+struct SlotEnd {
+  SequenceId sequence;
+  Tokens prefilled, generated;   // in this run
+  Time first_token, last_token;  // of those generated in this run; unset where none was
+  SlotFate fate;
+};
+
+enum class RunEnd : std::uint8_t { slot_ended, prefill_done, kv_exhausted, step_limit, interrupted, device_failed };
+
+struct RunEnded {
+  RunId run;
+  DeviceId device;
+  RunEnd why;
+  std::uint32_t steps;
+  Millijoules energy;              // 0 where unmeasured
+  std::span<const SlotEnd> slots;  // every slot of the run, in the run's order
+};
+
+// ---- about devices
+// -------------------------------------------------------------------------------------------------------
+
+enum class DeviceState : std::uint8_t { up, draining, down };  // draining: runs what it has, takes nothing new
+struct DeviceChanged {
+  DeviceId device;
+  DeviceState state;
+};
+
+using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged>;
+static_assert(std::is_trivially_copyable_v<Event>);
+
+}  // namespace yard

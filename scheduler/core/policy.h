@@ -1,0 +1,77 @@
+// What a policy is: a pure function over columns, its state handed in, called once per decision and never per
+// candidate.
+//
+// An order says which waiting sequence goes first; a scorer says which device a sequence goes to. Both are chosen by
+// name (policy/registry.h). They read no clock, hold nothing, allocate nothing.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "scheduler/base/id.h"
+#include "scheduler/base/rng.h"
+#include "scheduler/base/units.h"
+#include "scheduler/cost/step_cost.h"
+#include "topology/fleet_view.h"
+
+namespace yard {
+
+// ---- what a scorer sees
+// ----------------------------------------------------------------------------------------------------
+
+// One row per device of the shard. All are as of the device's last run boundary plus what Core has bound to it since.
+struct DeviceColumns {
+  std::span<const std::uint32_t> pool;
+  std::span<const std::uint32_t> waiting;        // sequences in the device's line
+  std::span<const std::uint32_t> running;        // admitted sequences
+  std::span<const std::int64_t> prefill_tokens;  // not yet read: of the line, and of open prefills
+  std::span<const std::int64_t> kv_tokens;       // context of the running ones
+  std::span<const std::int64_t> waiting_tokens;  // prompts (and answers so far) of the line
+};
+
+// The sequence to be placed.
+struct Ask {
+  ModelId model;
+  SloClassId slo;
+  Tokens prompt;
+  Tokens expected_output;  // mean of what this class and model generated so far, at most what the caller allows
+  Time now;
+};
+
+// What policies may remember: owned by Core, part of its state, seeded by its seed.
+struct PolicyState {
+  Rng rng;
+  std::span<std::uint32_t> next;  // by model: round_robin's next place among the model's devices
+};
+
+// Returns: a position in `eligible` (device indices, ascending, at least one), never beyond it.
+using Scorer = std::uint32_t (*)(std::span<const std::uint32_t> eligible, const DeviceColumns&, const FleetView&,
+                                 const CostTables&, const Ask&, PolicyState&) noexcept;
+
+// ---- what an order sees
+// ----------------------------------------------------------------------------------------------------
+
+struct Waiting {
+  Time arrival, deadline;
+  std::uint32_t rank;  // of the SLO class
+  Tokens prompt;
+};
+
+// Returns: its key; the least goes first, ties in the order of submission.
+using Order = std::uint64_t (*)(const Waiting&) noexcept;
+
+// ---- the choice
+// ------------------------------------------------------------------------------------------------------------
+
+// arrival: a sequence is bound to a device at once and waits in that device's line. room: it waits unbound, and is
+// placed when a device has room.
+enum class Bind : std::uint8_t { arrival, room };
+
+struct PolicySet {
+  std::string scorer_name, order_name;
+  Scorer scorer = nullptr;
+  Order order = nullptr;
+  Bind bind = Bind::arrival;
+};
+
+}  // namespace yard

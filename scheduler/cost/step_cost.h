@@ -1,0 +1,72 @@
+// What one step costs, in integer picoseconds: rounded once when the table is made, exact ever after.
+//
+//   step = c0[n] + c1 * prefill tokens + c2 * sum of context over the n_d decoding sequences, this step's token
+//   included
+//
+// n counts all sequences of the step. A pure decode step of n sequences that hold S tokens of context before it thus
+// costs c0[n] + c2 * (S + n), and k of them c0[n] * k + c2 * (k * S + n * k * (k + 1) / 2): no division, so that k
+// steps sum to the very value that k single steps sum to.
+//
+// Bounds: c0 <= 1e15, c1 <= 1e12, c2 <= 1e9 ps, so that a run of 1,024 sequences, 256 steps and 2^20 tokens of context
+// each stays below 2^63.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "scheduler/base/check.h"
+#include "scheduler/base/id.h"
+#include "scheduler/base/units.h"
+
+namespace yard {
+
+struct BatchBucket {
+  std::uint32_t up_to;  // sequences, inclusive; the last bucket holds for all above it too
+  Picoseconds c0;
+};
+
+class StepCost {
+ public:
+  // Requires: at least one bucket, `up_to` ascending.
+  StepCost(std::vector<BatchBucket> buckets, Picoseconds c1_per_prefill_token, Picoseconds c2_per_kv_token,
+           std::uint32_t max_sequences)
+      : buckets_(std::move(buckets)), c1_(c1_per_prefill_token), c2_(c2_per_kv_token) {
+    CHECK(!buckets_.empty());
+    c0_.reserve(max_sequences + 1);
+    std::size_t b = 0;
+    for (std::uint32_t n = 0; n <= max_sequences; ++n) {
+      while (b + 1 < buckets_.size() && n > buckets_[b].up_to) ++b;
+      c0_.push_back(buckets_[b].c0);
+    }
+  }
+
+  // Requires: n <= max_sequences.
+  Picoseconds c0(std::uint32_t n) const { return c0_[n]; }
+  Picoseconds c1() const { return c1_; }
+  Picoseconds c2() const { return c2_; }
+
+  // `decode_context`: tokens that the decoding sequences hold, this step's included.
+  Picoseconds step(std::uint32_t n, std::int64_t prefill_tokens, std::int64_t decode_context) const {
+    return c0(n) + c1_ * prefill_tokens + c2_ * decode_context;
+  }
+
+  // k pure decode steps of n sequences that hold `context` tokens before the first.
+  Picoseconds decode_steps(std::uint32_t n, std::int64_t context, std::int64_t k) const {
+    return c0(n) * k + c2_ * (k * context + n * (k * (k + 1) / 2));
+  }
+
+  const std::vector<BatchBucket>& buckets() const { return buckets_; }
+  std::uint32_t max_sequences() const { return static_cast<std::uint32_t>(c0_.size()) - 1; }
+
+ private:
+  std::vector<BatchBucket> buckets_;
+  std::vector<Picoseconds> c0_;  // by number of sequences: the buckets, expanded
+  Picoseconds c1_, c2_;
+};
+
+// One row per (model, accelerator, parallelism, precision) in use; pools of a FleetView name theirs.
+struct CostTables {
+  std::vector<StepCost> rows;
+  const StepCost& operator[](CostRow row) const { return rows[row.value]; }
+};
+
+}  // namespace yard

@@ -1,0 +1,1 @@
+yard_test(base_test ENTERS base)

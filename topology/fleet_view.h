@@ -1,0 +1,68 @@
+// A fleet as Core sees it: columns of integers, fixed while a Core lives. What changes comes as events.
+//
+// Made by topology/fleet (from YAML) or by the front door (from the embedder's devices); written whole into the head of
+// a recording. Names are for reports only; no decision reads one.
+//
+// V1  devices are numbered pool by pool: pool p owns [first_device, first_device + devices).
+// V2  every pool has 1 <= max_sequences <= token_budget, kv_blocks >= 1 and block_tokens >= 1.
+// V3  every index (model, region, cost row, class) is inside its table.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scheduler/base/id.h"
+#include "scheduler/base/units.h"
+
+namespace yard {
+
+// Replicas of one kind that serve one model.
+struct PoolView {
+  std::string name, provider, region_name, accelerator;
+  ModelId model;
+  RegionId region;
+  CostRow cost;
+  std::uint32_t first_device = 0, devices = 0;
+  std::uint32_t accelerators_per_device = 1;  // tensor x pipeline parallel ranks of one replica
+  Blocks kv_blocks;                           // of one replica
+  Tokens block_tokens{16};
+  std::uint32_t max_sequences = 256;  // running together on one replica
+  Tokens token_budget{2048};          // read in one step, prefill and decode together
+  Tokens max_context;                 // prompt and answer of one sequence; at most what the KV pool holds + 1
+  NanoDollars per_hour;               // of one replica
+  Milliwatts idle, busy;              // of one replica; chips only, PUE apart
+};
+
+struct ModelView {
+  std::string name;
+};
+
+// A promise. A request attains it when TTFT <= ttft + ttft_per_token * prompt, TPOT <= tpot and E2E <= e2e; an
+// objective of zero is none. Classes are ordered by rank: all of a lower rank go before any of a higher.
+struct SloClass {
+  std::string name;
+  std::uint32_t rank = 0;
+  Duration ttft, ttft_per_token, tpot, e2e;
+  Duration patience;  // shed when not admitted so long after arrival; zero: never
+
+  constexpr Duration ttft_objective(Tokens prompt) const { return ttft + ttft_per_token * prompt.count(); }
+  // When its first token is due (its last one, where only E2E is promised): what EDF orders by.
+  constexpr Time deadline(Time arrival, Tokens prompt) const {
+    if (ttft.count() > 0) return arrival + ttft_objective(prompt);
+    return e2e.count() > 0 ? arrival + e2e : Time::never();
+  }
+};
+
+struct FleetView {
+  std::string name;
+  std::vector<PoolView> pools;
+  std::vector<ModelView> models;
+  std::vector<SloClass> classes;     // at least one
+  std::vector<std::string> tenants;  // at least one
+  std::vector<std::string> regions;  // at least one, at most 64
+  std::int64_t pue_thousandths = 1000;
+
+  std::uint32_t devices() const { return pools.empty() ? 0 : pools.back().first_device + pools.back().devices; }
+};
+
+}  // namespace yard
