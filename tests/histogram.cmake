@@ -1,0 +1,1 @@
+yard_test(histogram_test ENTERS base)
