@@ -1,0 +1,1 @@
+yard_test(sync_test ENTERS sync)
