@@ -66,6 +66,7 @@ enum class Reason : std::uint8_t {
   device_lost,
   device_failed
 };
+inline constexpr std::size_t kReasons = 9;
 
 // What a request went through. Times are unset (Time::never()) where it did not get so far.
 struct Account {

@@ -1,0 +1,108 @@
+#include "scheduler/core/batcher.h"
+
+#include <algorithm>
+
+namespace yard {
+
+// Leases what the sequence lacks to hold `tokens` more. Returns: false, and nothing leased, where too few blocks are
+// free.
+bool Batcher::lease(Device& device, const PoolView& facts, Sequence& s, std::int32_t tokens) {
+  const std::int32_t per_block = facts.block_tokens.count();
+  const std::int32_t lacks = s.context + tokens - s.blocks * per_block;
+  if (lacks <= 0) return true;
+  const std::int32_t blocks = (lacks + per_block - 1) / per_block;
+  if (blocks > device.free_blocks) return false;
+  device.free_blocks -= blocks;
+  s.blocks += blocks;
+  return true;
+}
+
+void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {
+  Sequence& s = pool_[i];
+  const bool reads = s.reading();
+  s.planned = tokens;
+  step.budget -= tokens;
+  step.reads |= reads;
+  if (reads) devices_.plans_to_read(step.d, tokens);
+  step.room[step.slots++] = {.sequence = pool_.id(i),
+                             .request = s.request,
+                             .context = Tokens(s.context),
+                             .prefill = Tokens(reads ? tokens : 0),
+                             .generated = Tokens(s.generated),
+                             .output_limit = Tokens(s.output_limit),
+                             .granted = Blocks(s.blocks),
+                             .samples = s.context + tokens >= s.to_read};
+}
+
+// The one admitted last gives back all its blocks and goes to the front of the line.
+void Batcher::preempt_last(Step& step) {
+  const std::uint32_t victim = step.device.running.last();
+  Sequence& s = pool_[victim];
+  devices_.leaves_running(pool_, step.d, victim);
+  move_to(s, SequenceState::bound);
+  s.context = 0;
+  s.to_read = s.prompt + s.generated;
+  s.front = true;
+  s.key = 0;
+  s.number = ~++preemptions_;  // the one preempted last stands first
+  ++s.preemptions;
+  ++step.preempted;
+  devices_.joins_line(pool_, step.d, victim);
+}
+
+void Batcher::plan_running(Step& step) {
+  Device& device = step.device;
+  std::int32_t leased = 0;
+  for (std::uint32_t i = device.running.first(); i != kNobody; i = pool_[i].next) {
+    leased += pool_[i].blocks;
+    pool_[i].planned = 0;
+  }
+  CHECK_WHY(leased + device.free_blocks == step.pool.kv_blocks.count(), "KV blocks leased + free == total (I4)");
+
+  for (std::uint32_t i = device.running.first(); i != kNobody && step.budget > 0; i = pool_[i].next) {
+    Sequence& s = pool_[i];
+    const std::int32_t tokens = s.reading() ? std::min(s.rest(), step.budget) : 1;
+    while (!lease(device, step.pool, s, tokens)) {
+      const bool itself = device.running.last() == i;
+      preempt_last(step);
+      if (itself) return;
+    }
+    take_part(step, i, tokens);
+  }
+}
+
+// A pure decode run goes on for as many steps as no slot can outgrow what is leased for it now.
+// Returns: k, the largest that the limits and the free blocks allow; its blocks are then leased.
+std::uint32_t Batcher::extend(Step& step) {
+  const std::int32_t per_block = step.pool.block_tokens.count();
+  std::int32_t most = static_cast<std::int32_t>(steps_per_run_);
+  for (const Slot& slot : step.room.first(step.slots))
+    most = std::min(most, slot.output_limit.count() - slot.generated.count());
+
+  // Blocks before this plan count as held: what the first step leased is part of the k steps' need.
+  const auto needed = [&](std::int32_t k) {
+    std::int64_t blocks = 0;
+    for (const Slot& slot : step.room.first(step.slots)) {
+      const std::int32_t lacks = slot.context.count() + k - slot.granted.count() * per_block;
+      if (lacks > 0) blocks += (lacks + per_block - 1) / per_block;
+    }
+    return blocks;
+  };
+  std::int32_t k = most;
+  if (needed(k) > step.device.free_blocks) {
+    std::int32_t fits = 1;  // the first step is leased
+    while (k - fits > 1) {
+      const std::int32_t middle = fits + (k - fits) / 2;
+      (needed(middle) <= step.device.free_blocks ? fits : k) = middle;
+    }
+    k = fits;
+  }
+  for (Slot& slot : step.room.first(step.slots)) {
+    Sequence& s = pool_[slot.sequence.index];
+    CHECK(lease(step.device, step.pool, s, k));
+    slot.granted = Blocks(s.blocks);
+  }
+  return static_cast<std::uint32_t>(k);
+}
+
+}  // namespace yard

@@ -1,0 +1,93 @@
+// Plans one run of one device: who takes part in it, how much each reads, which KV blocks they may grow into.
+//
+// The step is vLLM's V1 step (README.md, "Planning one run"): running sequences first, in order of admission; waiting
+// ones only if nothing was preempted; the first that lacks KV stops the line. Preemption frees all and recomputes.
+#pragma once
+#include <span>
+
+#include "scheduler/core/device.h"
+
+namespace yard {
+
+struct Plan {
+  std::span<Slot> slots;  // empty: nothing to do
+  std::uint32_t step_limit = 0;
+  BoundBy bound_by = BoundBy::work;
+  std::uint32_t preempted = 0;
+};
+
+class Batcher {
+ public:
+  Batcher(const FleetView& fleet, SequencePool& pool, Devices& devices, std::uint32_t steps_per_run)
+      : fleet_(fleet), pool_(pool), devices_(devices), steps_per_run_(steps_per_run) {}
+
+  // Requires: device d is idle; `room` has a place for each of its max_sequences.
+  // Cost: O(sequences running on d). `admitted(i)` hears of each
+  // sequence that leaves the line; its `admit` is still unset if it was never admitted before.
+  template <class Admitted>
+  Plan plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitted& admitted);
+
+ private:
+  struct Step;
+  bool lease(Device&, const PoolView&, Sequence&, std::int32_t tokens);
+  void take_part(Step&, std::uint32_t i, std::int32_t tokens);
+  void plan_running(Step&);
+  void preempt_last(Step&);
+  std::uint32_t extend(Step&);
+
+  const FleetView& fleet_;
+  SequencePool& pool_;
+  Devices& devices_;
+  const std::uint32_t steps_per_run_;
+  std::uint64_t preemptions_ = 0;
+};
+
+struct Batcher::Step {
+  std::uint32_t d;
+  Device& device;
+  const PoolView& pool;
+  std::span<Slot> room;
+  std::uint32_t slots = 0;
+  std::int32_t budget = 0;
+  std::uint32_t preempted = 0;
+  bool reads = false;  // some slot reads a prompt
+};
+
+template <class Admitted>
+Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitted& admitted) {
+  Device& device = devices_[d];
+  const PoolView& facts = fleet_.pools[devices_.pool_of(d)];
+  Step step{.d = d, .device = device, .pool = facts, .room = room, .budget = facts.token_budget.count()};
+  plan_running(step);
+
+  BoundBy bound_by = step.preempted ? BoundBy::kv : BoundBy::work;
+  while (!step.preempted && !device.line.empty()) {
+    if (step.budget == 0) {
+      bound_by = BoundBy::tokens;
+      break;
+    }
+    if (devices_.running(d) == facts.max_sequences) {
+      bound_by = BoundBy::sequences;
+      break;
+    }
+    const std::uint32_t i = device.line.first();
+    Sequence& s = pool_[i];
+    const std::int32_t chunk = std::min(s.to_read, step.budget);
+    if (!lease(device, facts, s, chunk)) {
+      bound_by = BoundBy::kv;
+      break;
+    }
+    devices_.admits(pool_, d);
+    move_to(s, SequenceState::running);
+    s.front = false;
+    admitted(i);
+    if (s.admit == Time::never()) s.admit = now;
+    take_part(step, i, chunk);
+  }
+  if (step.slots == 0) return {};
+  device.held_blocks = facts.kv_blocks.count() - device.free_blocks;
+  const std::uint32_t limit = step.reads || step.preempted ? 1 : extend(step);
+  return {.slots = room.first(step.slots), .step_limit = limit, .bound_by = bound_by, .preempted = step.preempted};
+}
+
+}  // namespace yard

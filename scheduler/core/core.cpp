@@ -1,0 +1,576 @@
+#include "scheduler/core/core.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "scheduler/core/batcher.h"
+#include "scheduler/core/ledger.h"
+#include "scheduler/core/occupancy.h"
+#include "scheduler/core/placement.h"
+
+namespace yard {
+namespace {
+
+// A sequence that the pool has no place for waits among the arrivals like any other and is refused at the door.
+std::size_t pool_size(const Bounds& b) { return std::size_t{b.sequences} + b.events_per_tick; }
+
+std::uint64_t word(Tokens high, Tokens low) {
+  return std::uint64_t{static_cast<std::uint32_t>(high.count())} << 32 | static_cast<std::uint32_t>(low.count());
+}
+
+}  // namespace
+
+struct Core::State {
+  State(const Bounds&, const FleetView&, const CostTables&, const PolicySet&, Seed);
+
+  // ---- facts
+  // ---------------------------------------------------------------------------------------------------------------
+  void apply(const Submitted&);
+  void apply(const CancelAsked&);
+  void apply(const RunEnded&);
+  void apply(const DeviceChanged&);
+
+  void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&);
+  void empty_line(std::uint32_t device);
+  void lose_running(std::uint32_t device);
+  std::uint32_t find(RequestId) const;
+
+  // ---- decisions, in the order of a poll
+  // -------------------------------------------------------------------------------------
+  void say_ends();
+  void shed();
+  void place_arrivals();
+  void place_unbound();
+  void drive_devices();
+
+  void bind(std::uint32_t i, DeviceId);
+  void launch(std::uint32_t device);
+  void interrupt_if_needed(std::uint32_t device);
+
+  // ---- what becomes of a sequence
+  // ---------------------------------------------------------------------------------------------
+  void end(std::uint32_t i, Outcome, Reason);  // takes it from wherever it is; Finish is said by the next poll
+  void leave_patience(std::uint32_t i);
+  void say_finish(std::uint32_t i);
+
+  void say(const Command&);
+  void hash(const Launch&);
+  void hash(const Interrupt&);
+  void hash(const Finish&);
+
+  const Bounds bounds;
+  const FleetView& fleet;
+  const PolicySet policies;
+
+  SequencePool pool;
+  Devices devices;
+  Placement placement;
+  Batcher batcher;
+  Occupancy occupancy;
+  Ledger ledger;
+
+  LazyArray<std::uint32_t> by_request;  // RequestId.index -> sequence + 1
+  SequenceList arrivals, ended;
+  std::vector<Line> queues;           // unbound ones, by model
+  std::vector<SequenceList> unbound;  // the same, to be walked when devices go
+  std::vector<PatientList> patient;   // never admitted ones, by class, in order of submission
+  std::vector<Time> latest_expiry;    // by class
+  std::uint64_t submissions = 0;
+  std::uint32_t through_the_door = 0;  // sequences in flight that the door let in
+  bool unbound_changed = false, devices_went = false;
+
+  LazyArray<Slot> slots;  // of this poll's launches
+  LazyArray<Command> commands;
+  std::size_t slots_used = 0, commands_used = 0;
+
+  Time now{std::numeric_limits<std::int64_t>::min()};
+  std::uint32_t applied = 0;  // events since the last poll
+  DecisionHash decisions;
+};
+
+Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables, const PolicySet& p, Seed seed)
+    : bounds(b),
+      fleet(f),
+      policies(p),
+      pool(static_cast<std::uint32_t>(pool_size(b))),
+      devices(f),
+      placement(f, tables, policies, seed, pool, devices),
+      batcher(f, pool, devices, b.steps_per_run),
+      occupancy(f),
+      by_request(pool_size(b)),
+      queues(f.models.size()),
+      unbound(f.models.size()),
+      patient(f.classes.size()),
+      latest_expiry(f.classes.size()),
+      slots([&] {
+        std::size_t n = 0;
+        for (const PoolView& facts : f.pools) n += std::size_t{facts.devices} * facts.max_sequences;
+        return std::min(n, pool_size(b));
+      }()),
+      commands(pool_size(b) + 2 * std::size_t{f.devices()}) {
+  CHECK(policies.scorer && policies.order && b.sequences > 0 && b.events_per_tick > 0 && b.steps_per_run > 0);
+  CHECK(!f.classes.empty() && !f.tenants.empty() && !f.regions.empty() && f.regions.size() <= 64);
+  for (const PoolView& facts : f.pools) {
+    CHECK_WHY(facts.max_sequences >= 1 && static_cast<std::int32_t>(facts.max_sequences) <= facts.token_budget.count(),
+              "1 <= max_sequences <= token_budget (V2)");
+    CHECK_WHY(facts.max_context.count() - 1 <= std::int64_t{facts.kv_blocks.count()} * facts.block_tokens.count(),
+              "a sequence of max_context fits an empty KV pool");
+    CHECK(facts.max_sequences <= tables[facts.cost].max_sequences());
+  }
+}
+
+// ---- facts
+// -------------------------------------------------------------------------------------------------------------------
+
+std::uint32_t Core::State::find(RequestId request) const {
+  if (request.index >= by_request.size()) return kNobody;
+  const std::uint32_t i = by_request[request.index] - 1;
+  return i != kNobody && pool[i].request == request ? i : kNobody;
+}
+
+void Core::State::apply(const Submitted& e) {
+  CHECK_WHY(e.request.index < by_request.size() && by_request[e.request.index] == 0,
+            "a request id is below sequences + events_per_tick and not in use");
+  CHECK(e.arrival <= now && e.slo.value < fleet.classes.size() && e.tenant.value < fleet.tenants.size());
+  const std::uint32_t i = pool.take();
+  Sequence& s = pool[i];
+  s.request = e.request;
+  s.arrival = e.arrival;
+  s.regions = e.regions;
+  s.model = e.model;
+  s.slo = e.slo;
+  s.tenant = e.tenant;
+  s.prompt = s.to_read = e.prompt.count();
+  s.max_output = e.max_output.count();
+  s.admit = s.first_token = s.last_token = Time::never();
+  s.number = ++submissions;
+  s.device = DeviceId{};
+  move_to(s, SequenceState::arrived);
+  by_request[e.request.index] = i + 1;
+  arrivals.push_back(pool, i);
+  ++ledger.submitted, ++ledger.in_flight;
+}
+
+void Core::State::apply(const CancelAsked& e) {
+  const std::uint32_t i = find(e.request);
+  if (i == kNobody || pool[i].state == SequenceState::cancelling || pool[i].state == SequenceState::ended) {
+    ++ledger.late_cancels;
+    return;
+  }
+  Sequence& s = pool[i];
+  if (s.state == SequenceState::running && s.planned > 0 && !devices[s.device.value].idle()) {
+    move_to(s, SequenceState::cancelling);
+    devices[s.device.value].cancel_asked = true;
+    devices.touch(s.device.value);
+    return;
+  }
+  end(i, Outcome::cancelled, Reason::none);
+}
+
+void Core::State::apply(const RunEnded& e) {
+  CHECK(e.device.value < devices.size());
+  Device& device = devices[e.device.value];
+  if (e.run != RunId{e.device.value, device.run}) {
+    ++ledger.late_run_ends;
+    return;
+  }
+  CHECK_WHY(!device.idle() && e.slots.size() == device.slots_in_run,
+            "one RunEnded per Launch, with all its slots (C2)");
+  device.step_limit = 0;
+  device.interrupted = device.cancel_asked = false;
+  devices.touch(e.device.value);
+  occupancy.idle_changes(devices.pool_of(e.device.value), +1, now);
+
+  for (const SlotEnd& slot : e.slots) {
+    const std::uint32_t i = slot.sequence.index;
+    CHECK_WHY(pool.id(i) == slot.sequence && pool[i].planned > 0, "a RunEnded names the slots of its Launch");
+    slot_ended(e.device.value, pool[i], i, slot);
+  }
+  device.held_blocks = fleet.pools[devices.pool_of(e.device.value)].kv_blocks.count() - device.free_blocks;
+  if (std::exchange(device.lost, false)) lose_running(e.device.value);
+}
+
+void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, const SlotEnd& slot) {
+  const bool was_reading = s.reading();
+  const std::int32_t read = slot.prefilled.count(), generated = slot.generated.count();
+  const bool failed = slot.fate == SlotFate::failed;
+  CHECK_WHY(failed || (was_reading ? read == s.planned && generated <= 1 : read == 0 && generated >= 1),
+            "a slot reads what it was asked to, or generates one token a step");
+  CHECK_WHY(s.generated + generated <= std::max(s.output_limit, 0), "no device generates beyond the limit");
+
+  const std::int32_t grown = was_reading ? read : generated;
+  if (was_reading && read < s.planned) devices.plans_to_read(d, read - s.planned);  // a failed read comes back
+  s.planned = 0;
+  s.context += grown;
+  s.generated += generated;
+  devices.grows(d, grown);
+  if (generated > 0) {
+    if (s.first_token == Time::never()) s.first_token = slot.first_token;
+    s.last_token = slot.last_token;
+  }
+
+  Device& device = devices[d];
+  const std::int32_t keeps = blocks_for(Tokens(s.context), fleet.pools[devices.pool_of(d)].block_tokens).count();
+  CHECK_WHY(keeps <= s.blocks, "no sequence outgrows its lease");
+  device.free_blocks += s.blocks - keeps;
+  s.blocks = keeps;
+
+  if (failed)
+    end(i, Outcome::failed, Reason::device_failed);
+  else if (slot.fate != SlotFate::running)
+    end(i, Outcome::done, Reason::none);
+  else if (s.state == SequenceState::cancelling)
+    end(i, Outcome::cancelled, Reason::none);
+}
+
+void Core::State::apply(const DeviceChanged& e) {
+  CHECK(e.device.value < devices.size());
+  Device& device = devices[e.device.value];
+  if (device.state == e.state) {
+    ++ledger.same_states;
+    return;
+  }
+  if ((device.state == DeviceState::up) != (e.state == DeviceState::up))
+    placement.device_changed(e.device.value, e.state == DeviceState::up);
+  device.state = e.state;
+  devices.touch(e.device.value);
+  unbound_changed = true;
+  if (e.state == DeviceState::up) return;
+  devices_went = true;
+  empty_line(e.device.value);
+  if (e.state != DeviceState::down) return;
+  if (device.idle())
+    lose_running(e.device.value);
+  else
+    device.lost = true;
+}
+
+// Its line goes back among the arrivals, in order, to be bound elsewhere by the next poll.
+void Core::State::empty_line(std::uint32_t d) {
+  while (!devices[d].line.empty()) {
+    const std::uint32_t i = devices[d].line.first();
+    devices.leaves_line(pool, d, i);
+    move_to(pool[i], SequenceState::arrived);
+    arrivals.push_back(pool, i);
+  }
+}
+
+void Core::State::lose_running(std::uint32_t d) {
+  while (!devices[d].running.empty()) {
+    const std::uint32_t i = devices[d].running.first();
+    const bool cancelled = pool[i].state == SequenceState::cancelling;
+    end(i, cancelled ? Outcome::cancelled : Outcome::failed, cancelled ? Reason::none : Reason::device_lost);
+  }
+}
+
+// ---- decisions
+// ---------------------------------------------------------------------------------------------------------------
+
+void Core::State::say_ends() {
+  while (!ended.empty()) say_finish(ended.pop_front(pool));
+}
+
+void Core::State::shed() {
+  for (;;) {
+    std::uint32_t first = kNobody;
+    for (const PatientList& list : patient) {
+      const std::uint32_t i = list.first();
+      if (i == kNobody || pool[i].expiry > now) continue;
+      if (first == kNobody ||
+          std::pair(pool[i].expiry, pool[i].number) < std::pair(pool[first].expiry, pool[first].number))
+        first = i;
+    }
+    if (first == kNobody) return;
+    end(first, Outcome::rejected, Reason::shed);
+    say_ends();
+  }
+}
+
+void Core::State::place_arrivals() {
+  while (!arrivals.empty()) {
+    const std::uint32_t i = arrivals.first();
+    Sequence& s = pool[i];
+    if (!s.passed_door) {
+      const Reason why = through_the_door >= bounds.sequences ? Reason::queue_full : placement.at_the_door(s);
+      if (why != Reason::none) {
+        end(i, Outcome::rejected, why);
+        say_ends();
+        continue;
+      }
+      s.passed_door = true;
+      ++through_the_door;
+      occupancy.waits(s.model);
+      const SloClass& slo = fleet.classes[s.slo.value];
+      s.key = policies.order({.arrival = s.arrival,
+                              .deadline = slo.deadline(s.arrival, Tokens(s.prompt)),
+                              .rank = slo.rank,
+                              .prompt = Tokens(s.prompt)});
+      if (slo.patience.count() > 0) {
+        s.expiry = latest_expiry[s.slo.value] = std::max(latest_expiry[s.slo.value], s.arrival + slo.patience);
+        patient[s.slo.value].push_back(pool, i);
+      }
+    }
+    if (policies.bind == Bind::room) {
+      arrivals.remove(pool, i);
+      move_to(s, SequenceState::unbound);
+      queues[s.model.value].join(pool, i);
+      unbound[s.model.value].push_back(pool, i);
+      unbound_changed = true;
+      continue;
+    }
+    const DeviceId device = placement.place(s, now, false);
+    if (!device.some()) {  // bound before, and nothing is left that could serve it
+      end(i, Outcome::failed, Reason::device_lost);
+      say_ends();
+      continue;
+    }
+    arrivals.remove(pool, i);
+    bind(i, device);
+  }
+}
+
+void Core::State::place_unbound() {
+  if (!std::exchange(unbound_changed, false)) return;
+  if (std::exchange(devices_went, false))
+    for (SequenceList& list : unbound)
+      for (std::uint32_t i = list.first(), next; i != kNobody; i = next) {
+        next = pool[i].next;
+        if (!placement.eligible_anywhere(pool[i])) end(i, Outcome::failed, Reason::device_lost);
+      }
+  say_ends();
+  for (std::size_t m = 0; m < queues.size(); ++m)
+    while (!queues[m].empty()) {
+      const std::uint32_t i = queues[m].first();
+      const DeviceId device = placement.place(pool[i], now, true);
+      if (!device.some()) break;
+      queues[m].pop(pool);
+      unbound[m].remove(pool, i);
+      bind(i, device);
+    }
+}
+
+void Core::State::bind(std::uint32_t i, DeviceId device) {
+  Sequence& s = pool[i];
+  move_to(s, SequenceState::bound);
+  s.device = device;
+  s.output_limit = std::min(s.max_output, placement.max_context(device.value).count() - s.prompt);
+  devices.joins_line(pool, device.value, i);
+}
+
+void Core::State::drive_devices() {
+  std::vector<std::uint32_t>& touched = devices.touched();
+  std::sort(touched.begin(), touched.end());
+  for (std::size_t k = 0; k < touched.size(); ++k) {
+    const std::uint32_t d = touched[k];
+    if (devices[d].idle())
+      launch(d);
+    else
+      interrupt_if_needed(d);
+    devices[d].touched = false;
+    CHECK_WHY(!devices[d].idle() || devices[d].line.empty(), "no device idles beside a sequence in its line (I7)");
+  }
+  touched.clear();
+}
+
+void Core::State::launch(std::uint32_t d) {
+  Device& device = devices[d];
+  const PoolView& facts = fleet.pools[devices.pool_of(d)];
+  const std::span<Slot> room{slots.data() + slots_used,
+                             std::min<std::size_t>(facts.max_sequences, slots.size() - slots_used)};
+  const Plan plan = batcher.plan(d, now, room, [&](std::uint32_t i) {
+    occupancy.waits_no_more(pool[i].model);
+    leave_patience(i);
+  });
+  if (plan.slots.empty()) return;
+  for (std::uint32_t k = 0; k < plan.preempted; ++k) occupancy.waits(facts.model);
+  ledger.preemptions += plan.preempted;
+  slots_used += plan.slots.size();
+
+  ++device.run;
+  device.step_limit = plan.step_limit;
+  device.slots_in_run = static_cast<std::uint32_t>(plan.slots.size());
+  device.interrupted = device.cancel_asked = false;
+  device.first_at_launch = device.line.first();
+  device.first_generation = device.line.empty() ? 0 : pool.id(device.line.first()).generation;
+  occupancy.idle_changes(devices.pool_of(d), -1, now);
+  ++ledger.launches;
+  const Launch launch{.run = {d, device.run},
+                      .device = {d},
+                      .step_limit = plan.step_limit,
+                      .bound_by = plan.bound_by,
+                      .slots = plan.slots};
+  hash(launch);
+  say(launch);
+}
+
+void Core::State::interrupt_if_needed(std::uint32_t d) {
+  Device& device = devices[d];
+  if (device.step_limit == 1 || device.interrupted) return;
+  const std::uint32_t first = device.line.first();
+  const bool somebody_new =
+      first != kNobody && (first != device.first_at_launch || pool.id(first).generation != device.first_generation);
+  const bool may_join = somebody_new && devices.running(d) < fleet.pools[devices.pool_of(d)].max_sequences;
+  if (!may_join && !device.cancel_asked && !device.lost) return;
+  device.interrupted = true;
+  ++ledger.interrupts;
+  const Interrupt interrupt{.run = {d, device.run}, .device = {d}};
+  hash(interrupt);
+  say(interrupt);
+}
+
+// ---- what becomes of a sequence
+// --------------------------------------------------------------------------------------------
+
+void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
+  Sequence& s = pool[i];
+  switch (s.state) {
+    case SequenceState::arrived: arrivals.remove(pool, i); break;
+    case SequenceState::unbound:
+      queues[s.model.value].remove(pool, i);
+      unbound[s.model.value].remove(pool, i);
+      unbound_changed = true;
+      break;
+    case SequenceState::bound: devices.leaves_line(pool, s.device.value, i); break;
+    case SequenceState::running:
+    case SequenceState::cancelling:
+      devices.leaves_running(pool, s.device.value, i);
+      devices.touch(s.device.value);
+      break;
+    case SequenceState::none:
+    case SequenceState::ended: CHECK_WHY(false, "a sequence ends once");
+  }
+  const bool waited = s.state != SequenceState::running && s.state != SequenceState::cancelling;
+  if (waited && s.passed_door) occupancy.waits_no_more(s.model);
+  leave_patience(i);
+  if (outcome == Outcome::done) placement.ended(s);
+  if (s.passed_door) --through_the_door;
+  s.outcome = outcome;
+  s.why = why;
+  move_to(s, SequenceState::ended);
+  ended.push_back(pool, i);
+}
+
+void Core::State::leave_patience(std::uint32_t i) {
+  Sequence& s = pool[i];
+  if (s.expiry == Time()) return;
+  patient[s.slo.value].remove(pool, i);
+  s.expiry = Time();
+}
+
+void Core::State::say_finish(std::uint32_t i) {
+  Sequence& s = pool[i];
+  CHECK_WHY(s.admit == Time::never() || s.arrival <= s.admit, "arrival <= admit (I5)");
+  CHECK_WHY(s.first_token == Time::never() ||
+                (s.admit <= s.first_token && s.first_token <= s.last_token && s.last_token <= now),
+            "admit <= first token <= last token <= finish (I5)");
+  const Finish finish{.request = s.request,
+                      .outcome = s.outcome,
+                      .why = s.why,
+                      .retry_after = Duration(),
+                      .account = {.arrival = s.arrival,
+                                  .admit = s.admit,
+                                  .first_token = s.first_token,
+                                  .last_token = s.last_token,
+                                  .finish = now,
+                                  .prompt = Tokens(s.prompt),
+                                  .output = Tokens(s.generated),
+                                  .preemptions = s.preemptions,
+                                  .device = s.device,
+                                  .slo = s.slo,
+                                  .model = s.model,
+                                  .tenant = s.tenant}};
+  by_request[s.request.index] = 0;
+  ++ledger.ended[static_cast<std::size_t>(s.outcome)];
+  if (s.outcome != Outcome::done) ++ledger.reasons[static_cast<std::size_t>(s.why)];
+  --ledger.in_flight;
+  pool.give_back(i);
+  hash(finish);
+  say(finish);
+}
+
+// ---- commands
+// --------------------------------------------------------------------------------------------------------------
+
+void Core::State::say(const Command& command) {
+  CHECK(commands_used < commands.size());
+  commands[commands_used++] = command;
+}
+
+void Core::State::hash(const Launch& c) {
+  decisions.add(static_cast<std::uint64_t>(now.ns()));
+  decisions.add(c.run.bits() << 2 | 1);
+  decisions.add(std::uint64_t{c.step_limit} << 32 | static_cast<std::uint64_t>(c.bound_by) << 24 | c.slots.size());
+  for (const Slot& slot : c.slots) {
+    decisions.add(slot.sequence.bits());
+    decisions.add(word(slot.context, slot.prefill));
+    decisions.add(word(slot.generated, Tokens(slot.granted.count())));
+  }
+}
+
+void Core::State::hash(const Interrupt& c) {
+  decisions.add(static_cast<std::uint64_t>(now.ns()));
+  decisions.add(c.run.bits() << 2 | 2);
+}
+
+void Core::State::hash(const Finish& c) {
+  decisions.add(static_cast<std::uint64_t>(now.ns()));
+  decisions.add(c.request.bits() << 2 | 3);
+  decisions.add(static_cast<std::uint64_t>(c.outcome) << 8 | static_cast<std::uint64_t>(c.why));
+  decisions.add(word(c.account.output, Tokens(static_cast<std::int32_t>(c.account.preemptions))));
+  decisions.add(static_cast<std::uint64_t>(c.retry_after.count()));
+}
+
+// ---- the door
+// --------------------------------------------------------------------------------------------------------------
+
+Core::Core(const Bounds& bounds, const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed)
+    : state_(std::make_unique<State>(bounds, fleet, tables, policies, seed)) {}
+Core::~Core() = default;
+Core::Core(Core&&) noexcept = default;
+Core& Core::operator=(Core&&) noexcept = default;
+
+void Core::apply(const Event& event, Time now) noexcept {
+  State& s = *state_;
+  CHECK_WHY(now >= s.now, "time never goes back (I3)");
+  CHECK_WHY(++s.applied <= s.bounds.events_per_tick, "a tick applies at most Bounds::events_per_tick events");
+  s.now = now;
+  std::visit([&](const auto& e) { s.apply(e); }, event);
+}
+
+std::span<const Command> Core::poll(Time now) noexcept {
+  State& s = *state_;
+  CHECK_WHY(now >= s.now, "time never goes back (I3)");
+  s.now = now;
+  s.applied = 0;
+  s.slots_used = s.commands_used = 0;
+  s.say_ends();
+  s.shed();
+  s.place_arrivals();
+  if (s.policies.bind == Bind::room) {
+    s.unbound_changed |= !s.devices.touched().empty();
+    s.place_unbound();
+  }
+  s.drive_devices();
+  s.occupancy.end_of_tick(now);
+  ++s.ledger.ticks;
+  s.ledger.commands += s.commands_used;
+  CHECK_WHY(s.ledger.balances(), "submitted == ended + in flight (I1)");
+  return {s.commands.data(), s.commands_used};
+}
+
+Time Core::next_wakeup() const noexcept {
+  Time first = Time::never();
+  for (const PatientList& list : state_->patient)
+    if (!list.empty()) first = std::min(first, state_->pool[list.first()].expiry);
+  return first;
+}
+
+const Ledger& Core::ledger() const noexcept { return state_->ledger; }
+Duration Core::idle_beside_work(PoolId pool, Time now) const noexcept {
+  return state_->occupancy.idle_beside_work(pool, now);
+}
+std::uint64_t Core::hash() const noexcept { return state_->decisions.value(); }
+
+}  // namespace yard

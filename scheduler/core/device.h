@@ -1,0 +1,114 @@
+// The devices of a shard: columns for those who choose among them, and what Core alone keeps of each.
+//
+// Threads: the shard's own.
+// D1  free + sum of blocks leased by the running list == kv_blocks (I4), checked at every plan.
+// D2  A device with a run open has exactly one; RunId.generation counts them.
+// D3  A device that is not up has an empty line.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "scheduler/core/event.h"
+#include "scheduler/core/line.h"
+#include "scheduler/core/policy.h"
+#include "scheduler/core/sequence.h"
+
+namespace yard {
+
+struct Device {
+  Line line;
+  SequenceList running;          // in order of admission
+  std::uint32_t run = 0;         // generation of its latest run
+  std::uint32_t step_limit = 0;  // of the open run; 0: idle
+  std::uint32_t slots_in_run = 0;
+  std::uint32_t first_at_launch = kNobody;  // of its line
+  std::uint32_t first_generation = 0;
+  std::int32_t free_blocks = 0;
+  std::int32_t held_blocks = 0;  // leased for the first step of the open run; between runs: leased
+  DeviceState state = DeviceState::up;
+  bool interrupted = false;   // the open run
+  bool cancel_asked = false;  // for a sequence of the open run
+  bool lost = false;          // went down during the open run: its sequences fail at the end
+  bool touched = false;       // something happened since the last poll
+
+  bool idle() const { return step_limit == 0; }
+};
+
+class Devices {
+ public:
+  Devices(const FleetView& fleet) {
+    const std::uint32_t n = fleet.devices();
+    all_.resize(n);
+    pool_.resize(n);
+    waiting_.resize(n), running_.resize(n);
+    prefill_.resize(n), kv_.resize(n), waiting_tokens_.resize(n);
+    touched_.reserve(n);
+    for (std::uint32_t p = 0; p < fleet.pools.size(); ++p)
+      for (std::uint32_t i = 0; i < fleet.pools[p].devices; ++i) {
+        pool_[fleet.pools[p].first_device + i] = p;
+        all_[fleet.pools[p].first_device + i].free_blocks = fleet.pools[p].kv_blocks.count();
+      }
+  }
+
+  Device& operator[](std::uint32_t d) { return all_[d]; }
+  std::uint32_t size() const { return static_cast<std::uint32_t>(all_.size()); }
+  std::uint32_t pool_of(std::uint32_t d) const { return pool_[d]; }
+  std::uint32_t waiting(std::uint32_t d) const { return waiting_[d]; }
+  std::uint32_t running(std::uint32_t d) const { return running_[d]; }
+
+  DeviceColumns columns() const { return {pool_, waiting_, running_, prefill_, kv_, waiting_tokens_}; }
+
+  // ---- the columns follow what happens to a sequence
+  // ----------------------------------------------------------------------
+
+  void joins_line(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
+    const std::int64_t tokens = pool[i].to_read;
+    all_[d].line.join(pool, i);
+    ++waiting_[d], prefill_[d] += tokens, waiting_tokens_[d] += tokens;
+    touch(d);
+  }
+  void leaves_line(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
+    const std::int64_t tokens = pool[i].to_read;
+    all_[d].line.remove(pool, i);
+    --waiting_[d], prefill_[d] -= tokens, waiting_tokens_[d] -= tokens;
+    touch(d);
+  }
+  // The first of its line is admitted; what it has to read stays in prefill_tokens until it is planned.
+  std::uint32_t admits(SequencePool& pool, std::uint32_t d) {
+    const std::uint32_t i = all_[d].line.pop(pool);
+    --waiting_[d], ++running_[d];
+    waiting_tokens_[d] -= pool[i].to_read;
+    all_[d].running.push_back(pool, i);
+    return i;
+  }
+  void plans_to_read(std::uint32_t d, std::int64_t tokens) { prefill_[d] -= tokens; }
+  void grows(std::uint32_t d, std::int64_t context) { kv_[d] += context; }
+
+  // A running one leaves: its context, what it still had to read (not yet planned), its blocks.
+  void leaves_running(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
+    Sequence& s = pool[i];
+    all_[d].running.remove(pool, i);
+    --running_[d];
+    kv_[d] -= s.context;
+    if (s.reading()) prefill_[d] -= s.rest();
+    all_[d].free_blocks += s.blocks;
+    s.blocks = 0;
+  }
+
+  void touch(std::uint32_t d) {
+    if (all_[d].touched) return;
+    all_[d].touched = true;
+    touched_.push_back(d);
+  }
+  std::vector<std::uint32_t>& touched() { return touched_; }
+
+ private:
+  std::vector<Device> all_;
+  std::vector<std::uint32_t> pool_, waiting_, running_;
+  std::vector<std::int64_t> prefill_, kv_, waiting_tokens_;
+  std::vector<std::uint32_t> touched_;
+};
+
+}  // namespace yard

@@ -1,0 +1,28 @@
+// What became of everything that was submitted (I1), and the counted ignores. All counts are since the Core was made.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "scheduler/core/command.h"
+
+namespace yard {
+
+struct Ledger {
+  std::uint64_t submitted = 0;
+  std::array<std::uint64_t, 4> ended{};           // by Outcome
+  std::array<std::uint64_t, kReasons> reasons{};  // by Reason, of those not done
+  std::uint64_t in_flight = 0;
+
+  std::uint64_t ticks = 0, commands = 0, launches = 0, interrupts = 0, preemptions = 0;
+
+  // counted ignores: events about what is over already
+  std::uint64_t late_cancels = 0;   // the request had ended, or was asked to cancel before
+  std::uint64_t late_run_ends = 0;  // of a run that is not the device's present one
+  std::uint64_t same_states = 0;    // a device was told the state it is in
+
+  std::uint64_t of(Outcome o) const { return ended[static_cast<std::size_t>(o)]; }
+  std::uint64_t of(Reason r) const { return reasons[static_cast<std::size_t>(r)]; }
+  bool balances() const { return submitted == ended[0] + ended[1] + ended[2] + ended[3] + in_flight; }
+};
+
+}  // namespace yard

@@ -1,0 +1,97 @@
+#include "scheduler/core/placement.h"
+
+namespace yard {
+
+Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
+                     SequencePool& pool, Devices& devices)
+    : fleet_(fleet),
+      tables_(tables),
+      policies_(policies),
+      pool_(pool),
+      devices_(devices),
+      models_(fleet.models.size()),
+      means_(fleet.models.size() * fleet.classes.size()),
+      round_robin_(fleet.models.size()),
+      state_{Rng(seed), round_robin_} {
+  eligible_.reserve(fleet.devices());
+  for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
+    const PoolView& facts = fleet.pools[p];
+    Model& model = models_[facts.model.value];
+    model.pools.push_back(p);
+    model.least_context = std::min(model.least_context, facts.max_context);
+    for (std::uint32_t i = 0; i < facts.devices; ++i) model.devices.push_back(facts.first_device + i);
+  }
+}
+
+bool Placement::can_hold(const PoolView& facts, const Sequence& s) const {
+  const bool open_ended = s.max_output == Tokens::max().count();
+  return std::int64_t{s.prompt} + (open_ended ? 1 : s.max_output) <= facts.max_context.count();
+}
+
+Reason Placement::at_the_door(const Sequence& s) const {
+  if (s.prompt <= 0) return Reason::empty_prompt;
+  if (!s.model.some() || s.model.value >= models_.size() || models_[s.model.value].pools.empty())
+    return Reason::no_such_model;
+  bool in_region = false, holds = false;
+  for (const std::uint32_t p : models_[s.model.value].pools) {
+    if (!s.regions.has(fleet_.pools[p].region)) continue;
+    in_region = true;
+    holds |= can_hold(fleet_.pools[p], s);
+  }
+  if (!in_region) return Reason::no_region;
+  if (!holds) return Reason::too_long;
+  return eligible_anywhere(s) ? Reason::none : Reason::device_lost;
+}
+
+bool Placement::eligible_anywhere(const Sequence& s) const {
+  const Model& model = models_[s.model.value];
+  for (const std::uint32_t p : model.pools) {
+    const PoolView& facts = fleet_.pools[p];
+    if (!s.regions.has(facts.region) || !can_hold(facts, s)) continue;
+    if (model.not_up == 0) return true;
+    for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
+      if (devices_[d].state == DeviceState::up) return true;
+  }
+  return false;
+}
+
+bool Placement::has_room(std::uint32_t d, const Sequence& s) const {
+  const PoolView& facts = fleet_.pools[devices_.pool_of(d)];
+  return devices_[d].line.empty() && devices_.running(d) < facts.max_sequences &&
+         facts.kv_blocks.count() - devices_[d].held_blocks >=
+             blocks_for(Tokens(s.prompt + s.generated), facts.block_tokens).count();
+}
+
+DeviceId Placement::place(const Sequence& s, Time now, bool need_room) {
+  const Model& model = models_[s.model.value];
+  const Ask ask{.model = s.model,
+                .slo = s.slo,
+                .prompt = Tokens(s.prompt + s.generated),
+                .expected_output = mean(s).expected(Tokens(s.max_output)),
+                .now = now};
+  std::span<const std::uint32_t> eligible = model.devices;
+  const bool open_ended = s.max_output == Tokens::max().count();
+  const bool fits_all =
+      std::int64_t{s.prompt} + (open_ended ? 1 : s.max_output) <= std::int64_t{model.least_context.count()};
+  if (need_room || model.not_up > 0 || !fits_all || !s.regions.anywhere()) {
+    eligible_.clear();
+    for (const std::uint32_t p : model.pools) {
+      const PoolView& facts = fleet_.pools[p];
+      if (!s.regions.has(facts.region) || !can_hold(facts, s)) continue;
+      for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
+        if (devices_[d].state == DeviceState::up && (!need_room || has_room(d, s))) eligible_.push_back(d);
+    }
+    eligible = eligible_;
+  }
+  if (eligible.empty()) return {};
+  const std::uint32_t at = policies_.scorer(eligible, devices_.columns(), fleet_, tables_, ask, state_);
+  CHECK(at < eligible.size());
+  return DeviceId{eligible[at]};
+}
+
+void Placement::device_changed(std::uint32_t device, bool up) {
+  Model& model = models_[fleet_.pools[devices_.pool_of(device)].model.value];
+  up ? --model.not_up : ++model.not_up;
+}
+
+}  // namespace yard

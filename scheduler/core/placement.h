@@ -1,0 +1,64 @@
+// Which devices a sequence may go to, and which of them it goes to: filter, then the policy's scorer.
+//
+// A device is eligible if it is up, serves the model, lies in the request's regions and can hold the sequence to its
+// end.
+#pragma once
+#include <span>
+#include <vector>
+
+#include "scheduler/core/command.h"
+#include "scheduler/core/device.h"
+#include "scheduler/core/policy.h"
+
+namespace yard {
+
+// What was generated so far by requests of one model and class, as an exponential mean (gain 1/64) in 1/256 tokens.
+class LengthMean {
+ public:
+  void learn(Tokens generated) { mean_ += (256 * std::int64_t{generated.count()} - mean_) / 64; }
+  Tokens expected(Tokens at_most) const { return std::min(Tokens(std::max<std::int64_t>(1, mean_ / 256)), at_most); }
+
+ private:
+  std::int64_t mean_ = 256 * 256;
+};
+
+class Placement {
+ public:
+  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, SequencePool&, Devices&);
+
+  // Returns: why the fleet cannot ever or not now serve it; Reason::none where it is eligible somewhere.
+  Reason at_the_door(const Sequence&) const;
+
+  // Returns: the scorer's choice among the eligible devices; with `need_room` among those that have room, too. None if
+  // none.
+  DeviceId place(const Sequence&, Time now, bool need_room);
+
+  bool eligible_anywhere(const Sequence&) const;
+  void device_changed(std::uint32_t device, bool up);
+  void ended(const Sequence& s) { mean(s).learn(Tokens(s.generated)); }
+  Tokens max_context(std::uint32_t device) const { return fleet_.pools[devices_.pool_of(device)].max_context; }
+  std::span<const std::uint32_t> pools_of(ModelId m) const { return models_[m.value].pools; }
+
+ private:
+  struct Model {
+    std::vector<std::uint32_t> devices, pools;
+    Tokens least_context = Tokens::max();  // over its pools: what fits here fits everywhere
+    std::uint32_t not_up = 0;
+  };
+  bool can_hold(const PoolView&, const Sequence&) const;
+  bool has_room(std::uint32_t device, const Sequence&) const;
+  LengthMean& mean(const Sequence& s) { return means_[s.model.value * fleet_.classes.size() + s.slo.value]; }
+
+  const FleetView& fleet_;
+  const CostTables& tables_;
+  const PolicySet& policies_;
+  SequencePool& pool_;
+  Devices& devices_;
+  std::vector<Model> models_;
+  std::vector<LengthMean> means_;  // by model and class
+  std::vector<std::uint32_t> round_robin_;
+  std::vector<std::uint32_t> eligible_;  // scratch
+  PolicyState state_;
+};
+
+}  // namespace yard

@@ -1,0 +1,155 @@
+// One token stream of a request, and the pool that all of a shard's live in.
+//
+// Threads: the shard's own. Owns: nothing; leases are counts that Core gives back by hand, checked in the tick (I4).
+//
+// Q1  A sequence is in exactly one place: the arrivals, a line or queue, a device's running list, or the ended ones.
+// Q2  States move only along kLegal (I2); README.md has the same table with the events that cause each.
+// Q3  context <= to_read while its prompt is being read; afterwards context == prompt + generated - 1.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "scheduler/base/check.h"
+#include "scheduler/base/id.h"
+#include "scheduler/base/lazy_array.h"
+#include "scheduler/base/units.h"
+#include "scheduler/core/command.h"
+
+namespace yard {
+
+enum class SequenceState : std::uint8_t { none, arrived, unbound, bound, running, cancelling, ended };
+inline constexpr std::size_t kSequenceStates = 7;
+
+inline constexpr std::uint32_t kNobody = 0xffff'ffff;  // an index into the pool that names no sequence
+
+struct Sequence {
+  // what was asked
+  RequestId request;
+  Time arrival;
+  RegionMask regions;
+  ModelId model;
+  SloClassId slo;
+  TenantId tenant;
+  std::int32_t prompt, max_output;
+
+  // how far it got
+  std::int32_t output_limit;  // on its device: min(max_output, max_context - prompt)
+  std::int32_t to_read;       // prompt, or prompt + generated after a preemption
+  std::int32_t context;       // tokens in KV, as of the last run boundary
+  std::int32_t generated;
+  std::int32_t blocks;   // leased, the present run's grant included
+  std::int32_t planned;  // tokens it reads in the first step of the present run; 0: not in it
+  std::uint32_t preemptions;
+  DeviceId device;
+  Time admit, first_token, last_token;
+
+  // how it ended, until Finish is said
+  Outcome outcome;
+  Reason why;
+
+  // where it is
+  SequenceState state;
+  bool front;        // preempted: stands before all that were never admitted
+  bool passed_door;  // bound again after its device went: not asked at the door twice
+  std::uint32_t generation;
+  std::uint32_t prev, next;                  // arrivals, unbound of a model, running of a device, ended, free
+  std::uint32_t patient_prev, patient_next;  // never admitted ones of a class with patience
+  std::uint32_t child, sibling, back;        // line.h
+  Time expiry;                               // of its patience
+  std::uint64_t key, number;                 // its place in a line: key of the order, then submission
+
+  bool reading() const { return context < to_read; }
+  std::int32_t rest() const { return to_read - context; }
+};
+
+constexpr std::uint32_t bit(SequenceState s) { return 1u << static_cast<unsigned>(s); }
+
+// I2, as bits: from a row's state to any of its set.
+inline constexpr std::array<std::uint32_t, kSequenceStates> kLegal = {
+    /* none       */ bit(SequenceState::arrived),
+    /* arrived    */ bit(SequenceState::unbound) | bit(SequenceState::bound) | bit(SequenceState::ended),
+    /* unbound    */ bit(SequenceState::bound) | bit(SequenceState::ended),
+    /* bound      */ bit(SequenceState::running) | bit(SequenceState::arrived) | bit(SequenceState::ended),
+    /* running    */ bit(SequenceState::bound) | bit(SequenceState::cancelling) | bit(SequenceState::ended),
+    /* cancelling */ bit(SequenceState::ended),
+    /* ended      */ bit(SequenceState::none),
+};
+
+inline void move_to(Sequence& s, SequenceState to) {
+  CHECK_WHY(kLegal[static_cast<std::size_t>(s.state)] & bit(to), "a sequence moves only along legal transitions (I2)");
+  s.state = to;
+}
+
+// Type-stable slots with generations. Cost: O(1).
+class SequencePool {
+ public:
+  explicit SequencePool(std::uint32_t capacity) : slots_(capacity) {}
+
+  // Returns: a sequence in state `none`, its links and progress cleared. Requires: size() < capacity.
+  std::uint32_t take() {
+    std::uint32_t i = free_;
+    if (i != kNobody) {
+      free_ = slots_[i].next;
+    } else {
+      CHECK(used_ < slots_.size());
+      i = used_++;
+    }
+    const std::uint32_t generation = slots_[i].generation;
+    slots_[i] = Sequence{};
+    slots_[i].generation = generation + 1;
+    slots_[i].prev = slots_[i].next = slots_[i].patient_prev = slots_[i].patient_next = kNobody;
+    slots_[i].child = slots_[i].sibling = slots_[i].back = kNobody;
+    ++size_;
+    return i;
+  }
+  void give_back(std::uint32_t i) {
+    move_to(slots_[i], SequenceState::none);
+    slots_[i].next = free_;
+    free_ = i;
+    --size_;
+  }
+
+  Sequence& operator[](std::uint32_t i) { return slots_[i]; }
+  const Sequence& operator[](std::uint32_t i) const { return slots_[i]; }
+  SequenceId id(std::uint32_t i) const { return {i, slots_[i].generation}; }
+  std::uint32_t size() const { return size_; }
+
+ private:
+  LazyArray<Sequence> slots_;
+  std::uint32_t free_ = kNobody, used_ = 0, size_ = 0;
+};
+
+// A doubly linked list through a pair of a sequence's links: O(1) to join, to leave, to walk on.
+template <std::uint32_t Sequence::* Prev, std::uint32_t Sequence::* Next>
+class LinkedList {
+ public:
+  std::uint32_t first() const { return first_; }
+  std::uint32_t last() const { return last_; }
+  bool empty() const { return first_ == kNobody; }
+
+  void push_back(SequencePool& pool, std::uint32_t i) {
+    pool[i].*Prev = last_;
+    pool[i].*Next = kNobody;
+    (last_ == kNobody ? first_ : pool[last_].*Next) = i;
+    last_ = i;
+  }
+  void remove(SequencePool& pool, std::uint32_t i) {
+    const std::uint32_t before = pool[i].*Prev, after = pool[i].*Next;
+    (before == kNobody ? first_ : pool[before].*Next) = after;
+    (after == kNobody ? last_ : pool[after].*Prev) = before;
+    pool[i].*Prev = pool[i].*Next = kNobody;
+  }
+  std::uint32_t pop_front(SequencePool& pool) {
+    const std::uint32_t i = first_;
+    remove(pool, i);
+    return i;
+  }
+
+ private:
+  std::uint32_t first_ = kNobody, last_ = kNobody;
+};
+
+using SequenceList = LinkedList<&Sequence::prev, &Sequence::next>;
+using PatientList = LinkedList<&Sequence::patient_prev, &Sequence::patient_next>;
+
+}  // namespace yard

@@ -1,0 +1,23 @@
+// The scorers, one file each; README of core pins what each of them computes. Names are given in registry.cpp.
+#pragma once
+#include "scheduler/core/policy.h"
+
+namespace yard::policy {
+
+#define YARD_SCORER(name)                                                                             \
+  std::uint32_t name(std::span<const std::uint32_t> eligible, const DeviceColumns&, const FleetView&, \
+                     const CostTables&, const Ask&, PolicyState&) noexcept
+
+YARD_SCORER(round_robin);
+YARD_SCORER(random);
+YARD_SCORER(least_loaded);
+YARD_SCORER(power_of_two);
+YARD_SCORER(expected_cost);
+
+#undef YARD_SCORER
+
+std::uint64_t fcfs(const Waiting&) noexcept;
+std::uint64_t edf(const Waiting&) noexcept;
+std::uint64_t shortest_first(const Waiting&) noexcept;
+
+}  // namespace yard::policy
