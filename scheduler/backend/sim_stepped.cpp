@@ -1,0 +1,162 @@
+#include "scheduler/backend/sim_stepped.h"
+
+#include <algorithm>
+
+namespace yard {
+
+SimStepped::SimStepped(const FleetView& fleet, const CostTables& tables, const Bounds& bounds, Exact exact)
+    : exact_(exact), runs_(fleet.devices()), truth_(std::size_t{bounds.sequences} + bounds.events_per_tick) {
+  costs_.reserve(fleet.devices());
+  for (const PoolView& pool : fleet.pools) costs_.insert(costs_.end(), pool.devices, &tables[pool.cost]);
+}
+
+Picoseconds SimStepped::after(const Run& run, const StepCost& cost, std::uint32_t steps) const {
+  const auto n = static_cast<std::uint32_t>(run.slots.size());
+  if (run.prefill > 0) return cost.step(n, run.prefill, run.context + run.decoding);
+  return cost.decode_steps(n, run.context, steps);
+}
+
+Time SimStepped::boundary(const Run& run, const StepCost& cost, std::uint32_t steps) const {
+  return run.start + ceil_to_ns(after(run, cost, steps));
+}
+
+Time SimStepped::launch(const Launch& launch, Time now) {
+  Run& run = runs_[launch.device.value];
+  run.slots.clear();
+  run.id = launch.run;
+  run.start = now;
+  run.step_limit = launch.step_limit;
+  run.done = 0;
+  run.context = run.prefill = 0;
+  run.decoding = 0;
+  run.interrupted = false;
+  auto steps = static_cast<std::int32_t>(launch.step_limit);
+  for (const Slot& slot : launch.slots) {
+    const std::int32_t end = std::min(truth_[slot.request.index].output, slot.output_limit.count());
+    run.slots.push_back({.sequence = slot.sequence,
+                         .request = slot.request.index,
+                         .prefill = slot.prefill.count(),
+                         .generated = slot.generated.count(),
+                         .end = end,
+                         .samples = slot.samples});
+    if (slot.prefill.count() > 0) {
+      run.prefill += slot.prefill.count();
+    } else {
+      ++run.decoding;
+      run.context += slot.context.count();
+      steps = std::min(steps, end - slot.generated.count());
+    }
+  }
+  run.most_steps = run.ends_at = run.prefill > 0 ? 1 : static_cast<std::uint32_t>(steps);
+  CHECK(run.most_steps >= 1);
+  return boundary(run, cost_of(launch.device.value), exact_ == Exact::jump ? run.ends_at : 1);
+}
+
+Time SimStepped::interrupt(const Interrupt& interrupt, Time now) {
+  const std::uint32_t device = interrupt.device.value;
+  Run& run = runs_[device];
+  CHECK(run.id == interrupt.run);
+  const StepCost& cost = cost_of(device);
+  run.interrupted = true;
+  if (exact_ == Exact::step) {
+    const bool on_boundary = run.done > 0 && boundary(run, cost, run.done) >= now;
+    run.ends_at = std::min(run.ends_at, run.done + !on_boundary);
+    return boundary(run, cost, run.ends_at);
+  }
+  // The first boundary at or after now: times grow with the steps, so halve.
+  std::uint32_t before = 0, at = run.ends_at;
+  while (at - before > 1) {
+    const std::uint32_t middle = before + (at - before) / 2;
+    (boundary(run, cost, middle) >= now ? at : before) = middle;
+  }
+  run.ends_at = at;
+  return boundary(run, cost, at);
+}
+
+bool SimStepped::fire(std::uint32_t device, Time now, RunEnded& end, Time& next) {
+  Run& run = runs_[device];
+  const StepCost& cost = cost_of(device);
+  run.done = exact_ == Exact::jump ? run.ends_at : std::min(run.done + 1, run.ends_at);
+  CHECK(boundary(run, cost, run.done) == now);
+  if (run.done < run.ends_at) {
+    next = boundary(run, cost, run.done + 1);
+    return false;
+  }
+  end = {.run = run.id,
+         .device = {device},
+         .why = RunEnd::interrupted,
+         .steps = run.done,
+         .energy = Millijoules(),
+         .slots = {}};
+  end_slots(run, cost, end);
+  return true;
+}
+
+void SimStepped::end_slots(Run& run, const StepCost& cost, RunEnded& end) {
+  const std::uint32_t steps = run.done;
+  const Time first = boundary(run, cost, 1), last = boundary(run, cost, steps);
+  record_gaps(run, cost, steps, first);
+  ends_.clear();
+  bool any_ended = false;
+  for (const SlotState& slot : run.slots) {
+    SlotEnd e{.sequence = slot.sequence,
+              .prefilled = Tokens(slot.prefill),
+              .generated = Tokens(0),
+              .first_token = Time::never(),
+              .last_token = Time::never(),
+              .fate = SlotFate::running};
+    if (slot.samples) {
+      Truth& truth = truth_[slot.request];
+      const std::int32_t made = std::min(static_cast<std::int32_t>(steps), slot.end - slot.generated);
+      if (made > 0) {
+        e.generated = Tokens(made);
+        e.first_token = first;
+        e.last_token = truth.last_token = last;
+      }
+      if (slot.generated + made >= slot.end) {
+        e.fate = slot.end == truth.output ? SlotFate::stopped : SlotFate::length;
+        any_ended = true;
+      }
+    }
+    ends_.push_back(e);
+  }
+  if (any_ended)
+    end.why = RunEnd::slot_ended;
+  else if (run.prefill > 0)
+    end.why = RunEnd::prefill_done;
+  else if (steps == run.step_limit)
+    end.why = RunEnd::step_limit;
+  end.slots = ends_;
+}
+
+// The first gap of a slot reaches back to its last token, which most often is the run's start. Later steps of a decode
+// run cost linearly more each: they are added bucket by bucket of the histogram, not one by one.
+void SimStepped::record_gaps(const Run& run, const StepCost& cost, std::uint32_t steps, Time first) {
+  std::uint64_t together = 0;
+  for (const SlotState& slot : run.slots) {
+    if (!slot.samples || slot.end <= slot.generated) continue;
+    const Time before = truth_[slot.request].last_token;
+    if (before == run.start)
+      ++together;
+    else if (before != Time::never())
+      gaps_.add((first - before).count());
+  }
+  gaps_.add((first - run.start).count(), together);
+  if (steps < 2) return;
+  const auto n = static_cast<std::int64_t>(run.slots.size());
+  const std::int64_t base = (cost.c0(static_cast<std::uint32_t>(n)) + cost.c2() * run.context).count();
+  const std::int64_t slope = (cost.c2() * n).count();  // picoseconds that each step costs more than the one before
+  for (std::int64_t j = 2; j <= steps;) {
+    const std::int64_t gap = (base + slope * j) / 1000;
+    std::int64_t last = steps;
+    if (slope > 0) {
+      const std::int64_t edge = Histogram::edge_above(gap);
+      if (edge <= (base + slope * last) / 1000) last = std::min(last, (edge * 1000 - 1 - base) / slope);
+    }
+    // Within a bucket the middle step stands for all, so that the mean stays within the bucket's width.
+    gaps_.add((base + slope * ((j + last) / 2)) / 1000, static_cast<std::uint64_t>((last - j + 1) * n));
+    j = last + 1;
+  }
+}
+
+}  // namespace yard

@@ -1,0 +1,70 @@
+// A simulated stepped device: exact integer time, one step at a time or k of them at once.
+//
+// Time is kept in picoseconds since the run began; an event carries the ceiling in nanoseconds. `jump` sums the steps
+// of a pure decode run in closed form and fires once; `step` fires at each boundary. Both give the same events (I6): a
+// run ends at the first boundary at which a sequence ends, the step limit is reached, or whose time is at or after an
+// interrupt's.
+//
+// Threads: one. Owns the answers' true lengths, which Core never sees (I8), and the histogram of gaps between tokens.
+#pragma once
+#include <vector>
+
+#include "scheduler/base/histogram.h"
+#include "scheduler/base/lazy_array.h"
+#include "scheduler/loop/sim_loop.h"
+
+namespace yard {
+
+enum class Exact : std::uint8_t { jump, step };
+
+class SimStepped final : public SimDevices {
+ public:
+  SimStepped(const FleetView&, const CostTables&, const Bounds&, Exact);
+
+  Time launch(const Launch&, Time now) override;
+  Time interrupt(const Interrupt&, Time now) override;
+  bool fire(std::uint32_t device, Time now, RunEnded& end, Time& next) override;
+  void arrives(RequestId request, Tokens output) override { truth_[request.index] = {output.count(), Time::never()}; }
+
+  // Between two tokens of one sequence, nanoseconds; a gap within a run is its step's cost, rounded down.
+  const Histogram& gaps() const { return gaps_; }
+
+ private:
+  struct Truth {
+    std::int32_t output;
+    Time last_token;
+  };
+  struct SlotState {
+    SequenceId sequence;
+    std::uint32_t request;
+    std::int32_t prefill, generated, end;  // end: min(true length, limit)
+    bool samples;
+  };
+  struct Run {
+    std::vector<SlotState> slots;
+    RunId id;
+    Time start;
+    std::uint32_t most_steps = 0;  // the boundary at which it ends if nothing interrupts it
+    std::uint32_t step_limit = 0;
+    std::uint32_t ends_at = 0;  // the boundary at which it will end, as known now
+    std::uint32_t done = 0;     // boundaries passed (Exact::step)
+    std::int64_t context = 0;   // held by its decoding sequences at the start
+    std::uint32_t decoding = 0;
+    std::int64_t prefill = 0;
+    bool interrupted = false;
+  };
+  Picoseconds after(const Run&, const StepCost&, std::uint32_t steps) const;
+  Time boundary(const Run&, const StepCost&, std::uint32_t steps) const;
+  void end_slots(Run&, const StepCost&, RunEnded&);
+  void record_gaps(const Run&, const StepCost&, std::uint32_t steps, Time first);
+  const StepCost& cost_of(std::uint32_t device) const { return *costs_[device]; }
+
+  const Exact exact_;
+  std::vector<const StepCost*> costs_;  // by device
+  std::vector<Run> runs_;               // by device
+  LazyArray<Truth> truth_;              // by RequestId.index
+  std::vector<SlotEnd> ends_;           // of the run that ended last
+  Histogram gaps_;
+};
+
+}  // namespace yard

@@ -1,0 +1,114 @@
+#include "scheduler/loop/sim_loop.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "scheduler/core/ledger.h"
+
+namespace yard {
+
+SimLoop::SimLoop(Core& core, const Bounds& bounds, std::uint32_t devices, SimDevices& sim, SimObserver& observer)
+    : core_(core),
+      bounds_(bounds),
+      devices_(sim),
+      observer_(observer),
+      runs_(devices),
+      rows_(std::size_t{bounds.sequences} + bounds.events_per_tick),
+      generations_(rows_.size()),
+      free_(rows_.size()) {}
+
+RequestId SimLoop::take_id(std::uint64_t row) {
+  std::uint32_t i;
+  if (free_count_ > 0) {
+    i = free_[--free_count_];
+  } else {
+    CHECK(used_ < rows_.size());
+    i = used_++;
+  }
+  rows_[i] = row;
+  most_in_flight_ = std::max<std::uint64_t>(most_in_flight_, used_ - free_count_);
+  return {i, ++generations_[i]};
+}
+
+Time SimLoop::run(ArrivalSource& source, const std::vector<Fault>& faults) {
+  next_ = source.next();
+  Time last;
+  for (;;) {
+    Time now = std::min({runs_.next(), next_ ? next_->facts.arrival : Time::never(), core_.next_wakeup()});
+    // Cancels and faults of what is over do not keep the loop going.
+    if (now == Time::never() && core_.ledger().in_flight == 0) return last;
+    if (!cancels_.empty()) now = std::min(now, cancels_.front().at);
+    if (faults_done_ < faults.size()) now = std::min(now, faults[faults_done_].at);
+    CHECK_WHY(now != Time::never(), "a request waits for ever");
+    ends_at(now);
+    arrivals_at(now, source);
+    others_at(now, faults);
+    poll(now);
+    last = now;
+  }
+}
+
+void SimLoop::tell(const Event& event, Time now) {
+  if (told_ == bounds_.events_per_tick) poll(now);
+  ++told_;
+  observer_.applied(event);
+  core_.apply(event, now);
+}
+
+void SimLoop::ends_at(Time now) {
+  while (runs_.next() <= now) {
+    const std::uint32_t device = runs_.first();
+    RunEnded end;
+    Time next = Time::never();
+    if (!devices_.fire(device, now, end, next)) {
+      runs_.set(device, next);
+      continue;
+    }
+    runs_.remove(device);
+    observer_.run_ended(end, now);
+    tell(end, now);
+  }
+}
+
+void SimLoop::arrivals_at(Time now, ArrivalSource& source) {
+  while (next_ && next_->facts.arrival <= now) {
+    if (told_ == bounds_.events_per_tick) poll(now);
+    Submitted facts = next_->facts;
+    facts.request = take_id(next_->row);
+    devices_.arrives(facts.request, next_->output);
+    if (next_->cancel_at != Time::never()) {
+      cancels_.push_back({std::max(next_->cancel_at, now), next_->row, facts.request});
+      std::push_heap(cancels_.begin(), cancels_.end(), std::greater<>());
+    }
+    tell(facts, now);
+    next_ = source.next();
+  }
+}
+
+void SimLoop::others_at(Time now, const std::vector<Fault>& faults) {
+  while (!cancels_.empty() && cancels_.front().at <= now) {
+    std::pop_heap(cancels_.begin(), cancels_.end(), std::greater<>());
+    tell(CancelAsked{cancels_.back().request}, now);
+    cancels_.pop_back();
+  }
+  while (faults_done_ < faults.size() && faults[faults_done_].at <= now) tell(faults[faults_done_++].change, now);
+}
+
+void SimLoop::poll(Time now) {
+  told_ = 0;
+  for (const Command& command : core_.poll(now)) {
+    if (const auto* launch = std::get_if<Launch>(&command)) {
+      observer_.launched(*launch, now);
+      runs_.set(launch->device.value, devices_.launch(*launch, now));
+    } else if (const auto* interrupt = std::get_if<Interrupt>(&command)) {
+      runs_.set(interrupt->device.value, devices_.interrupt(*interrupt, now));
+    } else {
+      const auto& finish = std::get<Finish>(command);
+      observer_.finished(rows_[finish.request.index], finish);
+      free_[free_count_++] = finish.request.index;
+    }
+  }
+  observer_.ticked(now, core_);
+}
+
+}  // namespace yard

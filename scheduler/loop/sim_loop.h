@@ -1,0 +1,106 @@
+// Drives a Core in virtual time: arrivals in, simulated devices answering, no clock and no thread.
+//
+// One instant is: all run ends due, by device index; then arrivals, in the order of the trace; then anything else
+// (cancels, faults); then one poll. What a poll causes at the same instant makes another tick there. (core/README.md,
+// "One tick")
+//
+// Threads: one. The loop owns the request ids; devices and observer are the assembly's.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "scheduler/base/heap.h"
+#include "scheduler/base/lazy_array.h"
+#include "scheduler/core/core.h"
+
+namespace yard {
+
+// A request as a simulation knows it: what Core is told, and the secret that only its device may use.
+struct Arrival {
+  std::uint64_t row;  // its number in the trace
+  Submitted facts;    // `request` is the loop's to fill in
+  Tokens output;      // true length of the answer (I8: never Core's to read)
+  Time cancel_at = Time::never();
+};
+
+class ArrivalSource {
+ public:
+  virtual ~ArrivalSource() = default;
+  // Returns: the next one, in order of arrival; nothing at the end.
+  virtual std::optional<Arrival> next() = 0;
+};
+
+// What simulated devices must do. All devices of a shard are one object: a call names the device.
+class SimDevices {
+ public:
+  virtual ~SimDevices() = default;
+  // Each returns when the device wants to be fired next.
+  virtual Time launch(const Launch&, Time now) = 0;
+  virtual Time interrupt(const Interrupt&, Time now) = 0;
+  // Returns: whether the run has ended now; `end` then says how (its slots live until the next call), `next` is else
+  // set.
+  virtual bool fire(std::uint32_t device, Time now, RunEnded& end, Time& next) = 0;
+  // Told before Core hears of the request, and after its Finish.
+  virtual void arrives(RequestId, Tokens output) = 0;
+};
+
+class SimObserver {
+ public:
+  virtual ~SimObserver() = default;
+  virtual void finished(std::uint64_t, const Finish&) {}
+  virtual void launched(const Launch&, Time) {}
+  virtual void run_ended(const RunEnded&, Time) {}
+  // Every event as Core is told it, and each tick's end: what a recording holds.
+  virtual void applied(const Event&) {}
+  virtual void ticked(Time, const Core&) {}
+};
+
+// Something that happens at a time whatever Core does: a device's state.
+struct Fault {
+  Time at;
+  DeviceChanged change;
+};
+
+class SimLoop {
+ public:
+  // Requires: all outlive the loop. `bounds` are the Core's own.
+  SimLoop(Core&, const Bounds&, std::uint32_t devices, SimDevices&, SimObserver&);
+
+  // Runs until every arrival has ended. `faults` in order of time.
+  // Returns: the last instant at which something happened.
+  Time run(ArrivalSource&, const std::vector<Fault>& faults = {});
+
+  std::uint64_t most_in_flight() const { return most_in_flight_; }
+
+ private:
+  struct Cancel {
+    Time at;
+    std::uint64_t row;
+    RequestId request;
+    bool operator>(const Cancel& other) const { return at != other.at ? at > other.at : row > other.row; }
+  };
+  void ends_at(Time now);
+  void arrivals_at(Time now, ArrivalSource&);
+  void others_at(Time now, const std::vector<Fault>&);
+  void tell(const Event&, Time now);
+  void poll(Time now);
+  RequestId take_id(std::uint64_t row);
+
+  Core& core_;
+  const Bounds bounds_;
+  SimDevices& devices_;
+  SimObserver& observer_;
+  TimeHeap runs_;
+  std::optional<Arrival> next_;
+  std::vector<Cancel> cancels_;  // a heap, the earliest on top
+  std::size_t faults_done_ = 0;
+  std::uint32_t told_ = 0;  // events since the last poll
+
+  LazyArray<std::uint64_t> rows_;  // by RequestId.index
+  LazyArray<std::uint32_t> generations_, free_;
+  std::uint32_t free_count_ = 0, used_ = 0;
+  std::uint64_t most_in_flight_ = 0;
+};
+
+}  // namespace yard
