@@ -1,0 +1,1 @@
+yard_test(reference_test ENTERS base)

@@ -1,0 +1,435 @@
+// What scheduler/core/README.md pins, simulated the plain way: no events, no heap, no closed form, and no code of core
+// or backend. Whoever disagrees with it, request by request and nanosecond by nanosecond, has found a bug in one of the
+// two or a hole in that page.
+//
+// From instant to instant: the next one is the earliest arrival, cancel, end of a run or end of a patience, found by
+// looking at all of them. Lists are vectors in no order, sorted whenever an order is asked for; loads are summed up
+// anew whenever a scorer looks; a run is walked step by step. Nothing here is fast, and nothing is remembered twice.
+//
+// reference_values.h: what goes in and comes out; reference_world.h: what is known at an instant; reference_scorers.h.
+// Where the page can be read in two ways, the comment says "Reading:" and what was chosen.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "scheduler/base/check.h"
+#include "tests/reference_scorers.h"
+#include "tests/reference_values.h"
+#include "tests/reference_world.h"
+
+namespace yard::reference {
+
+class Simulator : private World {
+ public:
+  // Requires: `requests` ascending by arrival, rows ascending; an index inside its table, except a model's.
+  Simulator(FleetView the_fleet, CostTables the_costs, const std::vector<Request>& requests, Options the_options)
+      : World{std::move(the_fleet), std::move(the_costs), std::move(the_options)}, scorers_(*this) {
+    for (const PoolView& pool : fleet.pools) {
+      CHECK(pool.first_device == devices.size());
+      for (std::uint32_t i = 0; i < pool.devices; ++i) devices.push_back(Device{.pool = &pool});
+    }
+    for (const Request& request : requests) {
+      CHECK(sequences.empty() || sequences.back().request.arrival <= request.arrival);
+      if (request.cancel_at) cancels_.push_back(sequences.size());
+      sequences.push_back(Sequence{.request = request, .to_read = request.prompt.count()});
+    }
+    std::stable_sort(cancels_.begin(), cancels_.end(), [&](std::size_t a, std::size_t b) {
+      return *sequences[a].request.cancel_at < *sequences[b].request.cancel_at;
+    });
+    queues_.resize(fleet.models.size());
+  }
+  Simulator(const Simulator&) = delete;
+  Simulator& operator=(const Simulator&) = delete;
+
+  // Returns: every request's ending, in the order of Finish.
+  std::vector<Ending> run() {
+    while (const std::optional<Time> next = next_instant()) {
+      CHECK(now_ <= *next);
+      now_ = *next;
+      take_run_ends();
+      take_arrivals();
+      take_cancels();
+      shed();
+      pass_the_door();
+      bind_from_queues();
+      for (std::uint32_t d = 0; d < devices.size(); ++d) {
+        if (devices[d].run) {
+          interrupt_if_due(devices[d]);
+        } else {
+          plan(d);
+        }
+      }
+    }
+    CHECK_WHY(endings_.size() == sequences.size(), "a request waits for ever");
+    return endings_;
+  }
+
+  const Happenings& happenings() const { return happenings_; }
+
+ private:
+  // ---- one tick, stage by stage ------------------------------------------------------------------------------------
+
+  // Reading: an instant is a tick if and only if a run ends, a request arrives, a cancel comes (be it late), or the
+  // patience of one still waiting and never admitted ends. A patience that no longer matters makes no tick.
+  std::optional<Time> next_instant() const {
+    Time next = Time::never();
+    if (next_arrival_ < sequences.size()) next = std::min(next, sequences[next_arrival_].request.arrival);
+    if (next_cancel_ < cancels_.size()) next = std::min(next, *sequences[cancels_[next_cancel_]].request.cancel_at);
+    for (const Device& device : devices) {
+      if (device.run) next = std::min(next, device.run->end());
+    }
+    for (const std::size_t who : impatient()) next = std::min(next, patience_end(who));
+    return next == Time::never() ? std::nullopt : std::optional(next);
+  }
+
+  void take_run_ends() {
+    any_run_ended_ = false;
+    for (Device& device : devices) {
+      if (!device.run || device.run->end() != now_) continue;
+      const Run run = *device.run;
+      device.run.reset();
+      any_run_ended_ = true;
+      for (const Slot& slot : run.slots) {
+        Sequence& s = sequences[slot.who];
+        for (const std::int64_t boundary : run.boundaries) step(s, slot, run.time_of(boundary));
+        if (s.rest() == 0 && s.generated >= s.answer()) {
+          if (s.cancelling) count(Happening::cancel_lost_to_end);
+          end_as_done(slot.who);
+        } else if (s.cancelling) {
+          count(Happening::cancelled_in_run);
+          finish(slot.who, Outcome::cancelled, Reason::none);
+        } else {
+          s.blocks = device.blocks_for(s.context);
+        }
+      }
+    }
+  }
+
+  void step(Sequence& s, const Slot& slot, Time time) {
+    s.context += slot.step_tokens();
+    if (s.rest() > 0 || s.generated >= s.answer()) return;  // reads on, or has nothing to say
+    ++s.generated;
+    if (s.first_token == Time::never()) s.first_token = time;
+    s.last_token = time;
+  }
+
+  void end_as_done(std::size_t who) {
+    const Sequence& s = sequences[who];
+    scorers_.learn_from(s);
+    if (s.generated == 0) count(Happening::no_answer);
+    if (s.generated < s.request.output.count()) count(Happening::cut_at_limit);
+    finish(who, Outcome::done, Reason::none);
+  }
+
+  void take_arrivals() {
+    arrived_.clear();
+    for (; next_arrival_ < sequences.size(); ++next_arrival_) {
+      Sequence& s = sequences[next_arrival_];
+      if (s.request.arrival != now_) break;
+      if (any_run_ended_) count(Happening::arrival_at_run_end);
+      s.stage = Stage::at_door;
+      arrived_.push_back(next_arrival_);
+    }
+  }
+
+  void take_cancels() {
+    for (; next_cancel_ < cancels_.size(); ++next_cancel_) {
+      const std::size_t who = cancels_[next_cancel_];
+      Sequence& s = sequences[who];
+      if (*s.request.cancel_at != now_) break;
+      // Reading: a cancel that comes before its request, or after its end, is ignored; the instant is a tick all the
+      // same.
+      if (s.stage == Stage::to_come || s.stage == Stage::ended) {
+        count(Happening::cancel_late);
+      } else if (s.stage == Stage::running && in_run(who)) {
+        s.cancelling = true;
+      } else {
+        count(s.stage == Stage::at_door   ? Happening::cancelled_at_door
+              : s.stage == Stage::unbound ? Happening::cancelled_unbound
+              : s.stage == Stage::in_line ? Happening::cancelled_in_line
+                                          : Happening::cancelled_between_runs);
+        finish(who, Outcome::cancelled, Reason::none);
+      }
+    }
+  }
+
+  void shed() {
+    std::vector<std::size_t> due = impatient();
+    std::erase_if(due, [&](std::size_t who) { return patience_end(who) > now_; });
+    std::sort(due.begin(), due.end(), [&](std::size_t a, std::size_t b) {
+      return patience_end(a) != patience_end(b) ? patience_end(a) < patience_end(b) : a < b;
+    });
+    for (const std::size_t who : due) {
+      count(sequences[who].stage == Stage::unbound ? Happening::shed_unbound : Happening::shed_in_line);
+      finish(who, Outcome::rejected, Reason::shed);
+    }
+  }
+
+  void pass_the_door() {
+    for (const std::size_t who : arrived_) {
+      Sequence& s = sequences[who];
+      if (s.stage == Stage::ended) continue;  // cancelled in this very instant
+      const Reason why = refusal(s);
+      if (why != Reason::none) {
+        count(why);
+        finish(who, Outcome::rejected, why);
+      } else if (options.bind == "arrival") {
+        bind(who, scorers_.choose(s, eligible(s)));
+      } else {
+        CHECK(options.bind == "room");
+        s.stage = Stage::unbound;
+        queues_[s.request.model.value].push_back(who);
+      }
+    }
+  }
+
+  Reason refusal(const Sequence& s) const {
+    if (in_flight() >= options.sequences) return Reason::queue_full;
+    if (s.request.prompt.count() == 0) return Reason::empty_prompt;
+    bool serves = false, lies = false;
+    for (const PoolView& pool : fleet.pools) {
+      serves = serves || pool.model == s.request.model;
+      lies = lies || (pool.model == s.request.model && s.request.regions.has(pool.region));
+    }
+    if (!serves) return Reason::no_such_model;
+    if (!lies) return Reason::no_region;
+    return eligible(s).empty() ? Reason::too_long : Reason::none;
+  }
+
+  // Devices that serve the model, lie in its regions and can hold it, ascending.
+  std::vector<std::uint32_t> eligible(const Sequence& s) const {
+    std::vector<std::uint32_t> result;
+    for (std::uint32_t d = 0; d < devices.size(); ++d) {
+      const PoolView& pool = *devices[d].pool;
+      const bool open_ended = s.request.max_output == Tokens::max();
+      const std::int64_t needs = s.request.prompt.count() + (open_ended ? 1 : s.request.max_output.count());
+      if (pool.model == s.request.model && s.request.regions.has(pool.region) && needs <= pool.max_context.count()) {
+        result.push_back(d);
+      }
+    }
+    return result;
+  }
+
+  void bind(std::size_t who, std::uint32_t d) {
+    Sequence& s = sequences[who];
+    s.stage = Stage::in_line;
+    s.device = d;
+    s.limit = std::min<std::int64_t>(s.request.max_output.count(),
+                                     devices[d].pool->max_context.count() - s.request.prompt.count());
+    devices[d].line.push_back(who);
+  }
+
+  // Reading: a model's queue has the order of a line, and every queue is looked at in every tick, after all arrivals.
+  void bind_from_queues() {
+    for (std::vector<std::size_t>& queue : queues_) {
+      while (!queue.empty()) {
+        const std::size_t who = sorted(queue).front();
+        std::vector<std::uint32_t> with_room = eligible(sequences[who]);
+        std::erase_if(with_room, [&](std::uint32_t d) { return !has_room(devices[d], sequences[who]); });
+        if (with_room.empty()) {
+          count(Happening::waits_for_room);
+          break;
+        }
+        std::erase(queue, who);
+        bind(who, scorers_.choose(sequences[who], with_room));
+      }
+    }
+  }
+
+  bool has_room(const Device& device, const Sequence& s) const {
+    std::int64_t held = 0;
+    for (const std::size_t who : device.running) {
+      const Slot* slot = slot_of(device, who);
+      held += slot ? device.blocks_for(sequences[who].context + slot->step_tokens()) : sequences[who].blocks;
+    }
+    return device.line.empty() && device.running.size() < device.pool->max_sequences &&
+           device.pool->kv_blocks.count() - held >= device.blocks_for(s.whole());
+  }
+
+  void interrupt_if_due(Device& device) {
+    Run& run = *device.run;
+    if (run.step_limit == 1 || run.interrupted) return;
+    const bool newcomer = !device.line.empty() && first_of(device) != run.first_in_line &&
+                          device.running.size() < device.pool->max_sequences;
+    const bool asked = std::any_of(run.slots.begin(), run.slots.end(),
+                                   [&](const Slot& slot) { return sequences[slot.who].cancelling; });
+    if (!newcomer && !asked) return;
+    const Time planned = run.end();
+    run.interrupted = now_;
+    walk(device);
+    count(run.end() < planned ? Happening::cut_by_interrupt : Happening::interrupt_changed_nothing);
+    if (run.end() == now_) count(Happening::interrupt_at_boundary);
+  }
+
+  // ---- planning one run --------------------------------------------------------------------------------------------
+
+  void plan(std::uint32_t d) {
+    Device& device = devices[d];
+    const PoolView& pool = *device.pool;
+    const std::int64_t free_before = free_blocks(device);
+    std::int64_t budget = pool.token_budget.count();
+    std::vector<Slot> slots;
+    bool preempted = false;
+
+    for (std::size_t i = 0; i < device.running.size() && budget > 0; ++i) {
+      const std::size_t who = device.running[i];
+      Sequence& s = sequences[who];
+      const Slot slot{.who = who, .reads = std::min(s.rest(), budget), .held_before = s.blocks};
+      const std::int64_t needs = device.blocks_for(s.context + slot.step_tokens());
+      while (s.stage == Stage::running && free_blocks(device) < needs - s.blocks) {
+        preempt(device.running.back());
+        preempted = true;
+      }
+      if (s.stage != Stage::running) break;  // it was itself the last admitted
+      s.blocks = needs;
+      budget -= slot.step_tokens();
+      slots.push_back(slot);
+    }
+
+    for (const std::size_t who : preempted ? std::vector<std::size_t>() : sorted(device.line)) {
+      if (budget == 0 || device.running.size() >= pool.max_sequences) break;
+      Sequence& s = sequences[who];
+      const Slot slot{.who = who, .reads = std::min(s.rest(), budget), .held_before = 0};
+      if (free_blocks(device) < device.blocks_for(slot.reads)) {
+        count(Happening::line_stopped_by_kv);
+        break;
+      }
+      if (s.preemptions > 0) count(Happening::readmitted);
+      std::erase(device.line, who);
+      device.running.push_back(who);
+      s.stage = Stage::running;
+      s.preempted_as = 0;
+      if (s.admit == Time::never()) s.admit = now_;  // Reading: the first admission, whatever is preempted later
+      s.blocks = device.blocks_for(slot.reads);
+      budget -= slot.reads;
+      slots.push_back(slot);
+    }
+
+    if (slots.empty()) return;
+    const bool reads = std::any_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.reads > 0; });
+    for (const Slot& slot : slots) {
+      if (slot.reads > 0 && slot.reads < sequences[slot.who].rest()) count(Happening::chunked_prefill);
+    }
+    Run run{.launch = now_, .step_limit = 1, .slots = slots, .first_in_line = first_of(device)};
+    if (!reads && !preempted) lease_decodes(device, run, free_before);
+    device.run = run;
+    walk(device);
+  }
+
+  void preempt(std::size_t who) {
+    Sequence& s = sequences[who];
+    Device& device = devices[s.device];
+    std::erase(device.running, who);
+    device.line.push_back(who);
+    s.stage = Stage::in_line;
+    s.blocks = 0;
+    s.context = 0;
+    s.to_read = s.whole();
+    s.preempted_as = ++preemptions_;
+    ++s.preemptions;
+    count(Happening::preemption);
+  }
+
+  // The most steps of pure decode that limits and KV allow, and their blocks.
+  void lease_decodes(const Device& device, Run& run, std::int64_t free_before) {
+    bool kv_stops = false;
+    for (std::uint32_t k = 2; k <= options.steps_per_run; ++k) {
+      bool within_limits = true;
+      std::int64_t more = 0;
+      for (const Slot& slot : run.slots) {
+        const Sequence& s = sequences[slot.who];
+        within_limits = within_limits && k <= s.limit - s.generated;
+        more += device.blocks_for(s.context + k) - slot.held_before;
+      }
+      kv_stops = within_limits && more > free_before;
+      if (!within_limits || kv_stops) break;
+      run.step_limit = k;
+    }
+    if (kv_stops) count(Happening::run_limited_by_kv);
+    for (const Slot& slot : run.slots) {
+      Sequence& s = sequences[slot.who];
+      s.blocks = device.blocks_for(s.context + run.step_limit);
+    }
+    CHECK(free_blocks(device) >= 0);
+  }
+
+  // ---- looking things up -------------------------------------------------------------------------------------------
+
+  // All that wait, were never admitted, and whose class has a patience.
+  std::vector<std::size_t> impatient() const {
+    std::vector<std::size_t> result;
+    const auto add = [&](const std::vector<std::size_t>& list) {
+      for (const std::size_t who : list) {
+        const Sequence& s = sequences[who];
+        const bool has_patience = fleet.classes[s.request.slo.value].patience.count() > 0;
+        if (has_patience && s.admit == Time::never()) result.push_back(who);
+      }
+    };
+    for (const Device& device : devices) add(device.line);
+    for (const std::vector<std::size_t>& queue : queues_) add(queue);
+    return result;
+  }
+
+  Time patience_end(std::size_t who) const {
+    const Request& request = sequences[who].request;
+    return request.arrival + fleet.classes[request.slo.value].patience;
+  }
+
+  std::size_t in_flight() const {
+    std::size_t n = 0;
+    for (const Device& device : devices) n += device.line.size() + device.running.size();
+    for (const std::vector<std::size_t>& queue : queues_) n += queue.size();
+    return n;
+  }
+
+  void finish(std::size_t who, Outcome outcome, Reason why) {
+    Sequence& s = sequences[who];
+    if (s.stage == Stage::unbound) std::erase(queues_[s.request.model.value], who);
+    if (s.stage == Stage::in_line) std::erase(devices[s.device].line, who);
+    if (s.stage == Stage::running) std::erase(devices[s.device].running, who);
+    CHECK(s.stage != Stage::ended && s.stage != Stage::to_come);
+    s.stage = Stage::ended;
+    s.blocks = 0;
+    endings_.push_back(Ending{.row = s.request.row,
+                              .outcome = outcome,
+                              .why = why,
+                              .arrival = s.request.arrival,
+                              .admit = s.admit,
+                              .first_token = s.first_token,
+                              .last_token = s.last_token,
+                              .finish = now_,
+                              .prompt = s.request.prompt,
+                              .output = Tokens(s.generated),
+                              .preemptions = s.preemptions,
+                              .device = DeviceId{s.device},
+                              .slo = s.request.slo,
+                              .model = s.request.model,
+                              .tenant = s.request.tenant});
+  }
+
+  void count(Happening what) { ++happenings_[static_cast<std::size_t>(what)]; }
+  void count(Reason refused) {
+    count(refused == Reason::queue_full      ? Happening::queue_full
+          : refused == Reason::empty_prompt  ? Happening::empty_prompt
+          : refused == Reason::no_such_model ? Happening::no_such_model
+          : refused == Reason::no_region     ? Happening::no_region
+                                             : Happening::too_long);
+  }
+
+  Scorers scorers_;
+  Time now_ = Time(std::numeric_limits<std::int64_t>::min());
+  std::size_t next_arrival_ = 0;
+  std::vector<std::size_t> arrived_;  // in this tick
+  std::vector<std::size_t> cancels_;  // by (time, row)
+  std::size_t next_cancel_ = 0;
+  bool any_run_ended_ = false;                    // in this tick
+  std::vector<std::vector<std::size_t>> queues_;  // unbound, by model, in no order
+  std::int64_t preemptions_ = 0;
+  std::vector<Ending> endings_;
+  Happenings happenings_{};
+};
+
+}  // namespace yard::reference

@@ -1,0 +1,97 @@
+// The five scorers, by the formulas of scheduler/core/README.md; every load is summed up anew for every question.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "scheduler/base/check.h"
+#include "scheduler/base/rng.h"
+#include "tests/reference_world.h"
+
+namespace yard::reference {
+
+class Scorers {
+ public:
+  explicit Scorers(const World& world) : world_(world), rng_(world.options.seed) {
+    counters_.resize(world.fleet.models.size(), 0);
+    expected_.resize(world.fleet.models.size(), std::vector<std::int64_t>(world.fleet.classes.size(), 256 * 256));
+  }
+
+  // `done`: a sequence that has just ended as done.
+  void learn_from(const Sequence& done) {
+    std::int64_t& m = expected_[done.request.model.value][done.request.slo.value];
+    m += (256 * done.generated - m) / 64;
+  }
+
+  // Returns: one of the candidates, which are ascending.
+  std::uint32_t choose(const Sequence& s, const std::vector<std::uint32_t>& candidates) {
+    CHECK(!candidates.empty());
+    if (world_.options.scorer == "round_robin") return round_robin(s.request.model, candidates);
+    if (world_.options.scorer == "random") return candidates[rng_.below(candidates.size())];
+    if (world_.options.scorer == "power_of_two") return power_of_two(candidates);
+    if (world_.options.scorer == "least_loaded") {
+      return *std::min_element(candidates.begin(), candidates.end(), [&](std::uint32_t a, std::uint32_t b) {
+        return world_.load_of(a).sequences() < world_.load_of(b).sequences();
+      });
+    }
+    CHECK(world_.options.scorer == "expected_cost");
+    return *std::min_element(candidates.begin(), candidates.end(), [&](std::uint32_t a, std::uint32_t b) {
+      return expected_cost(s, a) < expected_cost(s, b);
+    });
+  }
+
+ private:
+  std::uint32_t round_robin(ModelId model, const std::vector<std::uint32_t>& candidates) {
+    std::vector<std::uint32_t> all;
+    for (std::uint32_t d = 0; d < world_.devices.size(); ++d) {
+      if (world_.devices[d].pool->model == model) all.push_back(d);
+    }
+    std::size_t& counter = counters_[model.value];
+    for (;; ++counter) {
+      const std::uint32_t d = all[counter % all.size()];
+      if (std::find(candidates.begin(), candidates.end(), d) == candidates.end()) continue;
+      ++counter;
+      return d;
+    }
+  }
+
+  std::uint32_t power_of_two(const std::vector<std::uint32_t>& candidates) {
+    const std::size_t m = candidates.size();
+    if (m == 1) return candidates[0];
+    const std::size_t i = rng_.below(m);
+    std::size_t j = rng_.below(m - 1);
+    j += j >= i ? 1 : 0;
+    const std::uint32_t a = candidates[std::min(i, j)], b = candidates[std::max(i, j)];
+    return world_.load_of(b).sequences() < world_.load_of(a).sequences() ? b : a;
+  }
+
+  // Picoseconds, by the formula of the page, letter by letter.
+  std::int64_t expected_cost(const Sequence& s, std::uint32_t d) const {
+    const PoolView& pool = *world_.devices[d].pool;
+    const StepCost& cost = world_.costs.rows[pool.cost.value];
+    const Load load = world_.load_of(d);
+    const std::int64_t n = load.running, w = load.waiting, p = s.whole();
+    const std::int64_t Q = load.prefill_tokens, K = load.kv_tokens, W = load.waiting_tokens;
+    const std::int64_t M = pool.max_sequences, B = pool.token_budget.count();
+    const std::int64_t C = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
+    const std::int64_t m = expected_[s.request.model.value][s.request.slo.value];
+    const std::int64_t o = std::min<std::int64_t>(std::max<std::int64_t>(1, m / 256), s.request.max_output.count());
+    const std::int64_t b = std::min(n + w + 1, M);
+    const std::int64_t c0_b = World::c0(cost, static_cast<std::size_t>(b)), c1 = cost.c1().count(),
+                       c2 = cost.c2().count();
+    const std::int64_t tpot = c0_b + c2 * (K + W + p + o / 2);
+    const std::int64_t over = std::max<std::int64_t>(0, n + w + 1 - M);
+    const std::int64_t excess = std::max<std::int64_t>(0, K + W + p - C);
+    const std::int64_t wait = over * (o * tpot / M) + excess * (o * tpot / C);
+    const std::int64_t first = c1 * (Q + p) + (Q + p + B - 1) / B * (c0_b + c2 * K) + wait;
+    const std::int64_t last = first + o * tpot;
+    return first + last;
+  }
+
+  const World& world_;
+  Rng rng_;
+  std::vector<std::size_t> counters_;                // round_robin's, by model
+  std::vector<std::vector<std::int64_t>> expected_;  // output by (model, class), in 256ths
+};
+
+}  // namespace yard::reference
