@@ -8,4 +8,10 @@ while(at LESS length)
   string(APPEND pieces "    R\"yard~(${piece})yard~\"\n")
   math(EXPR at "${at} + 8000")
 endwhile()
-file(WRITE "${OUT}" "#include <string_view>\nnamespace yard::embedded {\nextern const std::string_view ${SYMBOL};\nconst std::string_view ${SYMBOL} =\n${pieces};\n}  // namespace yard::embedded\n")
+file(WRITE "${OUT}" "#include <string_view>
+namespace yard::embedded {
+extern const std::string_view ${SYMBOL};
+const std::string_view ${SYMBOL} =
+${pieces};
+}  // namespace yard::embedded
+")

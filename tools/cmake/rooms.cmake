@@ -1,5 +1,6 @@
-# A room is a folder, a static library and a list of the rooms that it may enter (DESIGN: "Rooms"). Linking only what is
-# listed makes a forbidden #include a build error where the other room has headers of a library; tools/tidy checks the rest.
+# A room is a folder, a static library and a list of the rooms that it may enter (scheduler/README.md: "Rooms"). Linking
+# only what is listed makes a forbidden #include a build error where the other room has headers of a library; tools/tidy
+# checks the rest.
 #
 #   yard_room(core DIR scheduler/core ENTERS base cost topology)         -> target yard_core, alias Switchyard::core
 #   LINKS: libraries seen by whoever includes the room's headers; HIDES: libraries used in its .cpp files only.
@@ -15,7 +16,8 @@ endif()
 add_library(yard_flags INTERFACE)
 target_compile_features(yard_flags INTERFACE cxx_std_20)
 if(PROJECT_IS_TOP_LEVEL)
-  target_compile_options(yard_flags INTERFACE $<BUILD_INTERFACE:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>)
+  target_compile_options(
+    yard_flags INTERFACE $<BUILD_INTERFACE:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion>)
 endif()
 target_include_directories(yard_flags INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                            $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/scheduler>)

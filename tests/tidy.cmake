@@ -1,0 +1,1 @@
+yard_test(tidy_test ENTERS tidy_rules)
