@@ -1,0 +1,89 @@
+// A fleet as its owner writes it: names, and numbers in the units of units.h.
+//
+// A value. scheduler/cost/compile_fleet.h turns it into what Core sees (FleetView, CostTables, Mix); that needs model
+// cards, which topology does not know, so model names are only checked there. `file`, `line` and `path` are kept so
+// that it can say where.
+//
+// F1  every index (site, accelerator, region) is inside its table; names within a table differ.
+// F2  at least one pool, one class; 1 <= max_sequences <= token_budget; at most 2^20 replicas.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scheduler/base/units.h"
+#include "topology/catalogue.h"
+#include "topology/fleet_view.h"
+
+namespace yard {
+
+struct Site {
+  std::string name, provider;
+  RegionId region;
+};
+
+struct Link {
+  std::uint32_t from = 0, to = 0;  // sites; both ways
+  Duration round_trip;
+  std::int64_t bytes_per_s = 0;
+};
+
+// Step costs given outright instead of computed, in the order of StepCost.
+struct GivenTable {
+  struct Bucket {
+    std::uint32_t up_to;
+    Picoseconds c0;
+  };
+  std::vector<Bucket> buckets;
+  Picoseconds c1, c2;
+};
+
+struct FleetPool {
+  std::string name, model;
+  std::uint32_t site = 0, accelerator = 0, replicas = 1, tp = 1;
+  std::string precision = "native", kv_precision = "bf16";
+  std::uint32_t max_sequences = 256;
+  Tokens token_budget{2048}, block_tokens{16};
+  std::optional<Tokens> max_context;  // the model's, or what the KV pool holds
+  std::optional<Blocks> kv_blocks;    // what memory leaves
+  std::int32_t memory_thousandths = 900;
+  std::optional<GivenTable> table;
+  NanoDollars per_accelerator_hour;
+  int line = 0;
+  std::string path;  // "pools[2]"
+};
+
+struct MixRow {
+  std::uint64_t weight = 1;
+  std::string model;  // empty: every model in turn
+  SloClassId slo;
+  TenantId tenant;
+  RegionMask regions;
+  int line = 0;
+  std::string path;
+};
+
+struct Fleet {
+  std::string file, name;
+  std::vector<std::string> providers, regions, tenants;
+  std::vector<Site> sites;
+  std::vector<Link> links;
+  std::vector<SloClass> classes;
+  std::vector<Accelerator> accelerators;  // those in use
+  std::vector<FleetPool> pools;
+  std::vector<MixRow> mix;
+  std::int64_t pue_thousandths = 1000;
+};
+
+// The classes of a fleet that names none: interactive, standard, batch.
+std::vector<SloClass> default_classes();
+
+// Errors of both: InputError, one line: file, line, key, found, accepted.
+Fleet read_fleet(const std::string& file, std::string_view text);
+// `name`: a path, or builtin:single, builtin:mixed, builtin:thousand.
+Fleet load_fleet(const std::string& name);
+std::vector<std::string_view> builtin_fleets();
+
+}  // namespace yard
