@@ -7,7 +7,7 @@
 // costs c0[n] + c2 * (S + n), and k of them c0[n] * k + c2 * (k * S + n * k * (k + 1) / 2): no division, so that k
 // steps sum to the very value that k single steps sum to.
 //
-// Bounds: c0 <= 1e15, c1 <= 1e12, c2 <= 1e9 ps, so that a run of 1,024 sequences, 256 steps and 2^20 tokens of context
+// Bounds: c0 <= 1e15, c1 <= 1e12, c2 <= 1e7 ps, so that a run of 1,024 sequences, 256 steps and 2^20 tokens of context
 // each stays below 2^63.
 #pragma once
 #include <cstdint>

@@ -1,0 +1,250 @@
+#include "scheduler/cost/compile_fleet.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "scheduler/base/check.h"
+#include "scheduler/base/hash.h"
+#include "scheduler/base/input_error.h"
+#include "scheduler/cost/physics.h"
+#include "scheduler/yaml/names.h"
+
+namespace yard {
+namespace {
+
+constexpr std::int64_t kMostContext = 1 << 20;
+constexpr std::int64_t kMostSteps = 256;  // of a run; Bounds::steps_per_run
+
+[[noreturn]] void refuse(const Fleet& fleet, const FleetPool& pool, std::string_view key, std::string found,
+                         std::string accepted) {
+  throw InputError(fleet.file, pool.line, key.empty() ? pool.path : fmt::format("{}.{}", pool.path, key),
+                   std::move(found), std::move(accepted));
+}
+
+double gib(std::int64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(std::int64_t{1} << 30); }
+
+Precision precision_of(const std::string& name, Precision native) {
+  if (name == "bf16") return Precision::bf16;
+  if (name == "fp8") return Precision::fp8;
+  if (name == "int8") return Precision::int8;
+  if (name == "mxfp4") return Precision::fp4;
+  if (name == "int4") return Precision::int4;
+  CHECK(name == "native");
+  return native;
+}
+
+Replica replica_of(const FleetPool& pool, const ModelCard& card, const Accelerator& chip) {
+  return {.model = card,
+          .chip = chip,
+          .tp = pool.tp,
+          .weights = precision_of(pool.precision, card.weights),
+          .expert_weights = precision_of(pool.precision, card.expert_weights),
+          .kv = precision_of(pool.kv_precision, Precision::bf16),
+          .max_sequences = pool.max_sequences,
+          .memory_thousandths = pool.memory_thousandths};
+}
+
+// Compiles one pool after another into the fleet's view and tables.
+class Compiler {
+ public:
+  Compiler(const Fleet& fleet, const ModelCards& cards) : fleet_(fleet), cards_(cards) {}
+
+  CompiledFleet compile() {
+    view_.name = fleet_.name;
+    view_.classes = fleet_.classes;
+    view_.tenants = fleet_.tenants;
+    view_.regions = fleet_.regions;
+    view_.pue_thousandths = fleet_.pue_thousandths;
+    for (const FleetPool& pool : fleet_.pools) add(pool);
+    Mix drawn = mix();  // reads view_, so before it leaves
+    return {std::move(view_), std::move(tables_), std::move(drawn)};
+  }
+
+ private:
+  // Returns: the model's card; null where the pool says everything itself.
+  const ModelCard* card_of(const FleetPool& pool) const {
+    const ModelCard* card = cards_.find(pool.model);
+    if (card || (pool.table && pool.kv_blocks)) return card;
+    const auto ids = cards_.ids();
+    refuse(fleet_, pool, "model", fmt::format("found '{}'", printable(pool.model)),
+           fmt::format("accepted: a model with a card, nearest is '{}'; or any with table and kv_blocks",
+                       nearest(pool.model, ids)));
+  }
+
+  [[noreturn]] void refuse_misfit(const FleetPool& pool, const Replica& replica, const MemoryFit& fit) const {
+    std::string remedy = "use a chip with more memory or a narrower precision";
+    for (std::uint32_t tp = pool.tp * 2; tp <= 1024; tp *= 2) {
+      Replica wider = replica_of(pool, replica.model, replica.chip);
+      wider.tp = tp;
+      if (refusal_of(wider).any()) break;
+      if (memory_fit(wider).kv_tokens < pool.block_tokens.count()) continue;
+      remedy = fmt::format("accepted: tp of at least {}, a narrower precision or a larger chip", tp);
+      break;
+    }
+    const std::string state = fit.state_bytes > 0 ? fmt::format(" and {:.2f} GiB of state for {} sequences",
+                                                                gib(fit.state_bytes), pool.max_sequences)
+                                                  : std::string();
+    refuse(fleet_, pool, "",
+           fmt::format("{} does not fit: {:.2f} GiB of weights{} on each of {} x {}, of which {:.2f} GiB may be used "
+                       "({:.2f} GiB x {:.3f} - {:.2f} GiB)",
+                       replica.model.id, gib(fit.weight_bytes), state, pool.tp, replica.chip.id, gib(fit.usable_bytes),
+                       gib(replica.chip.memory_bytes), static_cast<double>(pool.memory_thousandths) / 1000.0,
+                       gib(kReserveBytes)),
+           std::move(remedy));
+  }
+
+  Blocks kv_blocks_of(const FleetPool& pool, const Replica& replica) const {
+    const MemoryFit fit = memory_fit(replica);
+    const std::int64_t per_block = pool.block_tokens.count();
+    if (!pool.kv_blocks) {
+      if (fit.kv_tokens < per_block) refuse_misfit(pool, replica, fit);
+      return Blocks(std::min<std::int64_t>(fit.kv_tokens / per_block, 1'000'000'000));
+    }
+    // What an engine printed is believed as far as the chip can hold it at all.
+    const std::int64_t whole = replica.chip.memory_bytes - fit.weight_bytes - fit.state_bytes;
+    if (whole <= 0) refuse_misfit(pool, replica, fit);
+    const std::int64_t most = whole / fit.kv_bytes_per_token / per_block;
+    if (pool.kv_blocks->count() > most)
+      refuse(fleet_, pool, "kv_blocks",
+             fmt::format("found {} blocks of {} tokens, {:.2f} GiB a chip, beside {:.2f} GiB of weights in {:.2f} GiB",
+                         pool.kv_blocks->count(), per_block,
+                         gib(pool.kv_blocks->count() * per_block * fit.kv_bytes_per_token), gib(fit.weight_bytes),
+                         gib(replica.chip.memory_bytes)),
+             fmt::format("accepted: at most {}", most));
+    return *pool.kv_blocks;
+  }
+
+  Tokens max_context_of(const FleetPool& pool, const ModelCard* card, Blocks kv_blocks) const {
+    const std::int64_t pool_holds = std::int64_t{kv_blocks.count()} * pool.block_tokens.count() + 1;
+    const std::int64_t model_reads = card ? card->max_context : kMostContext;
+    if (!pool.max_context) return Tokens(std::min({pool_holds, model_reads, kMostContext}));
+    const std::int64_t asked = pool.max_context->count();
+    if (asked > model_reads)
+      refuse(fleet_, pool, "max_context", fmt::format("found {}", asked),
+             fmt::format("accepted: at most {}, what {} reads", model_reads, pool.model));
+    if (asked > pool_holds)
+      refuse(fleet_, pool, "max_context", fmt::format("found {}", asked),
+             fmt::format("accepted: at most {}, what {} KV blocks of {} tokens hold and one", pool_holds,
+                         kv_blocks.count(), pool.block_tokens.count()));
+    return *pool.max_context;
+  }
+
+  StepCost cost_of(const FleetPool& pool, const std::optional<Replica>& replica) const {
+    if (!pool.table) return step_cost(*replica);
+    std::vector<BatchBucket> buckets;
+    for (const auto& bucket : pool.table->buckets) buckets.push_back({bucket.up_to, bucket.c0});
+    return StepCost(std::move(buckets), pool.table->c1, pool.table->c2, pool.max_sequences);
+  }
+
+  // StepCost's bounds: no run may come near 2^63 ps, whatever it is made of.
+  void check_bounds(const FleetPool& pool, const StepCost& cost) const {
+    std::int64_t c0 = 0;
+    for (const auto& bucket : cost.buckets()) c0 = std::max(c0, bucket.c0.count());
+    const bool fine =
+        c0 <= 1'000'000'000'000'000 && cost.c1().count() <= 1'000'000'000'000 && cost.c2().count() <= 10'000'000;
+    const Wide context = Wide(pool.max_sequences) * Wide(kMostContext + kMostSteps);
+    const Wide run = Wide(c0) * kMostSteps + Wide(cost.c1().count()) * Wide(pool.token_budget.count()) +
+                     Wide(cost.c2().count()) * context * kMostSteps;
+    if (!fine || run >= Wide{1} << 63)
+      refuse(fleet_, pool, "",
+             fmt::format("found steps of {} ps, {} ps a prefill token, {} ps a KV token", c0, cost.c1().count(),
+                         cost.c2().count()),
+             "accepted: at most 1e15, 1e12 and 1e7");
+  }
+
+  CostRow row_of(const FleetPool& pool, const std::string& model, const std::optional<Replica>& replica) {
+    const std::string key = fmt::format("{} {} {} {} {} {}", model, pool.accelerator, pool.tp, pool.precision,
+                                        pool.kv_precision, pool.max_sequences);
+    if (!pool.table)
+      if (const auto known = rows_.find(key); known != rows_.end()) return known->second;
+    StepCost cost = cost_of(pool, replica);
+    check_bounds(pool, cost);
+    const CostRow row{static_cast<std::uint32_t>(tables_.rows.size())};
+    tables_.rows.push_back(std::move(cost));
+    if (!pool.table) rows_.emplace(key, row);
+    return row;
+  }
+
+  ModelId model_of(const std::string& name) {
+    for (std::uint32_t i = 0; i < view_.models.size(); ++i)
+      if (view_.models[i].name == name) return ModelId{i};
+    view_.models.push_back({name});
+    return ModelId{static_cast<std::uint32_t>(view_.models.size() - 1)};
+  }
+
+  void add(const FleetPool& pool) {
+    const ModelCard* card = card_of(pool);
+    const Accelerator& chip = fleet_.accelerators[pool.accelerator];
+    const Site& site = fleet_.sites[pool.site];
+    std::optional<Replica> replica;
+    if (card) {
+      replica.emplace(replica_of(pool, *card, chip));
+      if (const Refusal no = refusal_of(*replica); no.any() && !pool.table)
+        refuse(fleet_, pool, "tp", no.found, no.remedy);
+    }
+    const std::string model = card ? card->id : pool.model;
+    PoolView out;
+    out.name = pool.name;
+    out.provider = site.provider;
+    out.region_name = fleet_.regions[site.region.value];
+    out.accelerator = chip.id;
+    out.model = model_of(model);
+    out.region = site.region;
+    out.first_device = view_.devices();
+    out.devices = pool.replicas;
+    out.accelerators_per_device = pool.tp;
+    out.kv_blocks = replica ? kv_blocks_of(pool, *replica) : *pool.kv_blocks;
+    out.cost = row_of(pool, model, replica);
+    out.block_tokens = pool.block_tokens;
+    out.max_sequences = pool.max_sequences;
+    out.token_budget = pool.token_budget;
+    out.max_context = max_context_of(pool, card, out.kv_blocks);
+    out.per_hour = pool.per_accelerator_hour * pool.tp;
+    out.idle = chip.idle * pool.tp;
+    out.busy = std::max(out.idle, Milliwatts(chip.tdp.count() * kBusyThousandthsOfTdp / 1000) * pool.tp);
+    view_.pools.push_back(std::move(out));
+  }
+
+  ModelId served(const MixRow& row) const {
+    const ModelCard* card = cards_.find(row.model);
+    const std::string& name = card ? card->id : row.model;
+    std::vector<std::string_view> names;
+    for (std::uint32_t i = 0; i < view_.models.size(); ++i) {
+      if (view_.models[i].name == name) return ModelId{i};
+      names.push_back(view_.models[i].name);
+    }
+    throw InputError(fleet_.file, row.line, row.path + ".model", fmt::format("found '{}'", printable(row.model)),
+                     fmt::format("accepted: a model that a pool serves, nearest is '{}'", nearest(row.model, names)));
+  }
+
+  // A row without a model stands for every model in equal parts; the others are scaled up to match.
+  Mix mix() const {
+    const auto models = static_cast<std::uint32_t>(view_.models.size());
+    std::vector<MixEntry> entries;
+    for (const MixRow& row : fleet_.mix) {
+      if (!row.model.empty()) {
+        entries.push_back({row.weight * models, served(row), row.slo, row.tenant, row.regions});
+        continue;
+      }
+      for (std::uint32_t m = 0; m < models; ++m)
+        entries.push_back({row.weight, ModelId{m}, row.slo, row.tenant, row.regions});
+    }
+    return Mix(std::move(entries));
+  }
+
+  const Fleet& fleet_;
+  const ModelCards& cards_;
+  FleetView view_;
+  CostTables tables_;
+  std::map<std::string, CostRow> rows_;
+};
+
+}  // namespace
+
+CompiledFleet compile_fleet(const Fleet& fleet, const ModelCards& cards) { return Compiler(fleet, cards).compile(); }
+
+}  // namespace yard
