@@ -10,7 +10,7 @@ namespace yard::tidy {
 namespace {
 
 // Longer prefixes first: a single header may be a room of its own.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 28> kFolders{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 30> kFolders{{
     {"scheduler/core/event.h", "core_values"},
     {"scheduler/core/command.h", "core_values"},
     {"scheduler/core/ledger.h", "core_values"},
@@ -18,6 +18,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 28> kFolders
     {"scheduler/loop/port.h", "port"},
     {"topology/fleet_view.h", "topology_values"},
     {"topology/fleet.h", "topology_values"},
+    {"topology/mix.h", "topology_values"},
+    {"topology/catalogue.h", "topology_values"},
     {"topology/host.h", "topology_values"},
     {"topology/distance.h", "topology_values"},
     {"topology/cpu_set.h", "topology_values"},
