@@ -1,0 +1,111 @@
+// What happened, as counts: fed by the loop with every end of a request, launch and end of a run; read by the report.
+//
+// The definitions are DESIGN's (section 7); where it leaves a choice:
+//   - Latencies are of requests that are done; gaps (ITL) are of every token that was made.
+//   - To attain, a request must be done, and keep each objective that is not zero. TPOT is compared as a fraction, not
+//     rounded. An answer of no tokens has no TTFT, TPOT or E2E; its end is held against what was promised for them.
+//   - KV in use is what the slots of a run were granted at launch, from launch to end: what running sequences hold that
+//     had no place in the run is not in it.
+//
+// Threads: one per meter; a shard has its own, and they are merged at the end. Owns: its tallies; 24 bytes per device.
+// Cost: no allocation after construction; integers only, so that every build reports the same.
+// R1  arrived == done + cancelled + rejected + failed, per class: a request counts when it ends.
+// R2  busy time is split by BoundBy without rest.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <numeric>
+#include <vector>
+
+#include "scheduler/base/histogram.h"
+#include "scheduler/base/units.h"
+#include "scheduler/core/command.h"
+#include "scheduler/core/event.h"
+#include "topology/fleet_view.h"
+
+namespace yard {
+
+inline constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::failed) + 1;
+inline constexpr std::size_t kBounds = static_cast<std::size_t>(BoundBy::tokens) + 1;
+
+// What became of the requests of one SLO class.
+struct ClassTally {
+  std::array<std::array<std::uint64_t, kReasons>, kOutcomes> ended{};
+  std::uint64_t attained = 0, attained_tokens = 0;     // requests that kept all promises, and their output tokens
+  std::uint64_t prompt_tokens = 0, output_tokens = 0;  // asked for by all that arrived; given to all that arrived
+  std::uint64_t preemptions = 0;
+  Histogram ttft, tpot, e2e;  // ns
+
+  std::uint64_t of(Outcome o) const {
+    const auto& row = ended[static_cast<std::size_t>(o)];
+    return std::accumulate(row.begin(), row.end(), std::uint64_t{0});
+  }
+  std::uint64_t arrived() const {
+    return of(Outcome::done) + of(Outcome::cancelled) + of(Outcome::rejected) + of(Outcome::failed);
+  }
+  void merge(const ClassTally&);
+  bool operator==(const ClassTally&) const = default;
+};
+
+// What the replicas of one pool did. Sums over devices and time are 128 bits wide.
+struct PoolTally {
+  std::array<Wide, kBounds> busy_ns{};  // in runs, by what kept more work out of them
+  std::uint64_t runs = 0, steps = 0;
+  std::uint64_t prefill_tokens = 0, output_tokens = 0;  // read and made in runs, recomputed ones included
+  std::uint64_t requests = 0, preemptions = 0;          // of those that it served last
+  Wide kv_block_ns = 0;                                 // blocks granted x time
+  std::int64_t kv_peak = 0;                             // most blocks granted in one run
+  Wide busy_picojoules = 0;  // measured, or busy power x time where a run's energy is 0; without PUE
+
+  Wide busy() const { return busy_ns[0] + busy_ns[1] + busy_ns[2] + busy_ns[3]; }
+  void merge(const PoolTally&);
+  bool operator==(const PoolTally&) const = default;
+};
+
+class Meter {
+ public:
+  // Requires: the fleet outlives the meter and does not change.
+  explicit Meter(const FleetView&);
+
+  void on_finish(const Finish&) noexcept;                      // Cost: O(1)
+  void on_launch(const Launch&, Time now) noexcept;            // Cost: O(slots)
+  void on_run_ended(const RunEnded&, Time now) noexcept;       // Cost: O(slots). A late one is ignored.
+  void add_gaps(Duration gap, std::uint64_t count) noexcept {  // between tokens of one answer (ITL). Cost: O(1)
+    itl_.add(gap.count(), count);
+  }
+
+  // Requires: the same fleet. Runs still open in `other` stay there.
+  void merge(const Meter& other);
+
+  const FleetView& fleet() const { return *fleet_; }
+  const std::vector<ClassTally>& classes() const { return classes_; }  // by SloClassId
+  const std::vector<PoolTally>& pools() const { return pools_; }       // by pool
+  const Histogram& itl() const { return itl_; }
+  ClassTally all() const;  // every class, merged
+
+  // From the first arrival to the last end; zero where nothing ended.
+  Duration makespan() const { return first_arrival_ > last_finish_ ? Duration() : last_finish_ - first_arrival_; }
+
+ private:
+  // The run that a device is in.
+  struct Open {
+    Time since;
+    std::int64_t blocks = 0;
+    std::uint32_t generation = 0;
+    BoundBy bound_by{};
+    bool running = false;
+  };
+
+  const FleetView* fleet_;
+  std::vector<std::uint32_t> pool_of_;  // by device
+  std::vector<Open> open_;              // by device
+  std::vector<ClassTally> classes_;
+  std::vector<PoolTally> pools_;
+  Histogram itl_;
+  Time first_arrival_ = Time::max(), last_finish_{std::numeric_limits<std::int64_t>::min()};
+};
+
+// Returns: whether the request kept every promise of its class.
+bool attains(const SloClass&, const Finish&) noexcept;
+
+}  // namespace yard

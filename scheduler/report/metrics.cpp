@@ -1,0 +1,215 @@
+#include "scheduler/report/metrics.h"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "scheduler/base/check.h"
+
+namespace yard {
+namespace {
+
+constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+constexpr std::uint64_t kNsPerHour = 3600 * kNsPerSecond;
+constexpr Wide kPicojoulesPerKwh = static_cast<Wide>(3'600'000) * 1'000'000'000'000;
+constexpr std::uint64_t kNanoDollarsPerDollar = 1'000'000'000;
+
+Wide wide(std::int64_t n) { return static_cast<Wide>(n); }
+
+// Durations are kept to the microsecond, or to the millisecond where they are long.
+Figure in_ms(std::int64_t ns) { return ratio(wide(ns), 1'000'000, 3); }
+Figure in_s(Wide ns) { return ratio(ns, kNsPerSecond, 3); }
+Figure percent(Wide part, Wide whole_of) { return ratio(part * 100, whole_of, 3); }
+Figure per_second(Wide n, Wide ns) { return ratio(n * kNsPerSecond, ns, 3); }
+
+void set_latency(Record& record, std::string_view name, const Histogram& h) {
+  constexpr std::array<std::pair<std::string_view, std::uint32_t>, 3> kPercentiles{
+      {{"p50", 500}, {"p90", 900}, {"p99", 990}}};
+  const auto key = [&](std::string_view what) { return fmt::format("{}_{}_ms", name, what); };
+  const bool some = h.count() > 0;
+  for (const auto& [what, per_mille] : kPercentiles) {
+    record.set(key(what), some ? in_ms(h.percentile(per_mille)) : Figure());
+  }
+  record.set(key("mean"), some ? ratio(h.sum(), static_cast<Wide>(h.count()) * 1'000'000, 3) : Figure());
+}
+
+// Which reasons go with which outcome: these are always listed, so that the keys are the same in every report.
+bool goes_with(Outcome o, Reason r) {
+  if (o == Outcome::rejected) return r != Reason::device_failed;
+  return r == Reason::device_lost || r == Reason::device_failed;
+}
+
+void set_ends(Record& record, const ClassTally& tally) {
+  record.set("arrived", whole(tally.arrived()));
+  for (const Outcome o : {Outcome::done, Outcome::cancelled, Outcome::rejected, Outcome::failed}) {
+    record.set(std::string(name_of(o)), whole(tally.of(o)));
+  }
+  for (const Outcome o : {Outcome::rejected, Outcome::failed}) {
+    for (std::size_t r = 1; r < kReasons; ++r) {
+      const std::uint64_t count = tally.ended[static_cast<std::size_t>(o)][r];
+      const Reason reason = static_cast<Reason>(r);
+      if (count == 0 && !goes_with(o, reason)) continue;
+      record.set(fmt::format("{}_{}", name_of(o), name_of(reason)), whole(count));
+    }
+  }
+}
+
+Record of_class(std::string_view name, const ClassTally& tally, Duration makespan) {
+  const Wide ns = wide(makespan.count());
+  Record record;
+  record.set("class", std::string(name));
+  set_ends(record, tally);
+  record.set("attained", whole(tally.attained));
+  record.set("attainment_pct", percent(tally.attained, tally.arrived()));
+  record.set("arrivals_per_s", per_second(tally.arrived(), ns));
+  record.set("goodput_requests_per_s", per_second(tally.attained, ns));
+  record.set("goodput_tokens_per_s", per_second(tally.attained_tokens, ns));
+  record.set("output_tokens_per_s", per_second(tally.output_tokens, ns));
+  record.set("prompt_tokens", whole(tally.prompt_tokens));
+  record.set("output_tokens", whole(tally.output_tokens));
+  record.set("preemptions", whole(tally.preemptions));
+  set_latency(record, "ttft", tally.ttft);
+  set_latency(record, "tpot", tally.tpot);
+  set_latency(record, "e2e", tally.e2e);
+  return record;
+}
+
+// What a pool cost over the makespan: every replica is paid for, and draws power, from the first arrival to the last
+// end.
+struct Bill {
+  Wide picojoules = 0;  // at the meter of the building: x PUE
+  Wide nano_dollars = 0;
+};
+
+Bill bill_of(const PoolView& pool, const PoolTally& tally, Duration makespan, std::int64_t pue_thousandths) {
+  const Wide paid_ns = wide(makespan.count()) * pool.devices;
+  const Wide idle_ns = paid_ns > tally.busy() ? paid_ns - tally.busy() : 0;
+  const Wide chips = tally.busy_picojoules + wide(pool.idle.count()) * idle_ns;
+  return {chips * wide(pue_thousandths) / 1000, (wide(pool.per_hour.count()) * paid_ns + kNsPerHour / 2) / kNsPerHour};
+}
+
+void set_bill(Record& record, const Bill& bill) {
+  record.set("energy_kwh", ratio(bill.picojoules, kPicojoulesPerKwh, 6));
+  record.set("cost_usd", ratio(bill.nano_dollars, kNanoDollarsPerDollar, 6));
+}
+
+std::string model_name(const FleetView& fleet, ModelId id) {
+  return id.value < fleet.models.size() ? fleet.models[id.value].name : std::string();
+}
+
+Record of_pool(const FleetView& fleet, std::size_t p, const PoolTally& tally, Duration idle_beside_work,
+               Duration makespan, const Bill& bill) {
+  const PoolView& pool = fleet.pools[p];
+  const Wide paid_ns = wide(makespan.count()) * pool.devices, busy = tally.busy();
+  Record record;
+  record.set("pool", pool.name);
+  record.set("provider", pool.provider);
+  record.set("region", pool.region_name);
+  record.set("accelerator", pool.accelerator);
+  record.set("model", model_name(fleet, pool.model));
+  record.set("replicas", whole(pool.devices));
+  record.set("accelerators", whole(static_cast<Wide>(pool.devices) * pool.accelerators_per_device));
+  record.set("requests", whole(tally.requests));
+  record.set("runs", whole(tally.runs));
+  record.set("steps", whole(tally.steps));
+  record.set("prefill_tokens", whole(tally.prefill_tokens));
+  record.set("output_tokens", whole(tally.output_tokens));
+  record.set("preemptions", whole(tally.preemptions));
+  record.set("busy_s", in_s(busy));
+  record.set("utilisation_pct", percent(busy, paid_ns));
+  record.set("idle_beside_work_s", in_s(wide(idle_beside_work.count())));
+  record.set("idle_beside_work_pct", percent(wide(idle_beside_work.count()), paid_ns));
+  record.set("kv_blocks", whole(wide(pool.kv_blocks.count())));
+  record.set("kv_busy_pct", percent(tally.kv_block_ns, busy * wide(pool.kv_blocks.count())));
+  record.set("kv_peak_pct", tally.runs == 0 ? Figure() : percent(wide(tally.kv_peak), wide(pool.kv_blocks.count())));
+  for (std::size_t b = 0; b < kBounds; ++b) {
+    record.set(fmt::format("bound_by_{}_pct", name_of(static_cast<BoundBy>(b))), percent(tally.busy_ns[b], busy));
+  }
+  set_bill(record, bill);
+  return record;
+}
+
+Record about(const Summary& summary) {
+  Record record;
+  record.set("version", summary.version);
+  record.set("trace", summary.trace);
+  record.set("fleet", summary.meter->fleet().name);
+  record.set("policy", summary.policy);
+  record.set("order", summary.order);
+  record.set("bind", summary.bind);
+  record.set("seed", whole(summary.seed));
+  record.set("decision_hash", fmt::format("{:016x}", summary.decision_hash));
+  return record;
+}
+
+Record run_of(const Summary& summary, std::uint64_t requests) {
+  const auto some = [](Duration d) { return d.count() > 0 ? in_s(wide(d.count())) : Figure(); };
+  Record record;
+  record.set("wall_s", some(summary.wall));
+  record.set("cpu_s", some(summary.cpu));
+  record.set("requests_per_cpu_s",
+             summary.cpu.count() > 0 ? per_second(requests, wide(summary.cpu.count())) : Figure());
+  return record;
+}
+
+}  // namespace
+
+const Record::Value& Record::at(std::string_view key) const {
+  for (const auto& [name, value] : entries_) {
+    if (name == key) return value;
+  }
+  CHECK_WHY(false, "no such key in the record");
+  return entries_.front().second;
+}
+
+const Figure& Record::figure(std::string_view key) const {
+  const Figure* figure = std::get_if<Figure>(&at(key));
+  CHECK(figure);
+  return *figure;
+}
+
+const std::string& Record::name(std::string_view key) const {
+  const std::string* name = std::get_if<std::string>(&at(key));
+  CHECK(name);
+  return *name;
+}
+
+Metrics measure(const Summary& summary) {
+  CHECK(summary.meter);
+  const Meter& meter = *summary.meter;
+  const FleetView& fleet = meter.fleet();
+  CHECK(summary.idle_beside_work.size() == fleet.pools.size());
+  const Duration makespan = meter.makespan();
+  const ClassTally all = meter.all();
+
+  Metrics metrics;
+  metrics.about = about(summary);
+  metrics.all = of_class("all", all, makespan);
+  set_latency(metrics.all, "itl", meter.itl());
+  for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
+    metrics.classes.push_back(of_class(fleet.classes[c].name, meter.classes()[c], makespan));
+  }
+  Bill total;
+  Wide replicas = 0;
+  for (std::size_t p = 0; p < fleet.pools.size(); ++p) {
+    const PoolTally& tally = meter.pools()[p];
+    const Bill bill = bill_of(fleet.pools[p], tally, makespan, fleet.pue_thousandths);
+    metrics.pools.push_back(of_pool(fleet, p, tally, summary.idle_beside_work[p], makespan, bill));
+    total.picojoules += bill.picojoules;
+    total.nano_dollars += bill.nano_dollars;
+    replicas += fleet.pools[p].devices;
+  }
+  metrics.totals.set("makespan_s", in_s(wide(makespan.count())));
+  metrics.totals.set("replicas", whole(replicas));
+  metrics.totals.set("pue", ratio(wide(fleet.pue_thousandths), 1000, 3));
+  set_bill(metrics.totals, total);
+  metrics.totals.set(
+      "cost_per_million_output_tokens_usd",
+      ratio(total.nano_dollars * 1'000'000, static_cast<Wide>(all.output_tokens) * kNanoDollarsPerDollar, 6));
+  metrics.totals.set("energy_per_output_token_j",
+                     ratio(total.picojoules, static_cast<Wide>(all.output_tokens) * 1'000'000'000'000ull, 3));
+  metrics.run = run_of(summary, all.arrived());
+  return metrics;
+}
+
+}  // namespace yard

@@ -1,0 +1,33 @@
+// The report: one table of metrics, written for people and for programs.
+//
+// Every figure is an integer with a decimal point (figure.h); both renderings read the same table (metrics.h), so that
+// what the terminal shows rounded is what the JSON says in full. JSON keys end in their unit and keep their order.
+// Nothing in it depends on the machine but the object "run" and, on the terminal, the last line.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scheduler/base/rng.h"
+#include "scheduler/base/units.h"
+#include "scheduler/report/meter.h"
+
+namespace yard {
+
+// Everything that a report is made from.
+struct Summary {
+  const Meter* meter = nullptr;            // outlives the call
+  std::vector<Duration> idle_beside_work;  // by pool: device time (I7)
+  std::uint64_t decision_hash = 0;
+  Seed seed = 0;
+  std::string version, trace, policy, order, bind;
+  Duration wall, cpu;  // what making it took; zero: unknown
+};
+
+// Requires: summary.meter is set; idle_beside_work has an entry per pool.
+// Returns: lines of at most 100 columns, the last one ended too.
+std::string report_text(const Summary&);
+// Returns: one JSON object (RFC 8259, valid UTF-8 whatever the names hold), the last line ended.
+std::string report_json(const Summary&);
+
+}  // namespace yard

@@ -1,0 +1,204 @@
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "scheduler/base/check.h"
+#include "scheduler/report/metrics.h"
+#include "scheduler/report/report.h"
+#include "scheduler/report/text_table.h"
+
+namespace yard {
+namespace {
+
+constexpr std::size_t kColumns = 100;
+constexpr std::size_t kClassColumns = 12, kPoolColumns = 18;
+
+// Classes, and where there is more than one, all of them together.
+std::vector<const Record*> class_rows(const Metrics& metrics) {
+  std::vector<const Record*> rows;
+  for (const Record& record : metrics.classes) rows.push_back(&record);
+  if (rows.size() != 1) rows.push_back(&metrics.all);
+  return rows;
+}
+
+std::string head_text(const Metrics& m) {
+  const Record& about = m.about;
+  const auto name = [&](std::string_view key, std::size_t columns, Cut cut) {
+    return fitted(about.name(key), columns, cut);
+  };
+  const std::string left = fmt::format("Switchyard {}", name("version", 20, Cut::back));
+  const std::string right =
+      fmt::format("seed {}  decisions {}", plain(about.figure("seed")), about.name("decision_hash"));
+  const std::size_t gap = kColumns - std::min(kColumns, columns_of(left) + columns_of(right));
+  std::string text = fmt::format("{}{:{}}{}\n", left, "", gap, right);
+  text += fmt::format("trace {}  fleet {}\n", name("trace", 50, Cut::front), name("fleet", 34, Cut::front));
+  text += fmt::format("policy {}  order {}  bind {}\n", name("policy", 24, Cut::back), name("order", 24, Cut::back),
+                      name("bind", 24, Cut::back));
+  return text;
+}
+
+std::string requests_text(const Metrics& m) {
+  TextTable table({{"requests", Align::left},
+                   {"arrived"},
+                   {"done"},
+                   {"cancelled"},
+                   {"rejected"},
+                   {"failed"},
+                   {"attain %"},
+                   {"good req/s"},
+                   {"good tok/s"}});
+  for (const Record* r : class_rows(m)) {
+    table.row({fitted(r->name("class"), kClassColumns, Cut::back), count_text(r->figure("arrived")),
+               count_text(r->figure("done")), count_text(r->figure("cancelled")), count_text(r->figure("rejected")),
+               count_text(r->figure("failed")), grouped(r->figure("attainment_pct"), 2),
+               three_digits(r->figure("goodput_requests_per_s")), count_text(r->figure("goodput_tokens_per_s"))});
+  }
+  return table.text();
+}
+
+// "rejected: shed 12, too_long 3"; nothing where there is none. Broken into lines between two reasons.
+std::string reasons_text(const Metrics& m) {
+  std::string text;
+  for (const std::string outcome : {"rejected", "failed"}) {
+    std::string line;
+    for (const auto& [key, value] : m.all.entries()) {
+      const Figure* count = std::get_if<Figure>(&value);
+      if (!key.starts_with(outcome + "_") || !count || count->units == 0) continue;
+      const std::string item = fmt::format("{} {}", key.substr(outcome.size() + 1), count_text(*count));
+      if (line.size() + item.size() + 2 > kColumns) text += line + "\n", line.clear();
+      line += line.empty() ? fmt::format("{}: {}", outcome, item) : ", " + item;
+    }
+    if (!line.empty()) text += line + "\n";
+  }
+  return text;
+}
+
+// Milliseconds, until five places no longer hold the greatest of the table; then seconds, then hours.
+struct Unit {
+  std::string_view name;
+  std::uint64_t ms;
+};
+constexpr std::array<Unit, 3> kUnits{{{"ms", 1}, {"s", 1000}, {"h", 3'600'000}}};
+constexpr std::array<std::string_view, 4> kStatistics{"p50", "p90", "p99", "mean"};
+
+std::string key_of(std::string_view metric, std::string_view statistic) {
+  return fmt::format("{}_{}_ms", metric, statistic);
+}
+
+Unit unit_for(const std::vector<const Record*>& rows, std::string_view metric) {
+  Wide greatest_us = 0;
+  for (const Record* r : rows) {
+    for (const auto statistic : kStatistics) {
+      const Figure& ms = r->figure(key_of(metric, statistic));
+      CHECK(!ms.some || ms.decimals == 3);
+      greatest_us = std::max(greatest_us, ms.units);
+    }
+  }
+  std::size_t u = 0;
+  while (u + 1 < kUnits.size() && greatest_us >= static_cast<Wide>(9'999'500) * kUnits[u].ms) ++u;
+  return kUnits[u];
+}
+
+std::string in_unit(const Figure& ms, Unit unit) {
+  return ms.some ? three_digits(ratio(ms.units, static_cast<Wide>(unit.ms) * 1000, 3)) : "-";
+}
+
+std::string latency_text(const Metrics& m) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kMetrics{
+      {{"ttft", "TTFT"}, {"tpot", "TPOT"}, {"e2e", "E2E"}}};
+  const std::vector<const Record*> rows = class_rows(m);
+  std::vector<TextColumn> columns{{"latency", Align::left}};
+  for (const auto& [metric, title] : kMetrics) {
+    const std::string group = fmt::format("{} {}", title, unit_for(rows, metric).name);
+    for (const auto statistic : kStatistics) columns.push_back({std::string(statistic), Align::right, group});
+  }
+  TextTable table(std::move(columns));
+  for (const Record* r : rows) {
+    std::vector<std::string> cells{fitted(r->name("class"), kClassColumns, Cut::back)};
+    for (const auto& [metric, title] : kMetrics) {
+      const Unit unit = unit_for(rows, metric);
+      for (const auto statistic : kStatistics) cells.push_back(in_unit(r->figure(key_of(metric, statistic)), unit));
+    }
+    table.row(std::move(cells));
+  }
+  const Unit unit = unit_for({&m.all}, "itl");
+  std::string gaps = fmt::format("between tokens (ITL, {}):", unit.name);
+  for (const auto statistic : kStatistics) {
+    gaps += fmt::format(" {} {}", statistic, in_unit(m.all.figure(key_of("itl", statistic)), unit));
+  }
+  return table.text() + gaps + "\n";
+}
+
+// Whole per cents for the four limits, so that they stand close together.
+std::string pools_table(const Metrics& m, std::size_t name_columns) {
+  TextTable table({{"pools", Align::left},
+                   {"repl"},
+                   {"requests"},
+                   {"busy", Align::right, "%"},
+                   {"idle", Align::right, "%"},
+                   {"kv", Align::right, "%"},
+                   {"preempt"},
+                   {"work", Align::right, "bound by %"},
+                   {"seqs", Align::right, "bound by %"},
+                   {"kv", Align::right, "bound by %"},
+                   {"tok", Align::right, "bound by %"},
+                   {"kWh"},
+                   {"$"}});
+  for (const Record& r : m.pools) {
+    std::vector<std::string> cells{fitted(r.name("pool"), name_columns, Cut::back)};
+    for (const auto key :
+         {"replicas", "requests", "utilisation_pct", "idle_beside_work_pct", "kv_busy_pct", "preemptions"}) {
+      cells.push_back(three_digits(r.figure(key)));
+    }
+    for (const auto key : {"bound_by_work_pct", "bound_by_sequences_pct", "bound_by_kv_pct", "bound_by_tokens_pct"}) {
+      cells.push_back(grouped(r.figure(key), 0));
+    }
+    for (const auto key : {"energy_kwh", "cost_usd"}) cells.push_back(three_digits(r.figure(key)));
+    table.row(std::move(cells));
+  }
+  return table.text();
+}
+
+// Names get what room the numbers leave.
+std::string pools_text(const Metrics& m) {
+  std::size_t name_columns = 32;
+  std::string text = pools_table(m, name_columns);
+  const auto widest = [](std::string_view table) {
+    std::size_t most = 0;
+    for (std::size_t at = 0; at < table.size();) {
+      const std::size_t end = table.find('\n', at);
+      most = std::max(most, columns_of(table.substr(at, end - at)));
+      at = end + 1;
+    }
+    return most;
+  };
+  while (widest(text) > kColumns && name_columns > 8) text = pools_table(m, --name_columns);
+  return text + "busy: in runs, of paid time. idle: idle beside waiting work. kv: blocks granted, while busy.\n";
+}
+
+std::string totals_text(const Metrics& m) {
+  const Record& t = m.totals;
+  const auto amount = [&](std::string_view key, int decimals) {
+    return grouped_below(1'000'000'000, t.figure(key), decimals);
+  };
+  return fmt::format("totals: {} s, {} replicas, {} kWh (PUE {})\ncost: ${}, ${} per million output tokens\n",
+                     amount("makespan_s", 1), amount("replicas", 0), amount("energy_kwh", 3), amount("pue", 2),
+                     amount("cost_usd", 2), amount("cost_per_million_output_tokens_usd", 2));
+}
+
+std::string run_text(const Metrics& m) {
+  if (!m.run.figure("wall_s").some && !m.run.figure("cpu_s").some) return "";
+  return fmt::format("made in {} s, {} s of CPU: {} requests per CPU-second\n", grouped(m.run.figure("wall_s"), 2),
+                     grouped(m.run.figure("cpu_s"), 2), count_text(m.run.figure("requests_per_cpu_s")));
+}
+
+}  // namespace
+
+std::string report_text(const Summary& summary) {
+  const Metrics m = measure(summary);
+  return head_text(m) + "\n" + requests_text(m) + reasons_text(m) + "\n" + latency_text(m) + "\n" + pools_text(m) +
+         "\n" + totals_text(m) + run_text(m);
+}
+
+}  // namespace yard
