@@ -36,8 +36,9 @@ class Simulator : private World {
       if (request.cancel_at) cancels_.push_back(sequences.size());
       sequences.push_back(Sequence{.request = request, .to_read = request.prompt.count()});
     }
-    std::stable_sort(cancels_.begin(), cancels_.end(), [&](std::size_t a, std::size_t b) {
-      return *sequences[a].request.cancel_at < *sequences[b].request.cancel_at;
+    std::sort(cancels_.begin(), cancels_.end(), [&](std::size_t a, std::size_t b) {
+      const Time x = *sequences[a].request.cancel_at, y = *sequences[b].request.cancel_at;
+      return x != y ? x < y : a < b;
     });
     queues_.resize(fleet.models.size());
   }
@@ -240,13 +241,18 @@ class Simulator : private World {
   }
 
   bool has_room(const Device& device, const Sequence& s) const {
-    std::int64_t held = 0;
+    std::int64_t committed = 0;
+    for (const std::size_t who : device.line) committed += device.blocks_for(sequences[who].to_read);
     for (const std::size_t who : device.running) {
+      const Sequence& other = sequences[who];
       const Slot* slot = slot_of(device, who);
-      held += slot ? device.blocks_for(sequences[who].context + slot->step_tokens()) : sequences[who].blocks;
+      if (other.context < other.to_read)
+        committed += device.blocks_for(other.to_read);
+      else
+        committed += slot ? device.blocks_for(other.context + slot->step_tokens()) : other.blocks;
     }
-    return device.line.empty() && device.running.size() < device.pool->max_sequences &&
-           device.pool->kv_blocks.count() - held >= device.blocks_for(s.whole());
+    return device.line.size() + device.running.size() < device.pool->max_sequences &&
+           device.pool->kv_blocks.count() - committed >= device.blocks_for(s.whole());
   }
 
   void interrupt_if_due(Device& device) {

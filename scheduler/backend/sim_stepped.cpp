@@ -59,8 +59,9 @@ Time SimStepped::interrupt(const Interrupt& interrupt, Time now) {
   const StepCost& cost = cost_of(device);
   run.interrupted = true;
   if (exact_ == Exact::step) {
-    const bool on_boundary = run.done > 0 && boundary(run, cost, run.done) >= now;
-    run.ends_at = std::min(run.ends_at, run.done + !on_boundary);
+    std::uint32_t at = run.done + 1;  // unless one that has passed lies at this very instant
+    while (at > 1 && boundary(run, cost, at - 1) >= now) --at;
+    run.ends_at = std::min(run.ends_at, at);
     return boundary(run, cost, run.ends_at);
   }
   // The first boundary at or after now: times grow with the steps, so halve.

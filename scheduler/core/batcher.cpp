@@ -21,6 +21,7 @@ void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {
   Sequence& s = pool_[i];
   const bool reads = s.reading();
   s.planned = tokens;
+  if (!reads) devices_.commits(step.d, s, s.blocks);
   step.budget -= tokens;
   step.reads |= reads;
   if (reads) devices_.plans_to_read(step.d, tokens);

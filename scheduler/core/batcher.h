@@ -85,7 +85,6 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
     take_part(step, i, chunk);
   }
   if (step.slots == 0) return {};
-  device.held_blocks = facts.kv_blocks.count() - device.free_blocks;
   const std::uint32_t limit = step.reads || step.preempted ? 1 : extend(step);
   return {.slots = room.first(step.slots), .step_limit = limit, .bound_by = bound_by, .preempted = step.preempted};
 }

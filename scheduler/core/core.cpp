@@ -188,7 +188,6 @@ void Core::State::apply(const RunEnded& e) {
     CHECK_WHY(pool.id(i) == slot.sequence && pool[i].planned > 0, "a RunEnded names the slots of its Launch");
     slot_ended(e.device.value, pool[i], i, slot);
   }
-  device.held_blocks = fleet.pools[devices.pool_of(e.device.value)].kv_blocks.count() - device.free_blocks;
   if (std::exchange(device.lost, false)) lose_running(e.device.value);
 }
 
@@ -216,6 +215,7 @@ void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, cons
   CHECK_WHY(keeps <= s.blocks, "no sequence outgrows its lease");
   device.free_blocks += s.blocks - keeps;
   s.blocks = keeps;
+  if (!s.reading()) devices.commits(d, s, keeps);
 
   if (failed)
     end(i, Outcome::failed, Reason::device_failed);

@@ -26,7 +26,7 @@ struct Device {
   std::uint32_t first_at_launch = kNobody;  // of its line
   std::uint32_t first_generation = 0;
   std::int32_t free_blocks = 0;
-  std::int32_t held_blocks = 0;  // leased for the first step of the open run; between runs: leased
+  std::int32_t committed_blocks = 0;  // what its line and its admitted ones need, as far as they have to read
   DeviceState state = DeviceState::up;
   bool interrupted = false;   // the open run
   bool cancel_asked = false;  // for a sequence of the open run
@@ -38,7 +38,7 @@ struct Device {
 
 class Devices {
  public:
-  Devices(const FleetView& fleet) {
+  explicit Devices(const FleetView& fleet) : fleet_(fleet) {
     const std::uint32_t n = fleet.devices();
     all_.resize(n);
     pool_.resize(n);
@@ -66,12 +66,14 @@ class Devices {
   void joins_line(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
     const std::int64_t tokens = pool[i].to_read;
     all_[d].line.join(pool, i);
+    commits(d, pool[i], blocks_for(Tokens(pool[i].to_read), fleet_.pools[pool_[d]].block_tokens).count());
     ++waiting_[d], prefill_[d] += tokens, waiting_tokens_[d] += tokens;
     touch(d);
   }
   void leaves_line(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
     const std::int64_t tokens = pool[i].to_read;
     all_[d].line.remove(pool, i);
+    commits(d, pool[i], 0);
     --waiting_[d], prefill_[d] -= tokens, waiting_tokens_[d] -= tokens;
     touch(d);
   }
@@ -82,6 +84,10 @@ class Devices {
     waiting_tokens_[d] -= pool[i].to_read;
     all_[d].running.push_back(pool, i);
     return i;
+  }
+  void commits(std::uint32_t d, Sequence& s, std::int32_t blocks) {
+    all_[d].committed_blocks += blocks - s.committed;
+    s.committed = blocks;
   }
   void plans_to_read(std::uint32_t d, std::int64_t tokens) { prefill_[d] -= tokens; }
   void grows(std::uint32_t d, std::int64_t context) { kv_[d] += context; }
@@ -94,6 +100,7 @@ class Devices {
     kv_[d] -= s.context;
     if (s.reading()) prefill_[d] -= s.rest();
     all_[d].free_blocks += s.blocks;
+    commits(d, s, 0);
     s.blocks = 0;
   }
 
@@ -105,6 +112,7 @@ class Devices {
   std::vector<std::uint32_t>& touched() { return touched_; }
 
  private:
+  const FleetView& fleet_;
   std::vector<Device> all_;
   std::vector<std::uint32_t> pool_, waiting_, running_;
   std::vector<std::int64_t> prefill_, kv_, waiting_tokens_;

@@ -57,8 +57,8 @@ bool Placement::eligible_anywhere(const Sequence& s) const {
 
 bool Placement::has_room(std::uint32_t d, const Sequence& s) const {
   const PoolView& facts = fleet_.pools[devices_.pool_of(d)];
-  return devices_[d].line.empty() && devices_.running(d) < facts.max_sequences &&
-         facts.kv_blocks.count() - devices_[d].held_blocks >=
+  return devices_.waiting(d) + devices_.running(d) < facts.max_sequences &&
+         facts.kv_blocks.count() - devices_[d].committed_blocks >=
              blocks_for(Tokens(s.prompt + s.generated), facts.block_tokens).count();
 }
 

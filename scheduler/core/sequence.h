@@ -37,8 +37,9 @@ struct Sequence {
   std::int32_t to_read;       // prompt, or prompt + generated after a preemption
   std::int32_t context;       // tokens in KV, as of the last run boundary
   std::int32_t generated;
-  std::int32_t blocks;   // leased, the present run's grant included
-  std::int32_t planned;  // tokens it reads in the first step of the present run; 0: not in it
+  std::int32_t blocks;     // leased, the present run's grant included
+  std::int32_t committed;  // its part of the device's committed blocks
+  std::int32_t planned;    // tokens it reads in the first step of the present run; 0: not in it
   std::uint32_t preemptions;
   DeviceId device;
   Time admit, first_token, last_token;

@@ -1,0 +1,1 @@
+yard_test(exact_test ENTERS backend loop policy core cost base)

@@ -1,0 +1,113 @@
+// jump == step == reference, request by request, in nanoseconds: over random fleets and traces with every policy.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "scheduler/backend/sim_stepped.h"
+#include "scheduler/core/ledger.h"
+#include "scheduler/loop/sim_loop.h"
+#include "scheduler/policy/registry.h"
+#include "tests/random_case.h"
+#include "tests/reference.h"
+
+namespace yard {
+namespace {
+
+using reference::Ending;
+
+class Requests final : public ArrivalSource {
+ public:
+  explicit Requests(const std::vector<reference::Request>& requests) : requests_(requests) {}
+  std::optional<Arrival> next() override {
+    if (at_ == requests_.size()) return std::nullopt;
+    const reference::Request& r = requests_[at_++];
+    return Arrival{.row = r.row,
+                   .facts = {.request = {},
+                             .model = r.model,
+                             .tenant = r.tenant,
+                             .slo = r.slo,
+                             .prompt = r.prompt,
+                             .max_output = r.max_output,
+                             .regions = r.regions,
+                             .arrival = r.arrival},
+                   .output = r.output,
+                   .cancel_at = r.cancel_at.value_or(Time::never())};
+  }
+
+ private:
+  const std::vector<reference::Request>& requests_;
+  std::size_t at_ = 0;
+};
+
+struct Endings final : SimObserver {
+  void finished(std::uint64_t row, const Finish& f) override {
+    all.push_back(reference::ending_of(static_cast<std::uint32_t>(row), f));
+  }
+  std::vector<Ending> all;
+};
+
+struct Outcomes {
+  std::vector<Ending> endings;
+  std::uint64_t hash;
+  Histogram gaps;
+};
+
+Outcomes simulate(const Case& c, Exact exact) {
+  const Bounds bounds{
+      .sequences = c.options.sequences, .events_per_tick = 4096, .steps_per_run = c.options.steps_per_run};
+  const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
+  Core core(bounds, c.fleet, c.costs, policies, c.options.seed);
+  SimStepped devices(c.fleet, c.costs, bounds, exact);
+  Endings endings;
+  SimLoop loop(core, bounds, c.fleet.devices(), devices, endings);
+  Requests source(c.requests);
+  loop.run(source);
+  EXPECT_TRUE(core.ledger().balances());
+  EXPECT_EQ(core.ledger().in_flight, 0u);
+  return {endings.all, core.hash(), devices.gaps()};
+}
+
+// Returns: whether all three agree.
+bool agree(const Case& c, Seed seed) {
+  const Outcomes jump = simulate(c, Exact::jump), step = simulate(c, Exact::step);
+  const std::vector<Ending> reference = reference::Simulator(c.fleet, c.costs, c.requests, c.options).run();
+  const std::string what =
+      "seed " + std::to_string(seed) + ": " + c.options.scorer + ", " + c.options.order + ", bind " + c.options.bind;
+  EXPECT_EQ(jump.hash, step.hash) << what;
+  EXPECT_TRUE(jump.gaps == step.gaps) << what;
+  EXPECT_EQ(jump.endings.size(), reference.size()) << what;
+  for (std::size_t k = 0; k < std::min(reference.size(), jump.endings.size()); ++k) {
+    EXPECT_EQ(text_of(jump.endings[k]), text_of(reference[k])) << what << ", ending " << k;
+    if (jump.endings[k] != reference[k]) return false;
+  }
+  return jump.hash == step.hash && jump.endings == step.endings && jump.endings.size() == reference.size();
+}
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+TEST(Exact, JumpStepAndReferenceAgreeOnRandomFleetsAndTraces) {
+  const Seed first = number_from("SWITCHYARD_SEED", 0), cases = number_from("SWITCHYARD_CASES", 1000);
+  for (Seed seed = first; seed < first + cases; ++seed)
+    ASSERT_TRUE(agree(random_case(seed), seed))
+        << "again with SWITCHYARD_SEED=" << seed << " SWITCHYARD_CASES=1";
+}
+
+TEST(Exact, TheyAgreeForEveryPolicy) {
+  for (const NamedScorer& scorer : scorers())
+    for (const NamedOrder& order : orders())
+      for (const char* bind : {"arrival", "room"})
+        for (Seed seed = 10'000; seed < 10'020; ++seed) {
+          Case c = random_case(seed);
+          c.options.scorer = scorer.name;
+          c.options.order = order.name;
+          c.options.bind = bind;
+          ASSERT_TRUE(agree(c, seed)) << scorer.name << ' ' << order.name << ' ' << bind << " seed " << seed;
+        }
+}
+
+}  // namespace
+}  // namespace yard
