@@ -1,0 +1,371 @@
+#include "scheduler/cost/show.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scheduler/cost/json.h"
+
+namespace yard {
+namespace {
+
+// Columns as wide as their widest cell; the first `left` of them flush left, the others flush right.
+class Table {
+ public:
+  Table(std::size_t left, std::vector<std::string> head) : left_(left) { add(std::move(head)); }
+  void add(std::vector<std::string> row) {
+    widths_.resize(std::max(widths_.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
+    rows_.push_back(std::move(row));
+  }
+  std::string str() const {
+    std::string text;
+    for (const auto& row : rows_) {
+      std::string line;
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        if (i > 0) line += "  ";
+        line += i < left_ ? fmt::format("{:<{}}", row[i], widths_[i]) : fmt::format("{:>{}}", row[i], widths_[i]);
+      }
+      line.erase(line.find_last_not_of(' ') + 1);
+      text += line + "\n";
+    }
+    return text;
+  }
+
+ private:
+  std::size_t left_;
+  std::vector<std::size_t> widths_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// n scaled integers of 10^-digits, rounded half up to `shown` digits after the point.
+std::string rounded(std::int64_t n, int digits, int shown) {
+  for (; digits > shown; --digits) n = n / 10 + (digits == shown + 1 && n % 10 >= 5 ? 1 : 0);
+  std::int64_t one = 1;
+  for (int i = 0; i < shown; ++i) one *= 10;
+  return shown == 0 ? fmt::format("{}", n) : fmt::format("{}.{:0{}}", n / one, n % one, shown);
+}
+
+std::string thousands(std::int64_t n) {
+  std::string digits = fmt::format("{}", n);
+  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, ",");
+  return digits;
+}
+
+bool has(const std::vector<std::string>& names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+std::string or_dash(std::int64_t n, int digits, int shown) { return n == 0 ? "-" : rounded(n, digits, shown); }
+
+std::int64_t gib_thousandths(std::int64_t bytes) { return (bytes >> 10) * 1000 >> 20; }
+
+struct Totals {
+  std::int64_t replicas = 0, accelerators = 0, kv_tokens = 0, nano_dollars = 0, idle_mw = 0, busy_mw = 0;
+};
+
+std::int64_t kv_tokens(const PoolView& pool) {
+  return std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
+}
+
+Totals totals_of(const FleetView& view) {
+  Totals t;
+  for (const PoolView& pool : view.pools) {
+    const std::int64_t n = pool.devices;
+    t.replicas += n;
+    t.accelerators += n * pool.accelerators_per_device;
+    t.kv_tokens += n * kv_tokens(pool);
+    t.nano_dollars += n * pool.per_hour.count();
+    t.idle_mw += n * pool.idle.count();
+    t.busy_mw += n * pool.busy.count();
+  }
+  return t;
+}
+
+std::string sites_line(const FleetView& view) {
+  std::set<std::string> providers, regions;
+  for (const auto& pool : view.pools) providers.insert(pool.provider), regions.insert(pool.region_name);
+  return fmt::format("{} provider{}, {} region{}", providers.size(), providers.size() == 1 ? "" : "s", regions.size(),
+                     regions.size() == 1 ? "" : "s");
+}
+
+std::string objective(Duration d) {
+  return d.count() == 0                ? "-"
+         : d.count() >= 10'000'000'000 ? rounded(d.count(), 9, 0) + " s"
+                                       : rounded(d.count(), 6, 0) + " ms";
+}
+
+std::string show_classes(const FleetView& view) {
+  Table table(1, {"class", "rank", "ttft", "+ per token", "tpot", "e2e", "shed after"});
+  for (const SloClass& slo : view.classes)
+    table.add({slo.name, fmt::format("{}", slo.rank), objective(slo.ttft),
+               slo.ttft_per_token.count() == 0 ? "-" : rounded(slo.ttft_per_token.count(), 6, 3) + " ms",
+               objective(slo.tpot), objective(slo.e2e), objective(slo.patience)});
+  return table.str();
+}
+
+std::string regions_of(RegionMask mask, const FleetView& view) {
+  if (mask.anywhere()) return "anywhere";
+  std::string text;
+  for (std::uint32_t r = 0; r < view.regions.size(); ++r)
+    if (mask.has(RegionId{r})) text += (text.empty() ? "" : ", ") + view.regions[r];
+  return text;
+}
+
+std::string show_mix(const CompiledFleet& fleet) {
+  Table table(4, {"mix: model", "class", "tenant", "regions", "share"});
+  const auto total = static_cast<std::int64_t>(fleet.mix.total_weight());
+  for (const MixEntry& entry : fleet.mix.entries())
+    table.add({fleet.view.models[entry.model.value].name, fleet.view.classes[entry.slo.value].name,
+               fleet.view.tenants[entry.tenant.value], regions_of(entry.regions, fleet.view),
+               rounded(static_cast<std::int64_t>(entry.weight) * 100'000 / total, 3, 1) + " %"});
+  return table.str();
+}
+
+const Accelerator& chip_of(const Fleet& fleet, const PoolView& pool) {
+  return *std::ranges::find(fleet.accelerators, pool.accelerator, &Accelerator::id);
+}
+
+// Does any pool serve this row of the mix?
+bool served(const MixEntry& entry, const FleetView& view) {
+  return std::ranges::any_of(
+      view.pools, [&](const PoolView& pool) { return pool.model == entry.model && entry.regions.has(pool.region); });
+}
+
+}  // namespace
+
+std::string show_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
+  const FleetView& view = compiled.view;
+  Table table(5, {"pool", "model", "accelerator", "provider", "region", "replicas", "tp", "kv_tokens", "context",
+                  "c0(1)_ms", "c0(64)_ms", "c1_us", "c2_ns", "idle_w", "busy_w", "usd_per_h"});
+  for (std::size_t p = 0; p < view.pools.size(); ++p) {
+    const PoolView& pool = view.pools[p];
+    const StepCost& cost = compiled.tables[pool.cost];
+    const bool given = fleet.pools[p].table.has_value();
+    const auto& stand_ins = chip_of(fleet, pool).stand_ins;
+    const bool price_assumed =
+        has(stand_ins, "price_usd_per_hour") && fleet.pools[p].per_accelerator_hour == chip_of(fleet, pool).per_hour;
+    table.add(
+        {pool.name, view.models[pool.model.value].name, pool.accelerator, pool.provider, pool.region_name,
+         fmt::format("{}", pool.devices), fmt::format("{}", pool.accelerators_per_device), thousands(kv_tokens(pool)),
+         thousands(pool.max_context.count()), rounded(cost.c0(1).count(), 9, 2) + (given ? "" : "*"),
+         rounded(cost.c0(std::min(64u, cost.max_sequences())).count(), 9, 2), rounded(cost.c1().count(), 6, 1),
+         rounded(cost.c2().count(), 3, 1), rounded(pool.idle.count(), 3, 0) + (has(stand_ins, "idle_w") ? "*" : ""),
+         rounded(pool.busy.count(), 3, 0) + (has(stand_ins, "tdp_w") ? "*" : ""),
+         rounded(pool.per_hour.count(), 9, 2) + (price_assumed ? "*" : "")});
+  }
+  const Totals t = totals_of(view);
+  std::string text = fmt::format("fleet {}: {} replicas on {} accelerators, {}\n\n", view.name, thousands(t.replicas),
+                                 thousands(t.accelerators), sites_line(view));
+  text += table.str();
+  text += fmt::format(
+      "\nper replica; a step of n sequences takes c0(n) + c1 x prefill tokens + c2 x KV tokens; * assumed\n"
+      "in all: {} KV tokens, {} to {} W (PUE {} apart), {} USD/h\n\n",
+      thousands(t.kv_tokens), rounded(t.idle_mw, 3, 0), rounded(t.busy_mw, 3, 0), rounded(view.pue_thousandths, 3, 2),
+      rounded(t.nano_dollars, 9, 2));
+  return text + show_classes(view) + "\n" + show_mix(compiled);
+}
+
+std::string fleet_json(const Fleet&, const CompiledFleet& compiled) {
+  const FleetView& view = compiled.view;
+  json::List pools(",\n  "), classes, mix(",\n  ");
+  for (const PoolView& pool : view.pools) {
+    const StepCost& cost = compiled.tables[pool.cost];
+    json::List buckets;
+    for (const auto& bucket : cost.buckets())
+      buckets.add(json::Object().number("up_to", bucket.up_to).number("ps", bucket.c0.count()).str());
+    pools.add(json::Object()
+                  .text("name", pool.name)
+                  .text("model", view.models[pool.model.value].name)
+                  .text("accelerator", pool.accelerator)
+                  .text("provider", pool.provider)
+                  .text("region", pool.region_name)
+                  .number("replicas", pool.devices)
+                  .number("tp", pool.accelerators_per_device)
+                  .number("kv_blocks", pool.kv_blocks.count())
+                  .number("block_tokens", pool.block_tokens.count())
+                  .number("max_sequences", pool.max_sequences)
+                  .number("token_budget", pool.token_budget.count())
+                  .number("max_context_tokens", pool.max_context.count())
+                  .number("idle_w", pool.idle.count(), 3)
+                  .number("busy_w", pool.busy.count(), 3)
+                  .number("price_usd_per_hour", pool.per_hour.count(), 9)
+                  .raw("c0_ps", buckets.str())
+                  .number("c1_ps", cost.c1().count())
+                  .number("c2_ps", cost.c2().count())
+                  .str());
+  }
+  for (const SloClass& slo : view.classes)
+    classes.add(json::Object()
+                    .text("name", slo.name)
+                    .number("rank", slo.rank)
+                    .known("ttft_ms", slo.ttft.count(), 6)
+                    .known("ttft_per_prompt_token_ms", slo.ttft_per_token.count(), 6)
+                    .known("tpot_ms", slo.tpot.count(), 6)
+                    .known("e2e_ms", slo.e2e.count(), 6)
+                    .known("shed_after_ms", slo.patience.count(), 6)
+                    .str());
+  for (const MixEntry& entry : compiled.mix.entries()) {
+    json::List regions;
+    for (std::uint32_t r = 0; r < view.regions.size() && !entry.regions.anywhere(); ++r)
+      if (entry.regions.has(RegionId{r})) regions.add(json::quoted(view.regions[r]));
+    json::Object row;
+    row.number("weight", static_cast<std::int64_t>(entry.weight))
+        .text("model", view.models[entry.model.value].name)
+        .text("class", view.classes[entry.slo.value].name)
+        .text("tenant", view.tenants[entry.tenant.value]);
+    if (!entry.regions.anywhere()) row.raw("regions", regions.str());
+    mix.add(row.str());
+  }
+  const Totals t = totals_of(view);
+  const auto totals = json::Object()
+                          .number("replicas", t.replicas)
+                          .number("accelerators", t.accelerators)
+                          .number("kv_tokens", t.kv_tokens)
+                          .number("idle_w", t.idle_mw, 3)
+                          .number("busy_w", t.busy_mw, 3)
+                          .number("price_usd_per_hour", t.nano_dollars, 9);
+  return fmt::format(
+      "{{\"name\": {}, \"pue\": {},\n \"pools\": {},\n \"slo_classes\": {},\n \"mix\": {},\n \"totals\": {}}}\n",
+      json::quoted(view.name), json::decimal(view.pue_thousandths, 3), pools.str(), classes.str(), mix.str(),
+      totals.str());
+}
+
+std::string check_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
+  const FleetView& view = compiled.view;
+  const Totals t = totals_of(view);
+  std::string text =
+      fmt::format("{}: good: {} replicas in {} pools, {} models, {} classes, {}\n", fleet.file, thousands(t.replicas),
+                  view.pools.size(), view.models.size(), view.classes.size(), sites_line(view));
+  const auto listed = [](const std::vector<std::string>& names) {
+    std::string all;
+    for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
+    return all;
+  };
+  for (const Accelerator& chip : fleet.accelerators) {
+    if (!chip.unverified.empty()) text += fmt::format("note: {}: unverified: {}\n", chip.id, listed(chip.unverified));
+    if (!chip.stand_ins.empty()) text += fmt::format("note: {}: assumed: {}\n", chip.id, listed(chip.stand_ins));
+  }
+  for (std::uint32_t m = 0; m < view.models.size(); ++m) {
+    const bool asked =
+        std::ranges::any_of(compiled.mix.entries(), [&](const MixEntry& entry) { return entry.model.value == m; });
+    if (!asked) text += fmt::format("note: no row of the mix asks {}\n", view.models[m].name);
+  }
+  for (const MixEntry& entry : compiled.mix.entries())
+    if (!served(entry, view))
+      text += fmt::format("note: no pool serves {} in {}: such requests are rejected (no_region)\n",
+                          view.models[entry.model.value].name, regions_of(entry.regions, view));
+  return text;
+}
+
+std::string show_accelerators(const Catalogue& catalogue) {
+  Table table(3, {"accelerator", "vendor", "kind", "bf16_tflops", "fp8_tflops", "fp4_tflops", "memory_gib", "mem_gb_s",
+                  "link_gb_s", "domain", "tdp_w", "idle_w", "usd_per_h"});
+  for (const Accelerator& chip : catalogue.accelerators) {
+    const auto cell = [&](std::string_view key, std::string text) {
+      if (text == "-") return text;
+      if (has(chip.stand_ins, key)) return text + "*";
+      return has(chip.unverified, key) ? text + "?" : text;
+    };
+    table.add({chip.id, chip.vendor, chip.kind, cell("bf16_tflops", or_dash(chip.bf16_flops, 12, 0)),
+               cell("fp8_tflops", or_dash(chip.fp8_flops, 12, 0)), cell("fp4_tflops", or_dash(chip.fp4_flops, 12, 0)),
+               cell("memory_gib", rounded(gib_thousandths(chip.memory_bytes) + 5, 3, 1)),
+               cell("memory_bandwidth_gb_s", or_dash(chip.memory_bytes_per_s, 9, 0)),
+               cell("scale_up_link_gb_s", or_dash(chip.scale_up_bytes_per_s, 9, 0)),
+               cell("scale_up_domain", or_dash(chip.scale_up_domain, 0, 0)),
+               cell("tdp_w", or_dash(chip.tdp.count(), 3, 0)), cell("idle_w", or_dash(chip.idle.count(), 3, 0)),
+               cell("price_usd_per_hour", or_dash(chip.per_hour.count(), 9, 2))});
+  }
+  return table.str() + "\ndense peaks of one chip; - not known, ? unverified, * assumed; sources: --json\n";
+}
+
+std::string accelerators_json(const Catalogue& catalogue) {
+  json::List list(",\n  ");
+  for (const Accelerator& chip : catalogue.accelerators)
+    list.add(json::Object()
+                 .text("id", chip.id)
+                 .raw("aliases", json::list_of(chip.aliases))
+                 .text("vendor", chip.vendor)
+                 .text("name", chip.name)
+                 .text("kind", chip.kind)
+                 .known("year", chip.year)
+                 .known("bf16_tflops", chip.bf16_flops, 12)
+                 .known("fp8_tflops", chip.fp8_flops, 12)
+                 .known("int8_tflops", chip.int8_ops, 12)
+                 .known("fp4_tflops", chip.fp4_flops, 12)
+                 .number("memory_bytes", chip.memory_bytes)
+                 .number("memory_bandwidth_gb_s", chip.memory_bytes_per_s, 9)
+                 .known("scale_up_link_gb_s", chip.scale_up_bytes_per_s, 9)
+                 .known("scale_up_domain", chip.scale_up_domain)
+                 .known("host_link_gb_s", chip.host_link_bytes_per_s, 9)
+                 .known("scale_out_gb_s", chip.scale_out_bytes_per_s, 9)
+                 .known("tdp_w", chip.tdp.count(), 3)
+                 .known("idle_w", chip.idle.count(), 3)
+                 .known("price_usd_per_hour", chip.per_hour.count(), 9)
+                 .number("assumed_mfu", chip.mfu_thousandths, 3)
+                 .number("assumed_mbu", chip.mbu_thousandths, 3)
+                 .number("assumed_link_efficiency", chip.link_thousandths, 3)
+                 .number("assumed_step_us", chip.per_step.count(), 3)
+                 .number("assumed_layer_us", chip.per_layer.count(), 3)
+                 .number("assumed_sequence_us", chip.per_sequence.count(), 3)
+                 .number("assumed_allreduce_us", chip.per_allreduce.count(), 3)
+                 .raw("unverified", json::list_of(chip.unverified))
+                 .raw("stand_ins", json::list_of(chip.stand_ins))
+                 .text("price_source", chip.price_source)
+                 .text("source", chip.source)
+                 .text("notes", chip.notes)
+                 .str());
+  return "{\"accelerators\": " + list.str() + "}\n";
+}
+
+std::string show_models(const ModelCards& cards) {
+  Table table(1, {"model", "layers", "hidden", "heads", "kv_heads", "experts", "total_b", "active_b", "weights",
+                  "kv_bytes/token", "context"});
+  for (const ModelCard& card : cards.models) {
+    const std::string weights = card.experts > 0 && card.expert_weights != card.weights
+                                    ? fmt::format("{}+{}", name_of(card.weights), name_of(card.expert_weights))
+                                    : std::string(name_of(card.weights));
+    table.add({card.id, fmt::format("{}", card.layers), fmt::format("{}", card.hidden),
+               fmt::format("{}", card.query_heads),
+               card.attention == Attention::mla ? "mla" : fmt::format("{}", card.kv_heads),
+               card.experts == 0 ? "-" : fmt::format("{}/{}", card.experts_per_token, card.experts),
+               rounded(card.total_parameters, 9, 2), rounded(card.active_parameters, 9, 2), weights,
+               thousands(card.kv_bytes_per_token), thousands(card.max_context)});
+  }
+  return table.str() + "\nparameters in billions; KV bytes in bf16; contexts are cut at 1,048,576 tokens here\n";
+}
+
+std::string models_json(const ModelCards& cards) {
+  json::List list(",\n  ");
+  for (const ModelCard& card : cards.models)
+    list.add(json::Object()
+                 .text("id", card.id)
+                 .raw("aliases", json::list_of(card.aliases))
+                 .number("layers", card.layers)
+                 .number("hidden", card.hidden)
+                 .number("q_heads", card.query_heads)
+                 .known("kv_heads", card.kv_heads)
+                 .known("head_dim", card.head_dim)
+                 .known("kv_lora_rank", card.kv_lora_rank)
+                 .known("qk_rope_head_dim", card.qk_rope_head_dim)
+                 .known("experts", card.experts)
+                 .known("experts_per_token", card.experts_per_token)
+                 .known("sliding_window_tokens", card.sliding_window)
+                 .number("total_parameters", card.total_parameters)
+                 .number("active_parameters", card.active_parameters)
+                 .text("weight_precision", name_of(card.weights))
+                 .text("expert_weight_precision", name_of(card.expert_weights))
+                 .number("kv_bytes_per_token_bf16", card.kv_bytes_per_token)
+                 .number("max_context_tokens", card.max_context)
+                 .raw("unverified", json::list_of(card.unverified))
+                 .text("source", card.source)
+                 .text("notes", card.notes)
+                 .str());
+  return "{\"models\": " + list.str() + "}\n";
+}
+
+}  // namespace yard
