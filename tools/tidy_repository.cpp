@@ -1,7 +1,6 @@
 #include "tools/tidy_repository.h"
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -13,13 +12,13 @@ namespace yard::tidy {
 namespace {
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 6> kTops{"scheduler", "topology", "kernels", "bench", "tests", "tools"};
-constexpr std::array<std::string_view, 11> kKinds{".h",  ".cpp", ".cc",   ".cu",   ".cuh", ".cmake",
-                                                  ".md", ".txt", ".yaml", ".json", ".sh"};
+constexpr std::string_view kTops[] = {"scheduler", "topology", "kernels", "bench", "tests", "tools"};
+constexpr std::string_view kKinds[] = {".h",  ".cpp", ".cc",   ".cu",   ".cuh", ".cmake",
+                                       ".md", ".txt", ".yaml", ".json", ".sh"};
 
 bool is_checked(const fs::path& path) {
   const std::string kind = path.extension().string();
-  return kind.empty() || std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
+  return kind.empty() || std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
 }
 
 std::string read(const fs::path& path) {

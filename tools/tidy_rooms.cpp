@@ -1,7 +1,7 @@
 // The room table: rooms by folder, whom each may include, and where a library's headers may be seen.
 #include <algorithm>
-#include <array>
 #include <iterator>
+#include <utility>
 
 #include "tools/tidy_rules.h"
 #include "tools/tidy_table.h"
@@ -10,19 +10,22 @@ namespace yard::tidy {
 namespace {
 
 // Longer prefixes first: a single header may be a room of its own.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 30> kFolders{{
+constexpr std::pair<std::string_view, std::string_view> kFolders[] = {
     {"scheduler/core/event.h", "core_values"},
     {"scheduler/core/command.h", "core_values"},
     {"scheduler/core/ledger.h", "core_values"},
     {"scheduler/core/bounds.h", "core_values"},
     {"scheduler/loop/port.h", "port"},
+    {"scheduler/loop/sim_loop.h", "sim_port"},  // what a simulated device must do stands in it
     {"topology/fleet_view.h", "topology_values"},
     {"topology/fleet.h", "topology_values"},
-    {"topology/mix.h", "topology_values"},
-    {"topology/catalogue.h", "topology_values"},
+    {"topology/mix.h", "topology_facts"},
+    {"topology/catalogue.h", "topology_facts"},
     {"topology/host.h", "topology_values"},
     {"topology/distance.h", "topology_values"},
     {"topology/cpu_set.h", "topology_values"},
+    {"topology/catalogue.h", "topology_facts"},
+    {"topology/mix.h", "topology_facts"},
     {"scheduler/base/", "base"},
     {"scheduler/sync/", "sync"},
     {"scheduler/yaml/", "yaml"},
@@ -41,36 +44,38 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 30> kFolders
     {"tools/", "outside"},
     {"bench/", "outside"},
     {"tests/", "outside"},
-}};
+};
 
 struct Room {
   std::string_view name;
   std::string_view enters;  // separated by spaces; "*": any. Its own room and base go without saying
 };
-constexpr std::array<Room, 20> kRooms{{
+constexpr Room kRooms[] = {
     {"base", ""},
     {"sync", ""},
-    {"topology_values", ""},
+    {"topology_facts", "topology_values"},
+    {"topology_values", "topology_facts"},
     {"yaml", ""},
-    {"topology", "topology_values yaml"},
+    {"topology", "topology_values topology_facts yaml"},
     {"kernels", ""},
-    {"cost", "topology_values yaml"},
+    {"cost", "topology_values topology_facts yaml"},
     {"core_values", "cost topology_values"},
     {"core", "core_values cost topology_values"},
     {"policy", "core core_values cost topology_values"},
     {"port", "core_values topology_values"},
-    {"loop", "port sync core core_values policy cost topology topology_values"},
+    {"sim_port", "core core_values cost topology_values"},
+    {"loop", "port sim_port sync core core_values policy cost topology topology_values"},
     {"trace", "core_values topology_values"},
     {"report", "core_values topology_values"},
     {"net", "sync"},
-    {"backend", "port core_values cost topology_values net kernels sync"},
+    {"backend", "port sim_port core_values cost topology_values net kernels sync switchyard"},
     {"switchyard", "nothing"},
     {"assembly", "*"},
     {"outside", "*"},
     {"", "*"},
-}};
+};
 
-constexpr std::array<Library, 15> kLibraries{{
+constexpr Library kLibraries[] = {
     {"boost/", "Boost", "sync", ""},
     {"tbb/", "oneTBB", "", "loop"},
     {"oneapi/", "oneTBB", "", "loop"},
@@ -86,7 +91,7 @@ constexpr std::array<Library, 15> kLibraries{{
     {"benchmark/", "Google Benchmark", "", ""},
     {"gtest/", "GoogleTest", "", ""},
     {"gmock/", "GoogleTest", "", ""},
-}};
+};
 
 }  // namespace
 
@@ -106,12 +111,12 @@ std::string_view room_of(std::string_view path) {
 }
 
 bool is_room(std::string_view name) {
-  return std::any_of(kRooms.begin(), kRooms.end(), [&](const Room& room) { return room.name == name; });
+  return std::any_of(std::begin(kRooms), std::end(kRooms), [&](const Room& room) { return room.name == name; });
 }
 
 std::string_view entered_by(std::string_view room) {
-  const auto* at = std::find_if(kRooms.begin(), kRooms.end(), [&](const Room& r) { return r.name == room; });
-  return at == kRooms.end() ? std::string_view() : at->enters;
+  const auto* at = std::find_if(std::begin(kRooms), std::end(kRooms), [&](const Room& r) { return r.name == room; });
+  return at == std::end(kRooms) ? std::string_view() : at->enters;
 }
 
 bool may_enter(std::string_view room, std::string_view other) {
@@ -121,9 +126,9 @@ bool may_enter(std::string_view room, std::string_view other) {
 }
 
 const Library* library_of(std::string_view header) {
-  const auto* at = std::find_if(kLibraries.begin(), kLibraries.end(),
+  const auto* at = std::find_if(std::begin(kLibraries), std::end(kLibraries),
                                 [&](const Library& library) { return header.starts_with(library.prefix); });
-  return at == kLibraries.end() ? nullptr : at;
+  return at == std::end(kLibraries) ? nullptr : at;
 }
 
 }  // namespace yard::tidy

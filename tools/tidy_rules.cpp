@@ -1,7 +1,6 @@
 #include "tools/tidy_rules.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 
 #include "tools/tidy_table.h"
@@ -164,12 +163,12 @@ struct Ban {
 };
 
 bool in_library(const File& f) { return f.room != "outside" && !f.room.empty(); }
-bool decides(const File& f) { return listed_in("core core_values policy loop port", f.room); }
+bool decides(const File& f) { return listed_in("core core_values policy loop port sim_port", f.room); }
 bool reads_no_clock(const File& f) { return in_library(f) && !f.path.starts_with("scheduler/loop/live"); }
 bool has_no_atomics(const File& f) { return in_library(f) && f.room != "sync"; }
 bool always(const File&) { return true; }
 
-constexpr std::array<Ban, 5> kBans{{
+constexpr Ban kBans[] = {
     {"clock",
      "steady_clock system_clock high_resolution_clock utc_clock tai_clock gps_clock file_clock clock_gettime "
      "gettimeofday "
@@ -183,7 +182,7 @@ constexpr std::array<Ban, 5> kBans{{
     {"random",
      "std::random_device std::mt19937 std::mt19937_64 std::default_random_engine std::rand srand drand48 rand()",
      always, false, "use scheduler/base/rng.h"},
-}};
+};
 
 // Whether a line uses a banned word other than to name a deadline's type: who sleeps until one reads no clock.
 bool uses(std::string_view code, std::string_view word) {
@@ -230,7 +229,7 @@ void check_float_literals(const File& file) {
 // -------------------------------------------------------------------------------------------------------------
 
 // Folders that exist on one machine only.
-constexpr std::array<std::string_view, 6> kMachineFolders{"work", "root", "home", "farm", "Users", "mnt"};
+constexpr std::string_view kMachineFolders[] = {"work", "root", "home", "farm", "Users", "mnt"};
 
 bool names_a_machine_path(std::string_view line) {
   for (std::string_view folder : kMachineFolders) {
