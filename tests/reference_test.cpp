@@ -92,12 +92,12 @@ std::string story(const Ending& e) {
 
 TEST(Reference, OneRequestAloneReadsThenDecodes) {
   Yard yard;
-  yard.set_cost(10'000, 12'000, 1000, 100);
+  yard.set_cost(10'000, 12'000, 1000, 600);
   // Reads at 5: 10 + 3 = 13 ns, first token at 18. Decodes from 18 with 3 tokens in KV, so that steps see 4, 5, 6:
-  // 10.4, 10.5, 10.6 ns, boundaries after 10.4, 20.9 and 31.5 ns: 29, 39, 50.
+  // 12.4, 13.0, 13.6 ns, boundaries after 12.4, 25.4 and 39.0 ns: 31, 44, 57.
   const auto endings = yard.run({request(7, 5, 3, 4)});
   ASSERT_EQ(endings.size(), 1u);
-  EXPECT_EQ(story(endings[0]), "done: admit 5 first 18 last 50 finish 50, 4 tokens");
+  EXPECT_EQ(story(endings[0]), "done: admit 5 first 18 last 57 finish 57, 4 tokens");
   EXPECT_EQ(endings[0].row, 7u);
   EXPECT_EQ(endings[0].arrival, Time(5));
   EXPECT_EQ(endings[0].why, Reason::none);
@@ -212,14 +212,40 @@ TEST(Reference, NobodyIsAdmittedInAStepThatPreempts) {
   Yard yard;
   yard.pool().kv_blocks = Blocks(6);
   yard.pool().max_context = Tokens(7);
-  yard.pool().max_sequences = 3;
-  // As in TheSequenceAdmittedLastIsPreempted..., and at 20 C comes with a prompt of one token, which would fit at 28,
-  // where B's blocks are freed; it would also fit at 38, but stands behind B. So it waits until 58:
-  // B reads 4, C 1: 12 + 5 = 17, at 75.
-  const auto endings = yard.run({request(0, 0, 2, 5), request(1, 0, 2, 3), request(2, 20, 1, 1)});
-  EXPECT_EQ(story(endings[0]), "done: admit 0 first 16 last 58 finish 58, 5 tokens");
+  yard.pool().max_sequences = 2;
+  yard.pool().token_budget = Tokens(3);
+  // 0-15: A reads 2, B 1 of 2: 12 + 3. 15-28: A decodes, B reads its last: 12 + 1. They hold 3 and 2.
+  // 28-38: A takes the last block, B asks and goes. Its first chunk, of the 2 tokens left in the budget, would fit its
+  // own 2 blocks, but not in this step. A has 3 of 5.
+  // 38-58: A takes one of the 2; B's chunk of 2 no longer fits. A decodes twice and ends.
+  // 58-71: B reads 2 + 1 and emits its second. 71-81: its third.
+  const auto endings = yard.run({request(0, 0, 2, 5), request(1, 0, 2, 3)});
+  EXPECT_EQ(story(endings[0]), "done: admit 0 first 15 last 58 finish 58, 5 tokens");
+  EXPECT_EQ(story(endings[1]), "done: admit 0 first 28 last 81 finish 81, 3 tokens");
+  EXPECT_EQ(endings[1].preemptions, 1u);
+}
+
+TEST(Reference, ARunThatPreemptsIsOneStep) {
+  Yard yard;
+  yard.set_cost(10'100, 12'000, 1000, 0);
+  yard.pool().kv_blocks = Blocks(6);
+  yard.pool().max_context = Tokens(7);
+  // As in TheSequenceAdmittedLastIsPreempted... until 28. A alone: 10.1, at 39. Two steps more: 20.2, at 60 (three in
+  // one run would be 30.3, at 59). B reads 4: 14.1, at 75.
+  const auto endings = yard.run({request(0, 0, 2, 5), request(1, 0, 2, 3)});
+  EXPECT_EQ(story(endings[0]), "done: admit 0 first 16 last 60 finish 60, 5 tokens");
   EXPECT_EQ(story(endings[1]), "done: admit 0 first 16 last 75 finish 75, 3 tokens");
-  EXPECT_EQ(story(endings[2]), "done: admit 58 first 75 last 75 finish 75, 1 tokens");
+}
+
+TEST(Reference, AnInterruptedRunReturnsTheBlocksItDidNotUse) {
+  Yard yard;
+  yard.pool().kv_blocks = Blocks(10);
+  yard.pool().max_context = Tokens(11);
+  // A reads 2 until 12, then leases all 10 blocks for 8 steps. B comes at 30: the run ends at 32 with 3 tokens, 4 in
+  // KV. A's 5th and B's 4 fit: 12 + 4, at 48. A has 4 of 8: 40 more.
+  const auto endings = yard.run({request(0, 0, 2, 8), request(1, 30, 4, 1)});
+  EXPECT_EQ(story(endings[0]), "done: admit 32 first 48 last 48 finish 48, 1 tokens");
+  EXPECT_EQ(story(endings[1]), "done: admit 0 first 12 last 88 finish 88, 8 tokens");
 }
 
 TEST(Reference, BlocksAreWholeAndTheLastTokenTakesNone) {
@@ -557,17 +583,89 @@ TEST(Reference, ExpectedCostWeighsTheWaitOfAFullDevice) {
             (std::vector<std::uint32_t>{0, 0}));
 }
 
-TEST(Reference, ExpectedCostLearnsFromAnswersThatAreDone) {
+TEST(Reference, PowerOfTwoTakesTheLessLoadedOfTwoDifferentOnes) {
   Yard yard;
-  yard.costs.rows.clear();
-  yard.fleet.pools.clear();
-  yard.options.scorer = "expected_cost";
-  yard.add_pool({11'000, 11'000, 11'000}, 0);
-  yard.add_pool({10'000, 10'000, 10'000}, 1000);
-  // p = 128: device 0 costs 22000 + 11000 o, device 1 costs 20000 + 256000 + 10000 o: 0 is dearer while o > 254.
+  yard.options.scorer = "power_of_two";
+  yard.fleet.regions = {"a", "b", "c", "d"};
+  while (yard.fleet.pools.size() < 4) yard.add_pool({10'000, 12'000, 20'000}, 1000);
+  std::vector<Request> requests;
+  for (std::uint32_t d = 0; d < 4; ++d) {
+    yard.fleet.pools[d].region = RegionId{d};
+    for (std::uint32_t n = d; n < 3; ++n) {  // 3, 2, 1 and none, each with one place to go, so that nothing is drawn
+      requests.push_back(request(static_cast<std::uint32_t>(requests.size()), 0, 1, 100));
+      requests.back().regions = RegionMask{std::uint64_t{1} << d};
+    }
+  }
+  requests.push_back(request(6, 0, 1, 1));
+  for (Seed seed = 0; seed < 30; ++seed) {
+    yard.options.seed = seed;
+    Rng rng(seed);
+    const std::uint64_t i = rng.below(4), j = rng.below(3);
+    EXPECT_EQ(devices(yard.run(requests))[6], std::max(i, j >= i ? j + 1 : j)) << "seed " << seed;
+  }
+}
+
+// Device 1, idle and without c1 and c2, costs (2 + o) * c0: a pair of scales for what device 0 costs. Both with o = 2.
+class Scales {
+ public:
+  explicit Scales(std::int64_t c0) {
+    yard_.options.scorer = "expected_cost";
+    yard_.fleet.regions = {"loaded", "idle"};
+    yard_.set_cost(10'000, 12'000, 1000, 100);
+    yard_.pool().max_sequences = 2;
+    yard_.pool().token_budget = Tokens(7);
+    yard_.pool().kv_blocks = Blocks(20);
+    yard_.pool().max_context = Tokens(21);
+    yard_.add_pool({c0, c0, c0}, 0);
+    yard_.fleet.pools[1].region = RegionId{1};
+  }
+
+  // Where a request of 4 tokens goes that arrives at `at`, after those that had to go to device 0.
+  std::uint32_t choice(std::vector<Request> loads, std::int64_t at) const {
+    for (Request& r : loads) r.regions = RegionMask{1};
+    const auto row = static_cast<std::uint32_t>(loads.size());
+    loads.push_back(limited(request(row, at, 4, 1), 2));
+    return devices(yard_.run(loads))[row];
+  }
+
+ private:
+  Yard yard_;
+};
+
+TEST(Reference, ExpectedCostOfADeviceThatReads) {
+  // At 5 device 0 reads 7 of 10 tokens: n = 1, Q = 3, K = 0. tpot = 12000 + 100 * (4 + 1) = 12500;
+  // first = 1000 * 7 + 1 * 12000 = 19000; last = 19000 + 2 * 12500; in all 63000 = 4 * 15750.
+  const std::vector<Request> loads = {request(0, 0, 10, 5)};
+  EXPECT_EQ(Scales(15'750).choice(loads, 5), 0u);  // a tie
+  EXPECT_EQ(Scales(15'749).choice(loads, 5), 1u);
+}
+
+TEST(Reference, ExpectedCostOfADeviceThatIsFull) {
+  // 0-17: 7 of 10 tokens; 17-30: the other 3. At 20, with 3 and 9 tokens in the line since 19: n = 1, w = 2, Q = 12,
+  // K = 7, W = 12. tpot = 12000 + 100 * (7 + 12 + 4 + 1) = 14400, 28800 for both; over = 2, excess = 3;
+  // wait = 2 * (28800 / 2) + 3 * (28800 / 20) = 33120; first = 1000 * 16 + 3 * (12000 + 700) + 33120 = 87220;
+  // last = 116020; in all 203240 = 4 * 50810.
+  const std::vector<Request> loads = {request(0, 0, 10, 5), request(1, 19, 3, 1), request(2, 19, 9, 1)};
+  EXPECT_EQ(Scales(50'810).choice(loads, 20), 0u);
+  EXPECT_EQ(Scales(50'809).choice(loads, 20), 1u);
+}
+
+TEST(Reference, ExpectedCostLearnsFromAnswersThatAreDone) {
+  const auto second_choice = [](int prompt) {
+    Yard yard;
+    yard.costs.rows.clear();
+    yard.fleet.pools.clear();
+    yard.options.scorer = "expected_cost";
+    yard.add_pool({11'000, 11'000, 11'000}, 0);
+    yard.add_pool({10'000, 10'000, 10'000}, 1000);
+    return devices(yard.run({request(0, 0, prompt, 1), request(1, 100'000, prompt, 1)}));
+  };
+  // Device 0 costs 22000 + 11000 o, device 1 costs 20000 + 2000 p + 10000 o: 0 is dearer while 2 + o > 2 p.
   // o starts at 256; an answer of one token: m = 65536 + (256 - 65536) / 64 = 64516, o = 252.
-  EXPECT_EQ(devices(yard.run({request(0, 0, 128, 1), request(1, 100'000, 128, 1)})),
-            (std::vector<std::uint32_t>{1, 0}));
+  EXPECT_EQ(second_choice(126), (std::vector<std::uint32_t>{1, 1}));
+  EXPECT_EQ(second_choice(127), (std::vector<std::uint32_t>{1, 0}));
+  EXPECT_EQ(second_choice(128), (std::vector<std::uint32_t>{1, 0}));
+  EXPECT_EQ(second_choice(129), (std::vector<std::uint32_t>{0, 0}));
 }
 
 // ---- random cases --------------------------------------------------------------------------------------------------
