@@ -74,6 +74,8 @@ class Meter {
     itl_.add(gap.count(), count);
   }
 
+  void add_gaps(const Histogram& gaps) noexcept { itl_.merge(gaps); }  // counted where they were made
+
   // Requires: the same fleet. Runs still open in `other` stay there.
   void merge(const Meter& other);
 

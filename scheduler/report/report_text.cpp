@@ -12,7 +12,7 @@ namespace yard {
 namespace {
 
 constexpr std::size_t kColumns = 100;
-constexpr std::size_t kClassColumns = 12, kPoolColumns = 18;
+constexpr std::size_t kClassColumns = 12;
 
 // Classes, and where there is more than one, all of them together.
 std::vector<const Record*> class_rows(const Metrics& metrics) {

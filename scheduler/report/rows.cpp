@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <span>
 
 #include "scheduler/base/check.h"
@@ -17,10 +16,7 @@ constexpr std::size_t kBuffer = 64 * 1024;
 constexpr std::size_t kIntegers = 10 * 21;  // ten of them in a row, 20 digits and a comma each
 constexpr std::size_t kWords = 64;          // outcome and reason
 
-char* put(char* at, std::string_view text) {
-  std::memcpy(at, text.data(), text.size());
-  return at + text.size();
-}
+char* put(char* at, std::string_view text) { return at + text.copy(at, text.size()); }
 
 template <class Integer>
 char* put_number(char* at, Integer n) {

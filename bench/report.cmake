@@ -1,0 +1,1 @@
+yard_bench(report_bench ENTERS report)
