@@ -488,15 +488,37 @@ TEST(Reference, BoundInRoomARequestWaitsUnboundForTheFirstDeviceWithRoom) {
   EXPECT_EQ(story(endings[2]), "done: admit 11 first 22 last 22 finish 22, 1 tokens");
 }
 
-TEST(Reference, BoundInRoomOneRequestATickJoinsADevice) {
+TEST(Reference, BoundInRoomADeviceTakesAsManyAsItRunsAtOnce) {
   Yard yard;
   yard.options.bind = "room";
-  // A joins at 0 and has the line; B at 11 (A's run ended), then A decodes and B reads: 13, at 24; C at 24.
+  yard.pool().max_sequences = 2;
+  // A and B read: 12 + 2. A ends at 14 and makes room for C: B decodes, C reads: 12 + 1.
   const auto endings = yard.run({request(0, 0, 1, 1), request(1, 0, 1, 2), request(2, 0, 1, 1)});
-  EXPECT_EQ(story(endings[0]), "done: admit 0 first 11 last 11 finish 11, 1 tokens");
-  // B alone 11-22, with C 22-35: 12 + 1.
-  EXPECT_EQ(story(endings[1]), "done: admit 11 first 22 last 35 finish 35, 2 tokens");
-  EXPECT_EQ(story(endings[2]), "done: admit 22 first 35 last 35 finish 35, 1 tokens");
+  EXPECT_EQ(story(endings[0]), "done: admit 0 first 14 last 14 finish 14, 1 tokens");
+  EXPECT_EQ(story(endings[1]), "done: admit 0 first 14 last 27 finish 27, 2 tokens");
+  EXPECT_EQ(story(endings[2]), "done: admit 14 first 27 last 27 finish 27, 1 tokens");
+  // Until then C is bound to nothing.
+  const auto early = yard.run({request(0, 0, 1, 1), request(1, 0, 1, 2), cancelled(request(2, 0, 1, 1), 13)});
+  EXPECT_EQ(story(early[0]), "cancelled: admit - first - last - finish 13, 0 tokens");
+  EXPECT_FALSE(early[0].device.some());
+}
+
+TEST(Reference, RoomCountsAllThatTheLineAndOpenPrefillsHaveToRead) {
+  Yard yard;
+  yard.options.bind = "room";
+  yard.pool().kv_blocks = Blocks(10);
+  yard.pool().max_context = Tokens(11);
+  yard.pool().token_budget = Tokens(4);
+  // A leases 4 blocks for its first chunk and has 6 to read: there is room for 4 more, not for 5; and B's 4, in the
+  // line and holding nothing yet, leave none for C's 1.
+  const auto who_is_bound = [&](int prompt) {
+    return devices(
+        yard.run({request(0, 0, 6, 1), cancelled(request(1, 1, prompt, 1), 3), cancelled(request(2, 2, 1, 1), 3)}));
+  };
+  EXPECT_EQ(who_is_bound(4), (std::vector<std::uint32_t>{0, 0, DeviceId::kNone}));
+  EXPECT_EQ(who_is_bound(3), (std::vector<std::uint32_t>{0, 0, 0}));
+  // B's 5 find no room, and C, for which there is, does not overtake it.
+  EXPECT_EQ(who_is_bound(5), (std::vector<std::uint32_t>{0, DeviceId::kNone, DeviceId::kNone}));
 }
 
 TEST(Reference, BoundInRoomAnUnboundRequestCanBeShedAndCancelledAndHasNoDevice) {
