@@ -51,6 +51,13 @@ TEST(Meter, OneTokenHasNoTpot) {
   EXPECT_EQ(meter.classes()[0].ttft.count(), 1u);
 }
 
+TEST(Meter, TwoTokensHaveATpot) {
+  const FleetView fleet = small_fleet();
+  Meter meter(fleet);
+  meter.on_finish(done(kInteractive, kFast, nanoseconds(10), 2));
+  EXPECT_EQ(meter.classes()[0].tpot.max(), 10);
+}
+
 TEST(Meter, LatenciesAreOfRequestsThatAreDone) {
   const FleetView fleet = small_fleet();
   Meter meter(fleet);
@@ -221,6 +228,15 @@ TEST(Meter, TheEndOfAnotherRunIsIgnored) {
   end_run(meter, {.device = DeviceId{1}, .end = Time(50)});
   EXPECT_EQ(meter.pools()[0].runs, 0u);
   end_run(meter, {.end = Time(100)});
+  EXPECT_TRUE(meter.pools()[0].busy() == 100);
+}
+
+TEST(Meter, ARunEndsOnce) {
+  const FleetView fleet = small_fleet();
+  Meter meter(fleet);
+  run(meter, {.start = Time(0), .end = Time(100)});
+  end_run(meter, {.end = Time(150)});
+  EXPECT_EQ(meter.pools()[0].runs, 1u);
   EXPECT_TRUE(meter.pools()[0].busy() == 100);
 }
 
