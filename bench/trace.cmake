@@ -1,0 +1,1 @@
+yard_bench(trace_bench ENTERS trace base)

@@ -1,0 +1,216 @@
+#include "scheduler/trace/generate.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "scheduler/base/check.h"
+#include "scheduler/base/input_error.h"
+#include "scheduler/trace/presets.h"
+
+namespace yard {
+namespace {
+
+constexpr std::uint64_t kMicro = 1'000'000;
+
+struct Curve {
+  std::string_view name;
+  std::span<const std::uint32_t> knots;
+  std::int64_t step_ns;
+};
+constexpr Curve kCurves[] = {
+    {"flat", {}, 0}, {"hour", kConvHour, 120'000'000'000}, {"day", kServeGenDay, 3600'000'000'000}};
+constexpr std::string_view kCurveNames[] = {"flat", "hour", "day"};
+constexpr std::string_view kPresetNames[] = {kPresets[0].name, kPresets[1].name};
+constexpr std::string_view kKeys[] = {"rate", "burst", "hours", "curve"};
+static_assert(std::size(kCurves) == std::size(kCurveNames) && std::size(kPresets) == std::size(kPresetNames));
+
+// Where a value stands, for messages: `gen:azure-conv?rate`.
+struct Place {
+  std::string_view generator, key;
+  [[noreturn]] void fail(std::string_view found, std::string accepted) const {
+    const std::string where = key.empty() ? std::string(generator) : fmt::format("{}?{}", generator, key);
+    throw InputError("", 0, where, found.empty() ? "found nothing" : fmt::format("found '{}'", printable(found)),
+                     "accepted: " + std::move(accepted));
+  }
+};
+
+// A decimal number in millionths, exactly; nothing where it is none or has digits that millionths cannot hold.
+std::optional<std::uint64_t> millionths(std::string_view text) {
+  std::uint64_t n = 0;
+  int decimals = -1;  // -1: no point yet
+  bool digit = false;
+  for (const char c : text) {
+    if (c == '.' && decimals < 0) {
+      decimals = 0;
+    } else if (c >= '0' && c <= '9' && decimals < 6 && n < (std::uint64_t{1} << 50)) {
+      n = n * 10 + static_cast<std::uint64_t>(c - '0');
+      if (decimals >= 0) ++decimals;
+      digit = true;
+    } else {
+      return std::nullopt;
+    }
+  }
+  for (int d = std::max(decimals, 0); d < 6; ++d) {
+    if (n >= std::uint64_t{1} << 58) return std::nullopt;
+    n *= 10;
+  }
+  return digit ? std::optional(n) : std::nullopt;
+}
+
+std::uint64_t number(const Place& place, std::string_view text, std::uint64_t least, std::uint64_t most,
+                     std::string_view accepted) {
+  const auto n = millionths(text);
+  if (!n || *n < least || *n > most) place.fail(text, std::string(accepted));
+  return *n;
+}
+
+template <class Named>
+const Named* find_named(std::span<const Named> all, std::string_view name) {
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Named& n) { return n.name == name; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+[[noreturn]] void unknown(const Place& place, std::string_view found, std::span<const std::string_view> names) {
+  place.fail(found, fmt::format("{}; nearest is '{}'", listed(names), nearest(found, names)));
+}
+
+std::uint64_t rows_for(std::uint64_t rate_micro, std::int64_t seconds_micro) {
+  const Wide requests = static_cast<Wide>(rate_micro) * static_cast<std::uint64_t>(seconds_micro);
+  constexpr Wide kUnit = static_cast<Wide>(kMicro) * kMicro;
+  return std::max<std::uint64_t>(1, static_cast<std::uint64_t>((requests + kUnit / 2) / kUnit));
+}
+
+}  // namespace
+
+std::span<const std::string_view> preset_names() { return kPresetNames; }
+
+GenerateSpec parse_generate(std::string_view name) {
+  const std::size_t question = std::min(name.find('?'), name.size());
+  const std::string_view generator = name.substr(0, question);
+  const std::string_view preset_name = generator.substr(std::min<std::size_t>(4, generator.size()));
+  const TracePreset* const preset = find_named(std::span<const TracePreset>(kPresets), preset_name);
+  if (preset == nullptr) unknown({"gen", ""}, preset_name, kPresetNames);
+
+  GenerateSpec spec{.preset = preset,
+                    .rate_micro = preset->rate_micro,
+                    .rows = 0,
+                    .burst_milli = preset->burst_milli,
+                    .curve = preset->curve,
+                    .curve_step_ns = preset->curve_step_ns};
+  std::int64_t seconds_micro = preset->seconds_micro;
+  std::vector<std::string_view> seen;
+  for (std::size_t at = question; at < name.size();) {
+    const std::size_t end = std::min(name.find('&', at + 1), name.size());
+    const std::string_view option = name.substr(at + 1, end - at - 1);
+    const std::size_t equals = std::min(option.find('='), option.size());
+    const std::string_view key = option.substr(0, equals);
+    const std::string_view value = option.substr(std::min(equals + 1, option.size()));
+    const Place place{generator, key};
+    if (std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys)) unknown({generator, ""}, key, kKeys);
+    if (std::find(seen.begin(), seen.end(), key) != seen.end()) place.fail(value, "each key once");
+    seen.push_back(key);
+    if (key == "rate") {
+      spec.rate_micro = number(place, value, 1000, 10'000'000 * kMicro, "requests a second, 0.001 to 10000000");
+    } else if (key == "burst") {
+      const auto burst = number(place, value, kMicro, 100 * kMicro, "1 to 100, at most three decimals");
+      if (burst % 1000 != 0) place.fail(value, "1 to 100, at most three decimals");
+      spec.burst_milli = static_cast<std::uint32_t>(burst / 1000);
+    } else if (key == "hours") {
+      seconds_micro = static_cast<std::int64_t>(3600 * number(place, value, 1000, kMicro * kMicro, "0.001 to 1000000"));
+    } else {
+      const Curve* const curve = find_named(std::span<const Curve>(kCurves), value);
+      if (curve == nullptr) unknown(place, value, kCurveNames);
+      spec.curve = curve->knots;
+      spec.curve_step_ns = curve->step_ns;
+    }
+    at = end;
+  }
+  spec.rows = rows_for(spec.rate_micro, seconds_micro);
+  return spec;
+}
+
+// ---- the rate
+// ----------------------------------------------------------------------------------------------------------
+
+RateCurve::RateCurve(std::span<const std::uint32_t> knots, std::int64_t step_ns) {
+  if (knots.empty()) return;
+  CHECK(knots.size() <= kMostKnots && step_ns % static_cast<std::int64_t>(kCuts) == 0);
+  cuts_ = knots.size() * kCuts;
+  cut_ = static_cast<std::uint64_t>(step_ns) / kCuts << 16;
+  std::uint64_t sum = 0;
+  for (const std::uint32_t knot : knots) sum += knot * kCuts;
+  Wide before = 0;  // area under the curve up to here, in units of 1 / (2 * kCuts)
+  std::uint64_t even_before = 0;
+  const Wide whole = static_cast<Wide>(cut_) * cuts_;  // of the ring; even time runs just as long
+  for (std::size_t i = 0; i < cuts_; ++i) {
+    const std::uint64_t a = knots[i / kCuts], b = knots[(i / kCuts + 1) % knots.size()], k = i % kCuts;
+    CHECK(a > 0);
+    before += a * (2 * kCuts - 2 * k - 1) + b * (2 * k + 1);  // twice the rate in the cut's middle, times kCuts
+    const auto even_end = static_cast<std::uint64_t>(whole * before / (static_cast<Wide>(sum) * 2 * kCuts));
+    even_[i] = even_end - even_before;
+    slow_[i] = static_cast<std::uint64_t>((static_cast<Wide>(cut_) << 20) / even_[i]);
+    even_before = even_end;
+  }
+  CHECK(even_before == static_cast<std::uint64_t>(whole));
+}
+
+Wide RateCurve::at(Wide even) {
+  if (cuts_ == 0) return even;
+  const Wide ring = static_cast<Wide>(cut_) * cuts_;
+  if (even - even_begin_ >= ring) [[unlikely]] {  // whole rounds at once, so that a long silence costs no loop
+    const Wide rounds = (even - even_begin_) / ring;
+    even_begin_ += rounds * ring;
+    begin_ += rounds * ring;
+  }
+  while (even - even_begin_ >= even_[now_]) {
+    even_begin_ += even_[now_];
+    begin_ += cut_;
+    now_ = now_ + 1 == cuts_ ? 0 : now_ + 1;
+  }
+  return begin_ + (static_cast<Wide>(static_cast<std::uint64_t>(even - even_begin_)) * slow_[now_] >> 20);
+}
+
+// ---- rows
+// --------------------------------------------------------------------------------------------------------------
+
+Generator::Generator(const GenerateSpec& spec, Seed seed, std::uint64_t limit)
+    : preset_(*spec.preset),
+      rows_(limit > 0 ? limit : spec.rows),
+      mean_gap_q16_(static_cast<std::uint64_t>((static_cast<Wide>(kMicro * 1'000'000'000) << 16) / spec.rate_micro)),
+      gaps_by_table_(spec.burst_milli == 0),
+      gamma_(gaps_by_table_ ? 1000 : spec.burst_milli),
+      curve_(spec.curve, spec.curve_step_ns),
+      gaps_(Rng::stream(seed, 0)),
+      prompts_(Rng::stream(seed, 1)),
+      outputs_(Rng::stream(seed, 2)) {
+  CHECK(!gaps_by_table_ || preset_.gap != nullptr);
+}
+
+std::optional<TraceRow> Generator::next() {
+  if (made_ == rows_) return std::nullopt;
+  TraceRow row;
+  row.arrival = next_arrival();
+  ++made_;
+  const std::uint64_t rank = prompts_.next();
+  const auto group = static_cast<std::size_t>(static_cast<Wide>(rank) * preset_.output.size() >> 64);
+  row.prompt = Tokens(preset_.prompt->sample(rank));
+  row.output = Tokens(preset_.output[group].sample(outputs_.next()));
+  return row;
+}
+
+Time Generator::next_arrival() {
+  if (made_ == 0) return Time(0);
+  const Q32 gap = gaps_by_table_ ? Q32{preset_.gap->sample(gaps_.next())} << 12 : gamma_.next(gaps_);
+  even_ += static_cast<Wide>(gap) * mean_gap_q16_ >> 32;
+  const Wide ns = curve_.at(even_) >> 16;
+  if (ns > static_cast<Wide>(kLastArrival.ns()))
+    throw InputError("", 0, fmt::format("gen:{}", preset_.name), fmt::format("row {} lies beyond 146 years", made_ + 1),
+                     "accepted: a higher rate, fewer rows or a smaller burst");
+  return Time(static_cast<std::int64_t>(ns));
+}
+
+}  // namespace yard
