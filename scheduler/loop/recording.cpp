@@ -1,0 +1,220 @@
+#include "scheduler/loop/recording.h"
+
+#include <array>
+#include <type_traits>
+#include <utility>
+
+namespace yard::recording {
+namespace {
+
+using wire::Malformed;
+
+constexpr std::array<std::uint32_t, 256> kCrcTable = [] {
+  std::array<std::uint32_t, 256> table{};
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    std::uint32_t crc = byte;
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0u);
+    table[byte] = crc;
+  }
+  return table;
+}();
+
+// ---- the fields, once for both directions --------------------------------------------------------------------------
+
+constexpr auto kString = [](auto& io, auto& s) { io(s); };
+
+constexpr auto kPool = [](auto& io, auto& p) {
+  io(p.name), io(p.provider), io(p.region_name), io(p.accelerator);
+  io(p.model), io(p.region), io(p.cost);
+  io(p.first_device), io(p.devices), io(p.accelerators_per_device);
+  io(p.kv_blocks), io(p.block_tokens), io(p.max_sequences), io(p.token_budget), io(p.max_context);
+  io(p.per_hour), io(p.idle), io(p.busy);
+};
+constexpr std::size_t kLeastPool = 4 * 4 + 3 * 4 + 3 * 4 + 5 * 4 + 3 * 8;
+
+constexpr auto kModel = [](auto& io, auto& m) { io(m.name); };
+constexpr auto kClass = [](auto& io, auto& c) {
+  io(c.name), io(c.rank), io(c.ttft), io(c.ttft_per_token), io(c.tpot), io(c.e2e), io(c.patience);
+};
+constexpr std::size_t kLeastClass = 4 + 4 + 5 * 8;
+
+constexpr auto kFleet = [](auto& io, auto& f) {
+  io(f.name);
+  io.list(f.pools, kLeastPool, kPool);
+  io.list(f.models, 4, kModel);
+  io.list(f.classes, kLeastClass, kClass);
+  io.list(f.tenants, 4, kString);
+  io.list(f.regions, 4, kString);
+  io(f.pue_thousandths);
+};
+
+constexpr auto kBounds = [](auto& io, auto& b) { io(b.sequences), io(b.events_per_tick), io(b.steps_per_run); };
+constexpr auto kBucket = [](auto& io, auto& b) { io(b.up_to), io(b.c0); };
+
+constexpr auto kSlotEnd = [](auto& io, auto& s) {
+  io(s.sequence), io(s.prefilled), io(s.generated), io(s.first_token), io(s.last_token), io.one_of(s.fate, 4);
+};
+constexpr std::size_t kSlotEndBytes = 8 + 4 + 4 + 8 + 8 + 1;
+
+constexpr auto kSubmitted = [](auto& io, auto& e) {
+  io(e.request), io(e.model), io(e.tenant), io(e.slo), io(e.prompt), io(e.max_output), io(e.regions), io(e.arrival);
+};
+constexpr auto kCancelAsked = [](auto& io, auto& e) { io(e.request); };
+constexpr auto kRunEnded = [](auto& io, auto& e) {
+  io(e.run), io(e.device), io.one_of(e.why, 6), io(e.steps), io(e.energy);
+};
+constexpr auto kDeviceChanged = [](auto& io, auto& e) { io(e.device), io.one_of(e.state, 3); };
+
+void require(bool holds, const char* what) {
+  if (!holds) throw Malformed{what};
+}
+
+// ---- tables --------------------------------------------------------------------------------------------------------
+
+constexpr const char* kCost = "a step cost beyond its bounds";  // step_cost.h
+
+void write_row(wire::Writer& io, const StepCost& row) {
+  io.list(row.buckets(), 12, kBucket);
+  io(row.c1()), io(row.c2()), io(row.max_sequences());
+}
+
+// `room`: entries that all rows together may still have.
+StepCost read_row(wire::Reader& io, std::uint64_t& room) {
+  std::vector<BatchBucket> buckets;
+  Picoseconds c1, c2;
+  std::uint32_t max_sequences;
+  io.list(buckets, 12, kBucket);
+  io(c1), io(c2), io(max_sequences);
+  if (buckets.empty()) throw Malformed{"a step cost without a bucket"};
+  for (const BatchBucket& b : buckets) require(b.c0.count() >= 0 && b.c0.count() <= 1'000'000'000'000'000, kCost);
+  require(c1.count() >= 0 && c1.count() <= 1'000'000'000'000 && c2.count() >= 0 && c2.count() <= 1'000'000'000, kCost);
+  if (max_sequences >= room) throw Malformed{"step costs beyond their bound"};
+  for (std::size_t i = 1; i < buckets.size(); ++i)
+    if (buckets[i].up_to <= buckets[i - 1].up_to) throw Malformed{"buckets of a step cost out of order"};
+  room -= max_sequences + 1;
+  return StepCost(std::move(buckets), c1, c2, max_sequences);
+}
+
+// ---- what must hold before a Core is made of it --------------------------------------------------------------------
+
+void check_pool(const PoolView& p, const RecordingHead& head) {
+  require(p.model.value < head.fleet.models.size() && p.region.value < head.fleet.regions.size() &&
+              p.cost.value < head.tables.rows.size(),
+          "a pool whose model, region or cost row there is not (V3)");
+  require(p.kv_blocks.count() >= 1 && p.block_tokens.count() >= 1 && p.token_budget.count() >= 1 &&
+              p.max_sequences >= 1 && p.max_sequences <= static_cast<std::uint32_t>(p.token_budget.count()),
+          "a pool whose limits contradict each other (V2)");
+  require(p.max_context.count() - 1 <= std::int64_t{p.kv_blocks.count()} * p.block_tokens.count(),
+          "a pool whose sequences outgrow its KV blocks");
+  require(p.max_sequences <= head.tables[p.cost].max_sequences(), "a pool beyond its step cost");
+}
+
+void check_head(const RecordingHead& head) {
+  const FleetView& fleet = head.fleet;
+  require(!fleet.classes.empty() && !fleet.tenants.empty() && !fleet.regions.empty() && fleet.regions.size() <= 64,
+          "a fleet without classes, tenants or regions");
+  const Bounds& b = head.bounds;
+  for (const std::uint32_t bound : {b.sequences, b.events_per_tick, b.steps_per_run})
+    require(bound >= 1 && bound <= kMaxSequences, "bounds that no shard has");
+  std::uint64_t devices = 0, slots = 0;
+  for (const PoolView& p : fleet.pools) {
+    check_pool(p, head);
+    require(p.first_device == devices, "pools whose devices are not numbered one after another (V1)");
+    devices += p.devices;
+    slots += std::uint64_t{p.devices} * p.max_sequences;
+    require(slots <= kMaxSlots, "more devices and sequences than a shard has");
+  }
+}
+
+template <class E>
+Event decoded(wire::Reader& io, const auto& fields) {
+  E e;
+  fields(io, e);
+  return e;
+}
+
+}  // namespace
+
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
+  std::uint32_t crc = ~before;
+  for (const char c : bytes) crc = crc >> 8 ^ kCrcTable[(crc ^ static_cast<unsigned char>(c)) & 0xff];
+  return ~crc;
+}
+
+std::string encode(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, const Bounds& bounds,
+                   Seed seed) {
+  std::string raw;
+  wire::Writer io(raw);
+  kFleet(io, fleet);
+  io.list(tables.rows, 4, write_row);
+  io(policies.scorer_name), io(policies.order_name), io.one_of(policies.bind, 2);
+  kBounds(io, bounds);
+  io(seed);
+  return raw;
+}
+
+RecordingHead decode_head(std::string_view raw) {
+  wire::Reader io(raw);
+  RecordingHead head;
+  kFleet(io, head.fleet);
+  std::uint32_t rows;
+  io(rows);
+  if (rows > io.left() / 36) throw Malformed{"a count beyond the bytes there are"};
+  head.tables.rows.reserve(rows);
+  std::uint64_t room = kMaxSequences;
+  for (std::uint32_t i = 0; i < rows; ++i) head.tables.rows.push_back(read_row(io, room));
+  io(head.scorer), io(head.order), io.one_of(head.bind, 2);
+  kBounds(io, head.bounds);
+  io(head.seed);
+  io.expect_end();
+  check_head(head);
+  return head;
+}
+
+void encode(wire::Writer& io, const Event& event) {
+  io(static_cast<std::uint8_t>(event.index()));
+  std::visit(
+      [&io](const auto& e) {
+        using E = std::decay_t<decltype(e)>;
+        if constexpr (std::is_same_v<E, Submitted>) kSubmitted(io, e);
+        if constexpr (std::is_same_v<E, CancelAsked>) kCancelAsked(io, e);
+        if constexpr (std::is_same_v<E, DeviceChanged>) kDeviceChanged(io, e);
+        if constexpr (std::is_same_v<E, RunEnded>) {
+          kRunEnded(io, e);
+          io(static_cast<std::uint32_t>(e.slots.size()));
+          for (const SlotEnd& slot : e.slots) kSlotEnd(io, slot);
+        }
+      },
+      event);
+}
+
+Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::uint32_t& slots_of) {
+  std::uint8_t kind;
+  io(kind);
+  slots_of = 0;
+  switch (kind) {
+    case 0: return decoded<Submitted>(io, kSubmitted);
+    case 1: return decoded<CancelAsked>(io, kCancelAsked);
+    case 2: {
+      const Event event = decoded<RunEnded>(io, kRunEnded);
+      io(slots_of);
+      if (slots_of > io.left() / kSlotEndBytes) throw Malformed{"a count beyond the bytes there are"};
+      for (std::uint32_t i = 0; i < slots_of; ++i) kSlotEnd(io, slots.emplace_back());
+      return event;
+    }
+    case 3: return decoded<DeviceChanged>(io, kDeviceChanged);
+    default: throw Malformed{"an event of no known kind"};
+  }
+}
+
+void check_event(const Event& event, const FleetView& fleet) {
+  if (const auto* e = std::get_if<Submitted>(&event))
+    require(e->slo.value < fleet.classes.size() && e->tenant.value < fleet.tenants.size(),
+            "a request of a class or tenant that there is not");
+  if (const auto* e = std::get_if<RunEnded>(&event))
+    require(e->device.value < fleet.devices(), "a run's end on a device that there is not");
+  if (const auto* e = std::get_if<DeviceChanged>(&event))
+    require(e->device.value < fleet.devices(), "news of a device that there is not");
+}
+
+}  // namespace yard::recording
