@@ -195,7 +195,8 @@ void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, cons
   const bool was_reading = s.reading();
   const std::int32_t read = slot.prefilled.count(), generated = slot.generated.count();
   const bool failed = slot.fate == SlotFate::failed;
-  CHECK_WHY(failed || (was_reading ? read == s.planned && generated <= 1 : read == 0 && generated >= 1),
+  const std::int32_t least = slot.fate == SlotFate::stopped ? 0 : 1;  // the model may end it without a token
+  CHECK_WHY(failed || (was_reading ? read == s.planned && generated <= 1 : read == 0 && generated >= least),
             "a slot reads what it was asked to, or generates one token a step");
   CHECK_WHY(s.generated + generated <= std::max(s.output_limit, 0), "no device generates beyond the limit");
 
