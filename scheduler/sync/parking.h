@@ -21,7 +21,7 @@ namespace yard {
 
 class Parking {
  public:
-  using Deadline = std::chrono::steady_clock::time_point;
+  using Deadline = std::chrono::steady_clock::time_point;  // tidy: clock named, not read: a deadline is given
   static constexpr Deadline kForever = Deadline::max();
 
   void ring() noexcept {

@@ -1,0 +1,124 @@
+#include "scheduler/loop/live_loop.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "scheduler/base/check.h"
+#include "scheduler/base/input_error.h"
+#include "scheduler/loop/tick.h"
+
+namespace yard {
+
+LiveLoop::LiveLoop(Core core, LiveLoopOptions options, std::unique_ptr<Recorder> recorder)
+    : options_(std::move(options)),
+      news_(options_.news),
+      core_(std::move(core)),
+      recorder_(std::move(recorder)),
+      batch_(options_.events_per_tick) {}
+
+LiveLoop::~LiveLoop() { stop(); }
+
+void LiveLoop::start(std::vector<SteppedDevice*> devices, FinishSink finished) {
+  devices_ = std::move(devices);
+  finished_ = std::move(finished);
+  thread_ = std::thread([this] { run(); });
+}
+
+void LiveLoop::stop() noexcept {
+  if (!thread_.joinable()) return;
+  stop_.raise();
+  parking_.ring();
+  thread_.join();
+}
+
+void LiveLoop::tell(const Event& event) noexcept {
+  CHECK_WHY(news_.push(event), "the inbox holds all that can be on the way (I10)");
+  parking_.ring();
+}
+
+void LiveLoop::change(const DeviceChanged& change) noexcept {
+  while (!changes_.push(change)) std::this_thread::yield();
+  parking_.ring();
+}
+
+Ledger LiveLoop::ledger() const noexcept {
+  const std::lock_guard lock(ledger_mutex_);
+  return ledger_;
+}
+
+// ---- the loop's thread ---------------------------------------------------------------------------------------------
+
+void LiveLoop::run() noexcept {
+  for (;;) {
+    const bool stopping = stop_.up();  // before the drain: it then finds what was told before the stop
+    const std::size_t events = drain();
+    const Time wakeup = core_.next_wakeup();
+    const Time now = time_of_tick(events);
+    if (events == 0 && now < wakeup) {
+      if (stopping) break;
+      const bool open = recorder_ && recorder_->open();
+      if (open && now >= last_ + kFrameAge) {
+        recorder_->flush();
+        continue;
+      }
+      parking_.wait_until(clock_.at(open ? std::min(wakeup, last_ + kFrameAge) : wakeup));
+      continue;
+    }
+    last_ = now;
+    const std::span<const Command> commands = tick(core_, {batch_.data(), events}, now, recorder_.get());
+    {
+      const std::lock_guard lock(ledger_mutex_);
+      ledger_ = core_.ledger();
+    }
+    for (const Command& command : commands) std::visit([this](const auto& c) { perform(c); }, command);
+    care_for_recording();
+  }
+  if (!recorder_) return;
+  try {
+    recorder_->finish();
+  } catch (const InputError& e) {
+    if (!recorder_failed_) log(e.what());
+  }
+}
+
+std::size_t LiveLoop::drain() noexcept {
+  const std::span<Event> room(batch_);
+  const std::size_t changes = changes_.drain(room);
+  return changes + news_.drain(room.subspan(changes));
+}
+
+// Threads read one steady clock, so an event's times are not after a reading made once it was drained; the maximum says
+// so to Core, whatever the machine's clock does.
+Time LiveLoop::time_of_tick(std::size_t events) const noexcept {
+  Time now = std::max(clock_.now(), last_);
+  for (std::size_t i = 0; i < events; ++i) {
+    if (const auto* e = std::get_if<Submitted>(&batch_[i])) now = std::max(now, e->arrival);
+    if (const auto* e = std::get_if<RunEnded>(&batch_[i]))
+      for (const SlotEnd& slot : e->slots)
+        if (slot.generated.count() > 0) now = std::max(now, slot.last_token);
+  }
+  return now;
+}
+
+void LiveLoop::perform(const Launch& c) noexcept { devices_[c.device.value]->launch(c); }
+void LiveLoop::perform(const Interrupt& c) noexcept { devices_[c.device.value]->interrupt(c); }
+void LiveLoop::perform(const Finish& c) noexcept { finished_(c); }
+
+void LiveLoop::care_for_recording() noexcept {
+  if (!recorder_ || recorder_failed_ || !recorder_->error()) return;
+  recorder_failed_ = true;
+  log(fmt::format("{}: {}; the recording ends here, requests are served on", recorder_->path(), *recorder_->error()));
+}
+
+void LiveLoop::log(std::string_view line) const noexcept {
+  if (!options_.log) return;
+  try {
+    options_.log(line);
+  } catch (...) {  // the user's function: what it throws is no business of the shard's
+  }
+}
+
+}  // namespace yard
