@@ -1,0 +1,203 @@
+// Switchyard: put every request on the accelerator where it costs least and still arrives in time.
+//
+//   switchyard::Scheduler scheduler({.devices = {switchyard::host_device("cpu", my_step)}});
+//   for (switchyard::Token token : scheduler.submit({.prompt = tokens, .max_tokens = 16})) print(token);
+//
+// Threads:  every function may be called from any thread unless it says otherwise; submit() never blocks.
+// Errors:   wrong options throw ConfigError from the constructor, or come back from Scheduler::open() where exceptions
+//           are off. After that nothing throws: a request's end is its Outcome.
+// Process:  no globals, so several may live in one process. No thread is pinned to a core. Make it after fork(): a
+//           Scheduler does not survive into the child.
+// This header includes the standard library only.
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace yard {
+class RequestSlab;
+}
+
+namespace switchyard {
+
+using Token = std::int32_t;
+
+// ---- what to run on ------------------------------------------------------------------------------------------------
+
+struct StepView;  // step.h: the slots of one step, each with tokens in, emit(), stop()
+
+// What a host device can hold and do at once. Its steps have no cost model yet: to placement each costs 1 ms, 10 us per
+// prompt token read and 10 ns per token of context, whatever the function really takes; among equal devices that still
+// puts a request where the least work waits.
+struct HostOptions {
+  std::string model = "default";      // requests name it; devices of one model share its requests
+  std::uint32_t slots = 64;           // sequences in one step, at most; 1 .. 65,536
+  std::uint32_t token_budget = 2048;  // tokens read in one step, at least `slots`; a longer prompt comes in chunks
+  std::uint32_t kv_blocks = 65536;    // together they bound the context on the device
+  std::uint32_t block_tokens = 16;    // tokens per KV block
+  std::uint32_t max_context = 0;      // prompt and answer of one sequence; 0: as many as the KV blocks hold
+};
+
+// A description, cheap to copy; the scheduler makes the thing.
+class Device {
+ public:
+  struct Facts;
+  explicit Device(std::shared_ptr<const Facts> facts) : facts_(std::move(facts)) {}
+  const Facts& facts() const { return *facts_; }
+
+ private:
+  std::shared_ptr<const Facts> facts_;
+};
+
+// A device whose step is your function: one forward pass over the slots, called on the device's own thread, from one
+// thread at a time. What it throws fails the sequences of that step and nothing else.
+Device host_device(std::string name, std::function<void(StepView&)> step, HostOptions options = {});
+
+// ---- what to ask ---------------------------------------------------------------------------------------------------
+
+// A promise, by which requests are ordered; zero: none. Classes of a lower rank go first.
+struct SloClass {
+  std::string name{};
+  std::uint32_t rank = 0;
+  std::chrono::nanoseconds ttft{}, ttft_per_token{};  // to the first token: a part, and a part per prompt token
+  std::chrono::nanoseconds tpot{}, e2e{};             // between tokens; to the last
+  std::chrono::nanoseconds patience{};                // rejected ("shed") when it has waited so long; zero: never
+};
+
+struct Request {
+  std::span<const Token> prompt{};  // copied before submit() returns
+  std::uint32_t max_tokens = 256;   // 2^30 and more: as many as the device can hold
+  std::string_view model{}, slo{};  // empty: the only one, the first class
+};
+
+enum class End : std::uint8_t { done, cancelled, rejected, failed };
+struct Outcome {
+  End end = End::done;
+  std::string_view why{};                  // static text; empty when done or cancelled
+  std::chrono::nanoseconds retry_after{};  // set when rejected and known
+  std::chrono::nanoseconds ttft{}, e2e{};  // to the first token, zero where there was none; to the last one or the end
+  std::uint32_t tokens = 0;
+};
+
+// The answer as it comes. Dropping it cancels. Movable; one thread at a time reads it, and cancel() and outcome() may
+// come from any other. It may outlive its Scheduler.
+class [[nodiscard]] Reply {
+ public:
+  class Iterator {
+   public:
+    using value_type = Token;
+    using difference_type = std::ptrdiff_t;
+    using iterator_category = std::input_iterator_tag;
+
+    Token operator*() const { return *token_; }
+    Iterator& operator++();  // blocks until a token or the end
+    void operator++(int) { ++*this; }
+    bool operator==(std::default_sentinel_t) const { return !token_; }
+
+   private:
+    friend class Reply;
+    explicit Iterator(Reply* reply) : reply_(reply) { ++*this; }
+    Reply* reply_;
+    std::optional<Token> token_;
+  };
+
+  Reply(Reply&&) noexcept;
+  Reply& operator=(Reply&&) noexcept;
+  ~Reply();
+
+  Iterator begin() { return Iterator(this); }
+  std::default_sentinel_t end() const { return {}; }
+
+  // Without blocking: Returns how many tokens were written to `out`; 0 means none yet, or the end when outcome() is
+  // set.
+  std::size_t take(std::span<Token> out) noexcept;
+
+  // Calls `wake` after each news (tokens, the end) from a device's or the shard's thread; an empty function ends that.
+  // Once notify() or the destructor has returned, the former function is not being called nor will be. News from before
+  // are not announced: take() once afterwards. `wake` must not block, throw, call notify() nor destroy a Reply.
+  void notify(std::function<void()> wake);
+
+  void cancel() noexcept;                           // the outcome says whether it came in time
+  std::optional<Outcome> outcome() const noexcept;  // set once all tokens are there
+
+ private:
+  friend class Scheduler;
+  explicit Reply(const Outcome& at_the_door) : at_the_door_(at_the_door) {}
+  Reply(std::shared_ptr<yard::RequestSlab> slab, std::uint32_t index, std::uint32_t generation) noexcept
+      : slab_(std::move(slab)), index_(index), generation_(generation) {}
+
+  std::shared_ptr<yard::RequestSlab> slab_;  // null: refused at the door
+  std::uint32_t index_ = 0, generation_ = 0;
+  Outcome at_the_door_;
+};
+
+// ---- the scheduler -------------------------------------------------------------------------------------------------
+
+struct Options {
+  std::vector<Device> devices{};
+  std::string policy = "expected_cost";  // which device: names by `switchyard policies`
+  std::string order = "edf";             // which request first: the same
+  std::string bind = "arrival";          // or "room": a device is chosen when one has room
+  std::vector<SloClass> classes{};       // empty: standard, interactive, batch
+  std::uint32_t max_waiting = 65536;     // beyond it submit() answers rejected; replies held after their end may count
+  std::uint64_t seed = 1;                // of policies that draw
+  std::string record_to{};               // a recording of everything the shard was told; empty: none
+  std::function<void(std::string_view)> log{};  // from any thread; empty: silent
+};
+
+struct ConfigError : std::exception {
+  ConfigError(std::string file, int line, std::string key, std::string found, std::string accepted);
+  const char* what() const noexcept override { return message.c_str(); }
+
+  std::string file;  // empty where there is none
+  int line;          // from 1; 0 where there is none
+  std::string key, found, accepted;
+  std::string message;  // all of it in one line
+};
+
+// serve: takes requests again. drain: those that run go on, those that wait go elsewhere, nothing new starts. remove:
+// as drain, and those that run fail.
+enum class Wish : std::uint8_t { serve, drain, remove };
+
+// submitted == done + cancelled + rejected + failed + in_flight, always.
+struct Counts {
+  std::uint64_t submitted = 0, done = 0, cancelled = 0, rejected = 0, failed = 0, in_flight = 0;
+};
+
+class Scheduler {
+ public:
+  explicit Scheduler(Options);  // Errors: throws ConfigError
+  static std::variant<Scheduler, ConfigError> open(Options) noexcept;
+  Scheduler(Scheduler&&) noexcept;
+  Scheduler& operator=(Scheduler&&) noexcept;
+  ~Scheduler();  // cancels what is in flight, waits for the steps that run, and joins
+
+  Reply submit(const Request&) noexcept;
+
+  // An unknown name is said in the log. May wait while many changes are on the way.
+  void set(std::string_view device, Wish) noexcept;
+
+  // Nothing is taken any more (rejected, "draining"), for good; what is in flight goes on.
+  // Returns: whether all of it ended within `patience`.
+  bool drain(std::chrono::nanoseconds patience) noexcept;
+
+  // A request whose outcome() is set is counted as ended.
+  Counts counts() const noexcept;
+
+ private:
+  struct State;
+  explicit Scheduler(std::unique_ptr<State>) noexcept;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace switchyard
