@@ -139,7 +139,7 @@ void refuse_contradictions(const Field& entry, const ModelCard& card, const Shap
   const auto law = [&](bool holds, std::string_view key, std::string found, std::string accepted) {
     if (holds) return;
     (entry.get(key) ? entry.need(key) : entry)
-        .refuse(fmt::format("{} contradicts itself: {}", card.id, found), accepted);
+        .refuse(fmt::format("found a contradiction in {}: {}", card.id, found), accepted);
   };
   law(card.sliding_layers + card.full_layers + card.linear_layers == card.layers, "layers",
       fmt::format("{} sliding + {} full + {} linear layers, {} in all", card.sliding_layers, card.full_layers,

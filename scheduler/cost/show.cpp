@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "scheduler/base/hash.h"
 #include "scheduler/cost/json.h"
 
 namespace yard {
@@ -65,7 +66,10 @@ std::string or_dash(std::int64_t n, int digits, int shown) { return n == 0 ? "-"
 std::int64_t gib_thousandths(std::int64_t bytes) { return (bytes >> 10) * 1000 >> 20; }
 
 struct Totals {
-  std::int64_t replicas = 0, accelerators = 0, kv_tokens = 0, nano_dollars = 0, idle_mw = 0, busy_mw = 0;
+  std::int64_t replicas = 0, accelerators = 0, kv_tokens = 0, idle_mw = 0, busy_mw = 0;
+  Wide nano_dollars = 0;  // 2^20 dear replicas go beyond 64 bits
+
+  std::int64_t cents() const { return static_cast<std::int64_t>((nano_dollars + 5'000'000) / 10'000'000); }
 };
 
 std::int64_t kv_tokens(const PoolView& pool) {
@@ -79,18 +83,22 @@ Totals totals_of(const FleetView& view) {
     t.replicas += n;
     t.accelerators += n * pool.accelerators_per_device;
     t.kv_tokens += n * kv_tokens(pool);
-    t.nano_dollars += n * pool.per_hour.count();
+    t.nano_dollars += Wide(pool.devices) * Wide(pool.per_hour.count());
     t.idle_mw += n * pool.idle.count();
     t.busy_mw += n * pool.busy.count();
   }
   return t;
 }
 
+std::string counted(std::int64_t n, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", thousands(n), n == 1 ? one : many);
+}
+
 std::string sites_line(const FleetView& view) {
   std::set<std::string> providers, regions;
   for (const auto& pool : view.pools) providers.insert(pool.provider), regions.insert(pool.region_name);
-  return fmt::format("{} provider{}, {} region{}", providers.size(), providers.size() == 1 ? "" : "s", regions.size(),
-                     regions.size() == 1 ? "" : "s");
+  return counted(static_cast<std::int64_t>(providers.size()), "provider", "providers") + ", " +
+         counted(static_cast<std::int64_t>(regions.size()), "region", "regions");
 }
 
 std::string objective(Duration d) {
@@ -140,8 +148,8 @@ bool served(const MixEntry& entry, const FleetView& view) {
 
 std::string show_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
   const FleetView& view = compiled.view;
-  Table table(5, {"pool", "model", "accelerator", "provider", "region", "replicas", "tp", "kv_tokens", "context",
-                  "c0(1)_ms", "c0(64)_ms", "c1_us", "c2_ns", "idle_w", "busy_w", "usd_per_h"});
+  Table table(5, {"pool", "model", "accelerator", "provider", "region", "n", "tp", "kv_tokens", "c0(1)_ms", "c0(64)_ms",
+                  "c1_us", "c2_ns", "idle_w", "busy_w", "usd_h"});
   for (std::size_t p = 0; p < view.pools.size(); ++p) {
     const PoolView& pool = view.pools[p];
     const StepCost& cost = compiled.tables[pool.cost];
@@ -149,24 +157,24 @@ std::string show_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
     const auto& stand_ins = chip_of(fleet, pool).stand_ins;
     const bool price_assumed =
         has(stand_ins, "price_usd_per_hour") && fleet.pools[p].per_accelerator_hour == chip_of(fleet, pool).per_hour;
-    table.add(
-        {pool.name, view.models[pool.model.value].name, pool.accelerator, pool.provider, pool.region_name,
-         fmt::format("{}", pool.devices), fmt::format("{}", pool.accelerators_per_device), thousands(kv_tokens(pool)),
-         thousands(pool.max_context.count()), rounded(cost.c0(1).count(), 9, 2) + (given ? "" : "*"),
-         rounded(cost.c0(std::min(64u, cost.max_sequences())).count(), 9, 2), rounded(cost.c1().count(), 6, 1),
-         rounded(cost.c2().count(), 3, 1), rounded(pool.idle.count(), 3, 0) + (has(stand_ins, "idle_w") ? "*" : ""),
-         rounded(pool.busy.count(), 3, 0) + (has(stand_ins, "tdp_w") ? "*" : ""),
-         rounded(pool.per_hour.count(), 9, 2) + (price_assumed ? "*" : "")});
+    table.add({pool.name, view.models[pool.model.value].name, pool.accelerator, pool.provider, pool.region_name,
+               fmt::format("{}", pool.devices), fmt::format("{}", pool.accelerators_per_device),
+               thousands(kv_tokens(pool)), rounded(cost.c0(1).count(), 9, 2) + (given ? "" : "*"),
+               rounded(cost.c0(std::min(64u, cost.max_sequences())).count(), 9, 2), rounded(cost.c1().count(), 6, 1),
+               rounded(cost.c2().count(), 3, 1),
+               rounded(pool.idle.count(), 3, 0) + (has(stand_ins, "idle_w") ? "*" : ""),
+               rounded(pool.busy.count(), 3, 0) + (has(stand_ins, "tdp_w") ? "*" : ""),
+               rounded(pool.per_hour.count(), 9, 2) + (price_assumed ? "*" : "")});
   }
   const Totals t = totals_of(view);
-  std::string text = fmt::format("fleet {}: {} replicas on {} accelerators, {}\n\n", view.name, thousands(t.replicas),
-                                 thousands(t.accelerators), sites_line(view));
+  std::string text = fmt::format("fleet {}: {} on {}, {}\n\n", view.name, counted(t.replicas, "replica", "replicas"),
+                                 counted(t.accelerators, "accelerator", "accelerators"), sites_line(view));
   text += table.str();
   text += fmt::format(
-      "\nper replica; a step of n sequences takes c0(n) + c1 x prefill tokens + c2 x KV tokens; * assumed\n"
+      "\nn replicas, each: a step of b sequences takes c0(b) + c1 x prefill tokens + c2 x KV tokens; * assumed\n"
       "in all: {} KV tokens, {} to {} W (PUE {} apart), {} USD/h\n\n",
       thousands(t.kv_tokens), rounded(t.idle_mw, 3, 0), rounded(t.busy_mw, 3, 0), rounded(view.pue_thousandths, 3, 2),
-      rounded(t.nano_dollars, 9, 2));
+      rounded(t.cents(), 2, 2));
   return text + show_classes(view) + "\n" + show_mix(compiled);
 }
 
@@ -228,7 +236,7 @@ std::string fleet_json(const Fleet&, const CompiledFleet& compiled) {
                           .number("kv_tokens", t.kv_tokens)
                           .number("idle_w", t.idle_mw, 3)
                           .number("busy_w", t.busy_mw, 3)
-                          .number("price_usd_per_hour", t.nano_dollars, 9);
+                          .number("price_usd_per_hour", t.cents(), 2);
   return fmt::format(
       "{{\"name\": {}, \"pue\": {},\n \"pools\": {},\n \"slo_classes\": {},\n \"mix\": {},\n \"totals\": {}}}\n",
       json::quoted(view.name), json::decimal(view.pue_thousandths, 3), pools.str(), classes.str(), mix.str(),
@@ -238,9 +246,13 @@ std::string fleet_json(const Fleet&, const CompiledFleet& compiled) {
 std::string check_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
   const FleetView& view = compiled.view;
   const Totals t = totals_of(view);
+  const auto count = [](const auto& things, std::string_view one, std::string_view many) {
+    return counted(static_cast<std::int64_t>(things.size()), one, many);
+  };
   std::string text =
-      fmt::format("{}: good: {} replicas in {} pools, {} models, {} classes, {}\n", fleet.file, thousands(t.replicas),
-                  view.pools.size(), view.models.size(), view.classes.size(), sites_line(view));
+      fmt::format("{}: good: {} in {}, {}, {}, {}\n", fleet.file, counted(t.replicas, "replica", "replicas"),
+                  count(view.pools, "pool", "pools"), count(view.models, "model", "models"),
+                  count(view.classes, "class", "classes"), sites_line(view));
   const auto listed = [](const std::vector<std::string>& names) {
     std::string all;
     for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;

@@ -40,12 +40,16 @@ void refuse_what_is_no_text(const std::string& file, std::string_view text) {
   if (text.size() > kMaxBytes)
     throw InputError(file, 0, "", fmt::format("is larger than {} bytes", kMaxBytes), "give a smaller file");
   int line = 1;
+  std::size_t marks = 0;
   for (std::size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
     const std::size_t length = utf8_length(text.substr(i));
     if (length == 0) throw InputError(file, line, "", fmt::format("found byte 0x{:02x}", byte), "accepted: UTF-8 text");
     if ((byte < 0x20 && byte != '\n' && byte != '\r' && byte != '\t') || byte == 0x7f)
       throw InputError(file, line, "", fmt::format("found control byte 0x{:02x}", byte), "accepted: UTF-8 text");
+    if (std::string_view("[]{},:&*!?%\"'").find(text[i]) != std::string_view::npos && ++marks > kMaxMarks)
+      throw InputError(file, line, "", fmt::format("found more than {} brackets, commas, colons, quotes", kMaxMarks),
+                       "give a smaller file");
     if (byte == '\n') ++line;
     i += length;
   }
@@ -103,7 +107,8 @@ class Builder final : public YAML::EventHandler {
   }
 
   Node& add(const YAML::Mark& mark, Kind kind) {
-    if (wants_key()) refuse(mark, "found a key that is no plain word");
+    // An open bracket that is never closed looks so too: yaml-cpp takes all of it for a key.
+    if (wants_key()) refuse(mark, "found a key that is no plain word, or an open bracket");
     if (++nodes_ > kMaxNodes) refuse(mark, fmt::format("found more than {} values", kMaxNodes));
     Node* node = &into_.root;
     if (!open_.empty()) node = &open_.back()->items.emplace_back();

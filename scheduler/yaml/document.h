@@ -18,6 +18,9 @@ inline constexpr std::size_t kMaxBytes = std::size_t{4} << 20;
 inline constexpr std::size_t kMaxNodes = 200'000;
 inline constexpr std::size_t kMaxDepth = 16;
 inline constexpr std::size_t kMaxKeys = 128;  // of one map
+// Bytes that may begin a token. yaml-cpp reads ahead to the end of a flow collection, 240 bytes a token, before it says
+// a word: 4 MiB of '[' would cost 1 GB.
+inline constexpr std::size_t kMaxMarks = 400'000;
 
 enum class Kind { nothing, scalar, list, map };
 

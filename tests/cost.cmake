@@ -1,0 +1,1 @@
+yard_test(cost_test ENTERS cost topology LINKS fmt::fmt)
