@@ -1,7 +1,7 @@
 // Traces that are like real ones, made from a seed: `gen:NAME` or `gen:NAME?key=value&key=value`.
 //
-//   gen:azure-conv    chat: 5.53 requests a second, mean prompt 1,155 and answer 211 tokens, Poisson arrivals along
-//                     the traced hour's curve
+//   gen:azure-conv    chat: 5.53 requests a second, mean prompt 1,155 and answer 211 tokens, gamma arrivals
+//                     (burst 1.05) along the traced hour's curve
 //   gen:azure-code    code completion: 2.57 a second, mean prompt 2,048 and answer 28 tokens, in bursts with silences
 //                     of minutes, as traced
 //
@@ -13,14 +13,14 @@
 //           day (24 hours of a reasoning model's clients, ServeGen)
 //
 // Lengths come from quantile tables. In azure-conv the answer depends on the prompt (answers of short prompts are short
-// or long by kind: rank correlation is 0.07, yet by eighths of prompts the median answer goes from 50 to 400 tokens),
+// or long by kind: rank correlation is 0.07, yet by eighths of prompts the median answer goes from 64 to 407 tokens),
 // so its answers have one table for each eighth of prompts; in azure-code they do not (-0.02). One request does not
-// depend on the one before (rank correlation of neighbours at most 0.02, but for conv's answers: 0.11).
+// depend on the one before (rank correlation of neighbours at most 0.03, but for conv's answers: 0.11).
 //
 // The same name, seed and limit give the same rows on every build: integers only. Streams of chance are separate for
 // time, prompt and answer, so that `burst` changes no length.
 //
-// Threads: one. Memory: constant. Cost: about 40 ns a row.
+// Threads: one. Memory: constant. Cost: 15 to 40 ns a row (bench/trace_bench.cpp).
 #pragma once
 #include <array>
 #include <cstddef>

@@ -27,10 +27,11 @@ struct TracePreset {
   std::span<const QuantileTable> output;  // by equal groups of prompts by rank
 };
 
-// conv: coefficient of variation between arrivals 1.094, of which the curve makes 1.05: Poisson. Code's is 13.2, and
-// counts per minute vary as those of independent gaps do (variance by mean 164 at 60 s; 13.15^2 = 173 expected).
+// conv: the coefficient of variation between arrivals is 1.094; Poisson arrivals along the curve have 1.040, and gamma
+// ones of 1.05 have 1.09. Code's is 13.15, and counts per minute vary as those of independent gaps do (variance by mean
+// 164 at 60 s; 13.15^2 = 173 expected), so that a table of gaps without a curve is enough.
 constexpr TracePreset kPresets[] = {
-    {"azure-conv", 5'530'422, 3'501'721'937, 1000, nullptr, kConvHour, 120'000'000'000, kConvPrompt, kConvOutput},
+    {"azure-conv", 5'530'422, 3'501'721'937, 1050, nullptr, kConvHour, 120'000'000'000, kConvPrompt, kConvOutput},
     {"azure-code", 2'566'686, 3'435'948'056, 0, kCodeGap, {}, 0, kCodePrompt, kCodeOutput},
 };
 

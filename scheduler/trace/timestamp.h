@@ -3,7 +3,7 @@
 // Between date and time: a space or T. Fraction: 1 to 9 digits. Zone: nothing or Z (both UTC), +HH:MM, +HHMM or +HH.
 // Years: 1970 to 2261, so that nanoseconds fit 64 bits.
 //
-// Threads: none inside. Owns: the last date, since neighbouring rows nearly always share it.
+// Threads: none inside. Owns: the last month, since neighbouring rows nearly always share it.
 #pragma once
 #include <cstdint>
 #include <string_view>
