@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "scheduler/base/input_error.h"
+#include "scheduler/base/rng.h"
 #include "scheduler/cost/compile_fleet.h"
 #include "scheduler/yaml/document.h"
 #include "topology/fleet.h"
@@ -254,25 +255,54 @@ TEST(FleetInput, SmallPatternsRepeatedToTheLimitAreAnsweredInBoundedTime) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(120));  // 5 s here; sanitisers are slower
 }
 
+// Every section and nearly every key.
+const std::string kWhole =
+    "name: cut\npue: 1.25\nproviders: [p]\nregions: [r, q]\nsites:\n  - {name: s, provider: p, region: r}\n"
+    "links:\n  - {from: s, to: s, rtt_ms: 0.5, gb_s: 1}\n"
+    "prices:\n  - {provider: p, accelerator: l40s, usd_per_accelerator_hour: 1.5, source: \"x\"}\n"
+    "slo_classes:\n  - {name: c, rank: 3, ttft_ms: 100, ttft_per_prompt_token_ms: 0.1, tpot_ms: 20, shed_after_ms: "
+    "5}\n"
+    "pools:\n  - name: a\n    site: s\n    model: llama-3.1-8b\n    accelerator: l40s\n    replicas: 2\n"
+    "    table: {c0_ps: [{up_to: 1, ps: 7}], c1_ps: 2, c2_ps: 3}\n"
+    "mix:\n  - {weight: 2, model: llama-3.1-8b, class: c, tenant: t, regions: [r]}\n";
+
 TEST(FleetInput, AFleetCutAtAnyByteIsAcceptedOrRefusedInOneLine) {
-  const std::string whole =
-      "name: cut\npue: 1.25\nproviders: [p]\nregions: [r, q]\nsites:\n  - {name: s, provider: p, region: r}\n"
-      "links:\n  - {from: s, to: s, rtt_ms: 0.5, gb_s: 1}\n"
-      "prices:\n  - {provider: p, accelerator: l40s, usd_per_accelerator_hour: 1.5, source: \"x\"}\n"
-      "slo_classes:\n  - {name: c, rank: 3, ttft_ms: 100, ttft_per_prompt_token_ms: 0.1, tpot_ms: 20, shed_after_ms: "
-      "5}\n"
-      "pools:\n  - name: a\n    site: s\n    model: llama-3.1-8b\n    accelerator: l40s\n    replicas: 2\n"
-      "    table: {c0_ps: [{up_to: 1, ps: 7}], c1_ps: 2, c2_ps: 3}\n"
-      "mix:\n  - {weight: 2, model: llama-3.1-8b, class: c, tenant: t, regions: [r]}\n";
-  ASSERT_EQ(answer(whole), "");
+  ASSERT_EQ(answer(kWhole), "");
   int refused = 0;
-  for (std::size_t n = 0; n < whole.size(); ++n) {
-    const std::string said = answer(whole.substr(0, n));
+  for (std::size_t n = 0; n < kWhole.size(); ++n) {
+    const std::string said = answer(kWhole.substr(0, n));
     refused += !said.empty();
     EXPECT_EQ(said.find('\n'), std::string::npos) << n;
     EXPECT_TRUE(said.empty() || said.starts_with("fleet.yaml")) << n << ": " << said;
   }
   EXPECT_GT(refused, 400);
+}
+
+TEST(FleetInput, AFleetWithAnyBytesChangedIsAcceptedOrRefusedInOneLine) {
+  const char* given = std::getenv("SWITCHYARD_TEST_SEED");
+  const Seed seed = given ? std::strtoull(given, nullptr, 10) : 1;
+  SCOPED_TRACE("SWITCHYARD_TEST_SEED=" + std::to_string(seed));
+  constexpr std::string_view kPieces = "[]{},:&*!?%\"'-#|>~ \n\t0919.eabc\\<=";
+  int refused = 0;
+  for (std::uint64_t round = 0; round < 5000; ++round) {
+    Rng rng = Rng::stream(seed, round);
+    std::string text = kWhole;
+    for (std::uint64_t n = 1 + rng.below(4); n > 0; --n) {
+      const std::size_t at = rng.below(text.size());
+      if (rng.below(3) == 0)
+        text.erase(at, 1 + rng.below(20));
+      else if (rng.below(2) == 0)
+        text.insert(at, 1, kPieces[rng.below(kPieces.size())]);
+      else
+        text[at] = static_cast<char>(rng.below(256));
+    }
+    const std::string said = answer(text);
+    refused += !said.empty();
+    EXPECT_EQ(said.find('\n'), std::string::npos) << said;
+    EXPECT_TRUE(said.empty() || said.starts_with("fleet.yaml")) << said;
+  }
+  EXPECT_GT(refused, 2500);
+  EXPECT_LT(refused, 5000);
 }
 
 // ---- corpora --------------------------------------------------------------------------------------------------------
