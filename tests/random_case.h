@@ -165,7 +165,7 @@ class CaseMaker {
       r.prompt = Tokens(some_empty && chance(16) ? 0 : prompt());
       r.output = Tokens(chance(16) ? 0 : chance(4) ? between(1, 3) : between(0, 100));
       if (chance(2)) r.max_output = Tokens(between(1, chance(4) ? 150 : 40));
-      if (r.prompt <= Tokens(8) && chance(16)) r.max_output = Tokens(0);
+      if (chance(r.prompt <= Tokens(8) ? 16 : 64)) r.max_output = Tokens(0);
       const bool unserved = some_unserved && chance(16);
       r.model = ModelId{static_cast<std::uint32_t>(unserved ? 2 : rng_.below(served_models_))};
       r.slo = SloClassId{static_cast<std::uint32_t>(rng_.below(c.fleet.classes.size()))};

@@ -23,9 +23,14 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
   }
 }
 
-bool Placement::can_hold(const PoolView& facts, const Sequence& s) const {
+// Tokens that it may come to, at the least one beyond its prompt: a prompt takes as much KV whatever it asks for.
+std::int64_t Placement::needs(const Sequence& s) {
   const bool open_ended = s.max_output == Tokens::max().count();
-  return std::int64_t{s.prompt} + (open_ended ? 1 : s.max_output) <= facts.max_context.count();
+  return std::int64_t{s.prompt} + (open_ended ? 1 : std::max(1, s.max_output));
+}
+
+bool Placement::can_hold(const PoolView& facts, const Sequence& s) const {
+  return needs(s) <= facts.max_context.count();
 }
 
 Reason Placement::at_the_door(const Sequence& s) const {
@@ -70,9 +75,7 @@ DeviceId Placement::place(const Sequence& s, Time now, bool need_room) {
                 .expected_output = mean(s).expected(Tokens(s.max_output)),
                 .now = now};
   std::span<const std::uint32_t> eligible = model.devices;
-  const bool open_ended = s.max_output == Tokens::max().count();
-  const bool fits_all =
-      std::int64_t{s.prompt} + (open_ended ? 1 : s.max_output) <= std::int64_t{model.least_context.count()};
+  const bool fits_all = needs(s) <= model.least_context.count();
   if (need_room || model.not_up > 0 || !fits_all || !s.regions.anywhere()) {
     eligible_.clear();
     for (const std::uint32_t p : model.pools) {

@@ -45,6 +45,7 @@ class Placement {
     Tokens least_context = Tokens::max();  // over its pools: what fits here fits everywhere
     std::uint32_t not_up = 0;
   };
+  static std::int64_t needs(const Sequence&);
   bool can_hold(const PoolView&, const Sequence&) const;
   bool has_room(std::uint32_t device, const Sequence&) const;
   LengthMean& mean(const Sequence& s) { return means_[s.model.value * fleet_.classes.size() + s.slo.value]; }
