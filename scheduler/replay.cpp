@@ -1,0 +1,292 @@
+// Assembly of a simulation: trace -> mix -> sim_loop -> Core -> sim_stepped -> meter and rows.
+#include <switchyard/replay.h>
+
+#include <chrono>
+#include <ctime>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <tbb/concurrent_queue.h>
+
+#include "scheduler/backend/sim_stepped.h"
+#include "scheduler/base/input_error.h"
+#include "scheduler/base/output_file.h"
+#include "scheduler/core/ledger.h"
+#include "scheduler/cost/compile_fleet.h"
+#include "scheduler/loop/recorder.h"
+#include "scheduler/loop/reenact.h"
+#include "scheduler/loop/sim_loop.h"
+#include "scheduler/policy/registry.h"
+#include "scheduler/report/report.h"
+#include "scheduler/report/rows.h"
+#include "scheduler/trace/trace.h"
+
+namespace switchyard {
+namespace {
+
+using namespace yard;
+
+// Rows of a trace, each given a model, a class, a tenant and a region by the fleet's mix.
+class MixedTrace final : public ArrivalSource {
+ public:
+  MixedTrace(std::unique_ptr<TraceReader> reader, const Mix& mix, Seed seed)
+      : reader_(std::move(reader)), mix_(mix), seed_(seed) {}
+
+  std::optional<Arrival> next() override {
+    const std::optional<TraceRow> row = reader_->next();
+    if (!row) return std::nullopt;
+    const MixEntry& of = mix_.pick(seed_, row_);
+    return Arrival{.row = row_++,
+                   .facts = {.request = {},
+                             .model = of.model,
+                             .tenant = of.tenant,
+                             .slo = of.slo,
+                             .prompt = row->prompt,
+                             .max_output = row->max_output.value_or(Tokens::max()),
+                             .regions = of.regions,
+                             .arrival = row->arrival},
+                   .output = row->output};
+  }
+
+ private:
+  const std::unique_ptr<TraceReader> reader_;
+  const Mix& mix_;
+  const Seed seed_;
+  std::uint64_t row_ = 0;
+};
+
+// The same rows, made by a thread of their own, at most kBlocks * kRows ahead. An error of the reader's comes out where
+// its row would have.
+class ReadAhead final : public ArrivalSource {
+ public:
+  explicit ReadAhead(std::unique_ptr<ArrivalSource> source) : source_(std::move(source)) {
+    blocks_.set_capacity(kBlocks);
+    thread_ = std::thread([this] { fill(); });
+  }
+  ~ReadAhead() override {
+    blocks_.abort();
+    thread_.join();
+  }
+
+  std::optional<Arrival> next() override {
+    while (at_ == block_.rows.size()) {
+      if (block_.last) {
+        if (block_.error) std::rethrow_exception(block_.error);
+        return std::nullopt;
+      }
+      blocks_.pop(block_);
+      at_ = 0;
+    }
+    return block_.rows[at_++];
+  }
+
+ private:
+  static constexpr std::size_t kRows = 1024, kBlocks = 16;
+  struct Block {
+    std::vector<Arrival> rows;
+    bool last = false;
+    std::exception_ptr error;
+  };
+
+  void fill() {
+    try {
+      for (bool more = true; more;) {
+        Block block;
+        block.rows.reserve(kRows);
+        try {
+          while (more && block.rows.size() < kRows) {
+            const auto row = source_->next();
+            if (row) block.rows.push_back(*row);
+            more = row.has_value();
+          }
+        } catch (...) {
+          block.error = std::current_exception();
+          more = false;
+        }
+        block.last = !more;
+        blocks_.push(std::move(block));
+      }
+    } catch (const tbb::user_abort&) {  // the simulation ended before its trace did
+    }
+  }
+
+  const std::unique_ptr<ArrivalSource> source_;
+  tbb::concurrent_bounded_queue<Block> blocks_;
+  std::thread thread_;
+  Block block_;
+  std::size_t at_ = 0;
+};
+
+// Everything that a replay writes down as it goes.
+class Scribe final : public SimObserver {
+ public:
+  Scribe(Meter& meter, RowWriter* rows, Recorder* recorder, const std::function<void(const Progress&)>& tell,
+         std::optional<std::uint64_t> of)
+      : meter_(meter), rows_(rows), recorder_(recorder), tell_(tell), of_(of) {}
+
+  void finished(std::uint64_t row, const Finish& finish) override {
+    meter_.on_finish(finish);
+    if (rows_) rows_->write(row, finish);
+    if (++ended_ % kAskTheClock == 0 && tell_) tell_progress();
+  }
+  void launched(const Launch& launch, Time now) override { meter_.on_launch(launch, now); }
+  void run_ended(const RunEnded& end, Time now) override { meter_.on_run_ended(end, now); }
+  void applied(const Event& event) override {
+    if (recorder_) recorder_->event(event);
+  }
+  void ticked(Time now, const Core& core) override {
+    if (!recorder_) return;
+    recorder_->ticked(now);
+    recorder_->hash(core.hash());
+  }
+
+ private:
+  static constexpr std::uint64_t kAskTheClock = 1024;
+  void tell_progress() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - told_ < std::chrono::milliseconds(100)) return;
+    told_ = now;
+    tell_({.ended = ended_, .of = of_});
+  }
+
+  Meter& meter_;
+  RowWriter* const rows_;
+  Recorder* const recorder_;
+  const std::function<void(const Progress&)>& tell_;
+  const std::optional<std::uint64_t> of_;
+  std::uint64_t ended_ = 0;
+  std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
+};
+
+Exact exact_from(const std::string& name) {
+  if (name == "jump") return Exact::jump;
+  if (name == "step") return Exact::step;
+  throw InputError("", 0, "exact", "found '" + printable(name) + "'", "accepted: jump, step");
+}
+
+double cpu_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
+}
+
+Duration seconds_of(double s) { return Duration(static_cast<std::int64_t>(s * 1e9)); }
+
+// More may come at one instant of virtual time than a live tick takes.
+constexpr Bounds kSimulationBounds{.sequences = 1u << 21, .events_per_tick = 1u << 16};
+
+Replayed run(const Simulation& options) {
+  const double cpu = cpu_seconds();
+  const auto wall = std::chrono::steady_clock::now();
+
+  const Exact exact = exact_from(options.exact);
+  const PolicySet policies = find_policies(options.policy, options.order, options.bind);
+  const CompiledFleet fleet = compile_fleet(load_fleet(options.fleet));
+  std::unique_ptr<TraceReader> reader = open_trace(options.trace, options.seed, options.limit, options.rate_scale);
+  const std::optional<std::uint64_t> rows_expected = reader->rows();
+  std::unique_ptr<ArrivalSource> source = std::make_unique<MixedTrace>(std::move(reader), fleet.mix, options.seed);
+  if (options.threads > 1) source = std::make_unique<ReadAhead>(std::move(source));
+
+  std::optional<RowWriter> rows;
+  if (!options.requests_csv.empty()) rows.emplace(options.requests_csv, fleet.view);
+  std::optional<OutputFile> json;
+  if (!options.json.empty()) json.emplace(options.json);
+  std::optional<Recorder> recorder;
+  if (!options.record.empty()) {
+    recorder.emplace(options.record);
+    recorder->head(fleet.view, fleet.tables, policies, kSimulationBounds, options.seed);
+  }
+
+  Core core(kSimulationBounds, fleet.view, fleet.tables, policies, options.seed);
+  SimStepped devices(fleet.view, fleet.tables, kSimulationBounds, exact);
+  Meter meter(fleet.view);
+  Scribe scribe(meter, rows ? &*rows : nullptr, recorder ? &*recorder : nullptr, options.progress, rows_expected);
+  SimLoop loop(core, kSimulationBounds, fleet.view.devices(), devices, scribe);
+  const Time last = loop.run(*source);
+  meter.add_gaps(devices.gaps());
+
+  if (rows) rows->commit();
+  if (recorder) recorder->finish();
+
+  Summary summary{.meter = &meter,
+                  .idle_beside_work = {},
+                  .decision_hash = core.hash(),
+                  .seed = options.seed,
+                  .version = SWITCHYARD_VERSION,
+                  .trace = options.trace,
+                  .policy = options.policy,
+                  .order = options.order,
+                  .bind = options.bind,
+                  .wall = {},
+                  .cpu = {}};
+  for (std::uint32_t p = 0; p < fleet.view.pools.size(); ++p)
+    summary.idle_beside_work.push_back(core.idle_beside_work(PoolId{p}, last));
+  Replayed result;
+  result.cpu_seconds = cpu_seconds() - cpu;
+  result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
+  summary.cpu = seconds_of(result.cpu_seconds);
+  summary.wall = seconds_of(result.wall_seconds);
+  result.text = report_text(summary);
+  result.json = report_json(summary);
+  if (json) {
+    json->write(result.json);
+    json->commit();
+  }
+  const Ledger& ledger = core.ledger();
+  CHECK_WHY(ledger.balances() && ledger.in_flight == 0, "everything that arrived has ended (I1)");
+  result.decision_hash = core.hash();
+  result.arrived = ledger.submitted;
+  result.done = ledger.of(yard::Outcome::done);
+  result.cancelled = ledger.of(yard::Outcome::cancelled);
+  result.rejected = ledger.of(yard::Outcome::rejected);
+  result.failed = ledger.of(yard::Outcome::failed);
+  result.most_in_flight = loop.most_in_flight();
+  return result;
+}
+
+Reenacted run_again(const std::string& path) {
+  const Reenactment r = yard::reenact(path);
+  Reenacted result{
+      .text = {}, .equal = r.equal, .decision_hash = r.hash_reenacted, .ticks = r.ticks, .cut_at = r.cut_at};
+  result.text = fmt::format(
+      "re-enacted {} ticks ({} of them timers only), {} events: {} submitted, {} cancels, {} ends of runs, {} device "
+      "changes\n"
+      "commands {}, preemptions {}, late events ignored {}\n",
+      r.ticks, r.timer_only_ticks, r.events, r.events_by_kind[0], r.events_by_kind[1], r.events_by_kind[2],
+      r.events_by_kind[3], r.commands, r.ledger.preemptions,
+      r.ledger.late_cancels + r.ledger.late_run_ends + r.ledger.same_states);
+  if (r.cut_at)
+    result.text += fmt::format("the recording is cut at byte {}: all before it was re-enacted\n", *r.cut_at);
+  result.text += fmt::format("decision hash {:016x}, recorded {:016x}: {}\n", r.hash_reenacted, r.hash_recorded,
+                             r.equal ? "the same" : "DIFFERENT");
+  if (r.difference)
+    result.text +=
+        fmt::format("they part between ticks {} and {}\n", r.difference->first_tick, r.difference->last_tick);
+  return result;
+}
+
+// Returns: what `make` makes, or what was wrong with what it was given.
+template <class Result, class Make>
+std::variant<Result, ConfigError> guarded(const Make& make) noexcept {
+  try {
+    return make();
+  } catch (const InputError& e) {
+    return ConfigError(e.file, e.line, e.key, e.found, e.accepted);
+  } catch (const std::bad_alloc&) {
+    return ConfigError("", 0, "", "out of memory", "give a smaller fleet or trace");
+  }
+}
+
+}  // namespace
+
+std::variant<Replayed, ConfigError> simulate(const Simulation& options) noexcept {
+  return guarded<Replayed>([&] { return run(options); });
+}
+
+std::variant<Reenacted, ConfigError> reenact(const std::string& recording) noexcept {
+  return guarded<Reenacted>([&] { return run_again(recording); });
+}
+
+}  // namespace switchyard

@@ -1,0 +1,58 @@
+// Replay: what a fleet would do with a trace, decided by the very code that decides in production.
+//
+//   auto result = switchyard::simulate({.trace = "day.csv", .fleet = "fleet.yaml"});
+//   if (auto* replayed = std::get_if<switchyard::Replayed>(&result)) std::puts(replayed->text.c_str());
+//
+// simulate(): arrivals come from the trace, devices are simulated. reenact(): a recording is fed to a new Core, no
+// device is simulated, and the same decisions must come out. Threads: every call is on its own. Errors: come back as
+// ConfigError, one line; nothing throws. Output files appear whole or not at all.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <switchyard/scheduler.h>
+
+namespace switchyard {
+
+struct Progress {
+  std::uint64_t ended = 0;          // requests
+  std::optional<std::uint64_t> of;  // where the trace says how many there are
+};
+
+struct Simulation {
+  std::string trace = "gen:azure-conv";  // a file, or gen:NAME
+  std::string fleet = "builtin:mixed";   // a file, or builtin:NAME
+  std::string policy = "expected_cost", order = "edf", bind = "arrival";
+  std::string exact = "jump";  // or "step": the same, slower, one step at a time
+  std::uint32_t threads = 1;   // 2 and more: the trace is read ahead on a thread of its own; same result
+  std::uint64_t seed = 1;
+  std::uint64_t limit = 0;                        // rows at most; 0: all
+  double rate_scale = 1;                          // arrivals so many times as fast; > 0
+  std::string requests_csv, json, record;         // output files; empty: none, "-": standard output (csv, json)
+  std::function<void(const Progress&)> progress;  // about ten times a second
+};
+
+struct Replayed {
+  std::string text, json;  // the report
+  std::uint64_t decision_hash = 0;
+  std::uint64_t arrived = 0, done = 0, cancelled = 0, rejected = 0, failed = 0;
+  std::uint64_t most_in_flight = 0;
+  double cpu_seconds = 0, wall_seconds = 0;  // of this call: reading the trace, deciding, reporting
+};
+
+std::variant<Replayed, ConfigError> simulate(const Simulation&) noexcept;
+
+struct Reenacted {
+  std::string text;  // a few lines: what was in it, and whether it came out the same
+  bool equal = false;
+  std::uint64_t decision_hash = 0, ticks = 0;
+  std::optional<std::uint64_t> cut_at;  // byte: the recording ends in the middle; all before it was re-enacted
+};
+
+std::variant<Reenacted, ConfigError> reenact(const std::string& recording) noexcept;
+
+}  // namespace switchyard

@@ -1,0 +1,56 @@
+// The `switchyard` program: verbs and global flags; what they do is in the library.
+#include <cstdio>
+#include <exception>
+
+#include <fmt/format.h>
+
+#include "scheduler/base/input_error.h"
+#include "tools/verbs.h"
+
+namespace {
+
+constexpr const char* kExamples =
+    "examples:\n"
+    "  switchyard replay --trace gen:azure-conv --fleet builtin:mixed\n"
+    "  switchyard replay --trace day.csv --fleet fleet.yaml --policy least_loaded --json report.json\n"
+    "  switchyard replay --reenact shard0.rec\n"
+    "  switchyard trace gen gen:azure-code --limit 1000 --out code.csv\n"
+    "  switchyard fleet check fleet.yaml\n"
+    "exit codes: 0 done, 1 a bug of ours or a re-enactment that differs, 2 bad input or usage";
+
+int run(int argc, char** argv) {
+  CLI::App app(
+      "Switchyard: puts every inference request on the accelerator where it costs least and still arrives in time.",
+      "switchyard");
+  app.footer(kExamples);
+  app.set_version_flag("--version", std::string("switchyard ") + SWITCHYARD_VERSION);
+  app.require_subcommand(1);
+  Action action;
+  add_replay(app, action);
+  add_looks(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);  // --help, --version
+  } catch (const CLI::ParseError& e) {
+    fmt::print(stderr, "switchyard: {}; see --help\n", e.what());
+    return kBadInput;
+  }
+  try {
+    return action();
+  } catch (const yard::InputError& e) {
+    fmt::print(stderr, "switchyard: {}\n", e.what());
+    return kBadInput;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "switchyard: bug: %s\n", e.what());
+    return kBug;
+  }
+}

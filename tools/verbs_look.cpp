@@ -1,0 +1,158 @@
+// Verbs that only look: topo, fleet, policies, models, accelerators, trace.
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "scheduler/base/output_file.h"
+#include "scheduler/cost/compile_fleet.h"
+#include "scheduler/cost/show.h"
+#include "scheduler/policy/registry.h"
+#include "scheduler/trace/stat.h"
+#include "scheduler/trace/trace.h"
+#include "tools/verbs.h"
+#include "topology/discover.h"
+#include "topology/show_host.h"
+
+namespace {
+
+int print(const std::string& text) {
+  fmt::print("{}", text);
+  return kDone;
+}
+
+void add_topo(CLI::App& app, Action& action) {
+  struct Flags {
+    std::string xml, synthetic;
+    bool json = false, explain = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb =
+      app.add_subcommand("topo", "this machine as the scheduler sees it: NUMA nodes, caches, cores allowed, devices");
+  verb->footer(
+      "examples:\n  switchyard topo --explain\n  switchyard topo --xml rack.xml --json\n"
+      "  switchyard topo --synthetic \"pack:2 numa:2 l3:1 core:8 pu:2\"");
+  auto* xml = verb->add_option("--xml", flags->xml, "another machine: an hwloc XML file");
+  verb->add_option("--synthetic", flags->synthetic, "another machine: an hwloc synthetic description")->excludes(xml);
+  verb->add_flag("--json", flags->json, "for programs");
+  verb->add_flag("--explain", flags->explain, "which fact came from where");
+  verb->callback([flags, &action] {
+    action = [flags] {
+      const yard::Host host = !flags->xml.empty()         ? yard::host_from_xml(flags->xml)
+                              : !flags->synthetic.empty() ? yard::host_from_synthetic(flags->synthetic)
+                                                          : yard::discover_this_machine();
+      const auto explain = flags->explain ? yard::Explain::yes : yard::Explain::no;
+      return print(flags->json ? yard::host_json(host, explain) : yard::host_text(host, explain));
+    };
+  });
+}
+
+void add_fleet(CLI::App& app, Action& action) {
+  struct Flags {
+    std::string fleet = "builtin:mixed";
+    bool json = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("fleet", "check or show a fleet");
+  verb->require_subcommand(1);
+  verb->footer("examples:\n  switchyard fleet check fleet.yaml\n  switchyard fleet show builtin:mixed --json");
+  CLI::App* check = verb->add_subcommand("check", "whether a fleet can be used, and what to know about it");
+  check->add_option("fleet", flags->fleet, "a YAML file, or builtin:NAME")->required();
+  check->callback([flags, &action] {
+    action = [flags] {
+      const yard::Fleet fleet = yard::load_fleet(flags->fleet);
+      return print(yard::check_fleet(fleet, yard::compile_fleet(fleet)));
+    };
+  });
+  CLI::App* show = verb->add_subcommand("show", "its pools with their step costs, memory and prices");
+  show->add_option("fleet", flags->fleet, "a YAML file, or builtin:NAME")->capture_default_str();
+  show->add_flag("--json", flags->json, "for programs");
+  show->callback([flags, &action] {
+    action = [flags] {
+      const yard::Fleet fleet = yard::load_fleet(flags->fleet);
+      const yard::CompiledFleet compiled = yard::compile_fleet(fleet);
+      return print(flags->json ? yard::fleet_json(fleet, compiled) : yard::show_fleet(fleet, compiled));
+    };
+  });
+}
+
+std::string policies_text() {
+  std::string text = "scorers (--policy): which device a request goes to\n";
+  for (const yard::NamedScorer& s : yard::scorers())
+    text += fmt::format("  {:<16}{}{}\n", s.name, s.meaning, s.name == yard::kDefaultScorer ? " (default)" : "");
+  text += "orders (--order): which waiting request goes first\n";
+  for (const yard::NamedOrder& o : yard::orders())
+    text += fmt::format("  {:<16}{}{}\n", o.name, o.meaning, o.name == yard::kDefaultOrder ? " (default)" : "");
+  text += "binding (--bind): when the device is chosen\n";
+  text += "  arrival         at once; the request waits in that device's line (default)\n";
+  text += "  room            when a device has room for it\n";
+  return text;
+}
+
+// A verb that prints one list, as text or JSON.
+void add_list(CLI::App& app, Action& action, const char* name, const char* what, std::string (*text)(),
+              std::string (*json)()) {
+  auto as_json = std::make_shared<bool>(false);
+  CLI::App* verb = app.add_subcommand(name, what);
+  if (json) verb->add_flag("--json", *as_json, "for programs");
+  verb->callback([=, &action] { action = [=] { return print(*as_json ? json() : text()); }; });
+}
+
+void add_trace(CLI::App& app, Action& action) {
+  struct Flags {
+    std::string trace, out = "-";
+    std::uint64_t seed = 1, limit = 0;
+    double rate_scale = 1;
+    bool json = false;
+  };
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("trace", "make a trace, or tell what is in one");
+  verb->require_subcommand(1);
+  verb->footer(
+      "examples:\n  switchyard trace stat day.csv\n  switchyard trace gen \"gen:azure-conv?rate=12.5&burst=2\" --out "
+      "conv.csv");
+  const auto common = [&](CLI::App* sub) {
+    sub->add_option("trace", flags->trace, "a CSV file, or gen:NAME")->required();
+    sub->add_option("--seed", flags->seed, "of the generator")->capture_default_str();
+    sub->add_option("--limit", flags->limit, "rows at most; 0: all")->capture_default_str();
+    sub->add_option("--rate-scale", flags->rate_scale, "arrivals so many times as fast")->capture_default_str();
+  };
+  CLI::App* gen = verb->add_subcommand("gen", "write a trace as CSV: arrival_ns,prompt_tokens,output_tokens");
+  common(gen);
+  gen->add_option("--out", flags->out, "a file; -: standard output")->capture_default_str();
+  gen->callback([flags, &action] {
+    action = [flags] {
+      const auto reader = yard::open_trace(flags->trace, flags->seed, flags->limit, flags->rate_scale);
+      yard::OutputFile out(flags->out);
+      yard::write_trace(*reader, out);
+      out.commit();
+      return kDone;
+    };
+  });
+  CLI::App* stat = verb->add_subcommand("stat", "rows, rate, burstiness, lengths");
+  common(stat);
+  stat->add_flag("--json", flags->json, "for programs");
+  stat->callback([flags, &action] {
+    action = [flags] {
+      const auto reader = yard::open_trace(flags->trace, flags->seed, flags->limit, flags->rate_scale);
+      const yard::TraceStat of = yard::stat_of(*reader);
+      return print(flags->json ? yard::stat_json(of, flags->trace) : yard::stat_text(of, flags->trace));
+    };
+  });
+}
+
+}  // namespace
+
+void add_looks(CLI::App& app, Action& action) {
+  add_topo(app, action);
+  add_fleet(app, action);
+  add_list(app, action, "policies", "the names that --policy, --order and --bind take", policies_text, nullptr);
+  add_list(
+      app, action, "models", "the models that fleets may name",
+      [] { return yard::show_models(yard::builtin_model_cards()); },
+      [] { return yard::models_json(yard::builtin_model_cards()); });
+  add_list(
+      app, action, "accelerators", "the chips that fleets may name",
+      [] { return yard::show_accelerators(yard::builtin_catalogue()); },
+      [] { return yard::accelerators_json(yard::builtin_catalogue()); });
+  add_trace(app, action);
+}

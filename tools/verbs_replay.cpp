@@ -1,0 +1,107 @@
+// replay: simulate a trace over a fleet, or re-enact a recording.
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+
+#include <fmt/format.h>
+#include <switchyard/replay.h>
+
+#include "tools/verbs.h"
+
+namespace {
+
+// One line on a terminal, rewritten in place; nothing where standard error is no terminal.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool wanted) : wanted_(wanted && isatty(STDERR_FILENO)) {}
+  void tell(const switchyard::Progress& p) {
+    if (!wanted_) return;
+    shown_ = true;
+    const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+    const double rate = passed > 0 ? static_cast<double>(p.ended) / passed : 0;
+    if (p.of && rate > 0) {
+      const double left = static_cast<double>(*p.of - std::min(*p.of, p.ended)) / rate;
+      fmt::print(stderr, "\r\x1b[K{} of {} requests, {:.0f} a second, {:.0f} s left", p.ended, *p.of, rate, left);
+    } else {
+      fmt::print(stderr, "\r\x1b[K{} requests, {:.0f} a second", p.ended, rate);
+    }
+  }
+  void clear() const {
+    if (shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+ private:
+  const bool wanted_;
+  bool shown_ = false;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+};
+
+int refuse(const switchyard::ConfigError& e) {
+  fmt::print(stderr, "switchyard: {}\n", e.what());
+  return kBadInput;
+}
+
+struct ReplayFlags {
+  switchyard::Simulation simulation;
+  std::string reenact;
+  bool quiet = false;
+};
+
+int replay(ReplayFlags& flags) {
+  ProgressLine progress(!flags.quiet);
+  flags.simulation.progress = [&](const switchyard::Progress& p) { progress.tell(p); };
+  const auto result = switchyard::simulate(flags.simulation);
+  progress.clear();
+  if (const auto* wrong = std::get_if<switchyard::ConfigError>(&result)) return refuse(*wrong);
+  // What goes to standard output by "-" stands there alone.
+  const bool taken = flags.simulation.json == "-" || flags.simulation.requests_csv == "-";
+  if (!flags.quiet && !taken) fmt::print("{}", std::get<switchyard::Replayed>(result).text);
+  return kDone;
+}
+
+int reenact(const ReplayFlags& flags) {
+  const auto result = switchyard::reenact(flags.reenact);
+  if (const auto* wrong = std::get_if<switchyard::ConfigError>(&result)) return refuse(*wrong);
+  const auto& reenacted = std::get<switchyard::Reenacted>(result);
+  if (!flags.quiet) fmt::print("{}", reenacted.text);
+  return reenacted.equal ? kDone : kBug;
+}
+
+}  // namespace
+
+void add_replay(CLI::App& app, Action& action) {
+  auto flags = std::make_shared<ReplayFlags>();
+  switchyard::Simulation& s = flags->simulation;
+  CLI::App* verb = app.add_subcommand("replay", "what a fleet does with a trace, decided as in production");
+  verb->footer(
+      "examples:\n"
+      "  switchyard replay --trace gen:azure-conv --fleet builtin:mixed --limit 1000\n"
+      "  switchyard replay --trace day.csv --fleet fleet.yaml --rate-scale 10 --requests-csv requests.csv\n"
+      "  switchyard replay --trace day.csv --fleet fleet.yaml --record day.rec && switchyard replay --reenact day.rec");
+  verb->add_option("--trace", s.trace, "a CSV file, or gen:NAME (gen:azure-conv, gen:azure-code)")
+      ->capture_default_str();
+  verb->add_option("--fleet", s.fleet, "a YAML file, or builtin:NAME (single, mixed, thousand)")->capture_default_str();
+  verb->add_option("--policy", s.policy, "which device: a scorer's name, see `switchyard policies`")
+      ->capture_default_str();
+  verb->add_option("--order", s.order, "which request first: an order's name")->capture_default_str();
+  verb->add_option("--bind", s.bind, "when the device is chosen: arrival, or room")->capture_default_str();
+  verb->add_option("--exact", s.exact, "jump, or step: one step at a time, the same result")->capture_default_str();
+  verb->add_option("--threads", s.threads, "2 and more: reads the trace ahead on a thread of its own")
+      ->capture_default_str()
+      ->check(CLI::Range(1u, 1024u));
+  verb->add_option("--seed", s.seed, "of the generator, the mix and the policies that draw")->capture_default_str();
+  verb->add_option("--limit", s.limit, "rows of the trace at most; 0: all")->capture_default_str();
+  verb->add_option("--rate-scale", s.rate_scale, "arrivals so many times as fast")->capture_default_str();
+  verb->add_option("--requests-csv", s.requests_csv, "one line per request; -: standard output");
+  verb->add_option("--json", s.json, "the report for programs; -: standard output");
+  verb->add_option("--record", s.record, "a recording that --reenact reads");
+  verb->add_flag("--quiet", flags->quiet, "no report, no progress");
+  CLI::Option* again =
+      verb->add_option("--reenact", flags->reenact, "feed a recording to a new Core and compare the decisions");
+  for (const char* other : {"--trace", "--fleet", "--policy", "--order", "--bind", "--exact", "--seed", "--limit",
+                            "--rate-scale", "--requests-csv", "--json", "--record", "--threads"})
+    again->excludes(other);
+  verb->callback(
+      [flags, &action] { action = [flags] { return flags->reenact.empty() ? replay(*flags) : reenact(*flags); }; });
+}
