@@ -13,13 +13,25 @@ class Gate {
     open_ = true;
     changed_.notify_all();
   }
+  void shut() {
+    const std::lock_guard lock(mutex_);
+    open_ = false;
+    arrived_ = let_ = 0;
+  }
+  // Lets the next `n` through, those that wait first.
+  void let(std::uint64_t n) {
+    const std::lock_guard lock(mutex_);
+    let_ += n;
+    changed_.notify_all();
+  }
   void pass() {
     std::unique_lock lock(mutex_);
     ++arrived_;
     changed_.notify_all();
-    changed_.wait(lock, [this] { return open_; });
+    changed_.wait(lock, [this] { return open_ || let_ > 0; });
+    if (!open_) --let_;
   }
-  // Waits until `n` have come to the door, in all.
+  // Waits until `n` have come to the door since it was made or last shut.
   void wait_for(std::uint64_t n) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return arrived_ >= n; });
@@ -29,7 +41,7 @@ class Gate {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool open_ = false;
-  std::uint64_t arrived_ = 0;
+  std::uint64_t arrived_ = 0, let_ = 0;
 };
 
 }  // namespace yard
