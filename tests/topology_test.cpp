@@ -124,7 +124,8 @@ TEST(HostXml, EveryFileSaysWhatHwlocSaysOfIt) {
   SKIP_WITHOUT_TOPOLOGY_DATA();
   simdjson::dom::parser parser;
   std::size_t files = 0, matrices = 0;
-  for (const simdjson::dom::element said : parser.load((topology_data() / "expected_hwloc290.json").string()).value()) {
+  const simdjson::dom::element all = parser.load((topology_data() / "expected_hwloc290.json").string()).value();
+  for (const simdjson::dom::element said : all) {
     const std::string file(said["file"].get_string().value());
     SCOPED_TRACE(file);
     const Host host = host_of(file.c_str());
