@@ -206,7 +206,8 @@ class Simulator : private World {
     for (std::uint32_t d = 0; d < devices.size(); ++d) {
       const PoolView& pool = *devices[d].pool;
       const bool open_ended = s.request.max_output == Tokens::max();
-      const std::int64_t needs = s.request.prompt.count() + (open_ended ? 1 : std::max(1, s.request.max_output.count()));
+      const std::int64_t needs =
+          s.request.prompt.count() + (open_ended ? 1 : std::max(1, s.request.max_output.count()));
       if (pool.model == s.request.model && s.request.regions.has(pool.region) && needs <= pool.max_context.count()) {
         result.push_back(d);
       }

@@ -15,7 +15,6 @@ namespace yard {
 namespace {
 
 using reference::Ending;
-using reference::Happening;
 using reference::Happenings;
 using reference::Options;
 using reference::Request;

@@ -104,6 +104,7 @@ TEST(Words, OnlyTheLiveLoopReadsAClock) {
   EXPECT_EQ(broken("scheduler/backend/x.cpp", text), "clock");
   EXPECT_EQ(broken("scheduler/loop/sim_loop.cpp", text), "clock");
   EXPECT_EQ(broken("scheduler/loop/live_loop.cpp", text), "");
+  EXPECT_EQ(broken("scheduler/replay.cpp", text), "");
   EXPECT_EQ(broken("bench/x.cpp", text), "");
   EXPECT_EQ(broken("scheduler/trace/x.cpp", "auto t = time(nullptr);\n"), "clock");
   EXPECT_EQ(broken("scheduler/trace/x.cpp", "auto t = row.time();\n"), "");

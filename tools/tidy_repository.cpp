@@ -60,7 +60,7 @@ std::vector<Finding> check_room_targets(std::string_view path, std::string_view 
       const bool keyword = word == "DIR" || word == "LINKS" || word == "HIDES" || word == "OPTIONS";
       if (word == "ENTERS" || keyword) {
         enters = word == "ENTERS";
-      } else if (enters && !may_enter(room, word) && !may_enter(room, word + "_values") &&
+      } else if (enters && !may_enter(room, word) && !may_enter(room, std::string(word).append("_values")) &&
                  !(word == "loop" && may_enter(room, "port"))) {
         const auto line =
             static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));

@@ -71,7 +71,6 @@ void bound_synthetic(std::string_view text) {
 
 // Tries `text` in a child, then reads it here. Errors: InputError, also where the child did not survive.
 Host read_foreign(HwlocSource source, const std::string& text, const std::string& name, const std::string& remedy) {
-  std::string found;
   const std::string died = trial([&]() -> std::string {
     try {
       read_hwloc(source, text, name);
@@ -134,7 +133,7 @@ Host host_from_synthetic(std::string_view description) {
   return host;
 }
 
-Host host_from_xml_text(std::string text, const std::string& name) {
+Host host_from_xml_text(const std::string& text, const std::string& name) {
   const std::string remedy = "give a file written by 'lstopo --of xml' of hwloc 1.x or 2.x";
   if (text.find('\0') != text.npos) throw InputError(name, 0, "", "a NUL byte", remedy);
   if (text.find("<topology version=\"3") != text.npos)

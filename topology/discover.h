@@ -23,6 +23,6 @@ Host host_from_synthetic(std::string_view description);
 Host host_from_xml(const std::string& path);
 
 // The same from memory; `name` stands for the file in messages.
-Host host_from_xml_text(std::string text, const std::string& name);
+Host host_from_xml_text(const std::string& text, const std::string& name);
 
 }  // namespace yard

@@ -136,7 +136,7 @@ bool within_percent(std::int64_t a, std::int64_t b, std::int64_t percent) {
 
 // The laws, each with the figures that break it.
 void refuse_contradictions(const Field& entry, const ModelCard& card, const Shape& shape) {
-  const auto law = [&](bool holds, std::string_view key, std::string found, std::string accepted) {
+  const auto law = [&](bool holds, std::string_view key, const std::string& found, const std::string& accepted) {
     if (holds) return;
     (entry.get(key) ? entry.need(key) : entry)
         .refuse(fmt::format("found a contradiction in {}: {}", card.id, found), accepted);

@@ -16,6 +16,7 @@ constexpr std::int32_t kShortWindow = 1024;
 double real(std::int64_t n) { return static_cast<double>(n); }
 double seconds_of(Duration d) { return real(d.count()) / 1e9; }
 
+// NOLINTNEXTLINE(bugprone-incorrect-roundings): never negative, and no libm function may enter a cost.
 Picoseconds rounded(double s) { return Picoseconds(static_cast<std::int64_t>(s * 1e12 + 0.5)); }
 
 double bytes(std::int64_t values, Precision p) { return real(values) * (real(bits_per_128_values(p)) / 1024.0); }

@@ -1,5 +1,5 @@
-# What `cmake --install` lays down: the public headers, the library with the rooms inside it, the `switchyard` program,
-# and what find_package(Switchyard) reads. Consumers link Switchyard::switchyard; the rooms come along as archives only.
+# What `cmake --install` lays down beside the program: the public headers, the library and its rooms, and what
+# find_package(Switchyard) reads. Consumers link Switchyard::switchyard; the rooms come along as archives only.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -24,7 +24,4 @@ if(TARGET switchyard)
                 ${CMAKE_CURRENT_BINARY_DIR}/SwitchyardConfigVersion.cmake
           DESTINATION ${package_dir})
   install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
-endif()
-if(TARGET switchyard_cli)
-  install(TARGETS switchyard_cli)
 endif()
