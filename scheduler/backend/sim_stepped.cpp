@@ -1,6 +1,7 @@
 #include "scheduler/backend/sim_stepped.h"
 
 #include <algorithm>
+#include <span>
 
 namespace yard {
 
@@ -11,7 +12,7 @@ SimStepped::SimStepped(const FleetView& fleet, const CostTables& tables, const B
 }
 
 Picoseconds SimStepped::after(const Run& run, const StepCost& cost, std::uint32_t steps) const {
-  const auto n = static_cast<std::uint32_t>(run.slots.size());
+  const std::uint32_t n = run.slot_count;
   if (run.prefill > 0) return cost.step(n, run.prefill, run.context + run.decoding);
   return cost.decode_steps(n, run.context, steps);
 }
@@ -22,7 +23,9 @@ Time SimStepped::boundary(const Run& run, const StepCost& cost, std::uint32_t st
 
 Time SimStepped::launch(const Launch& launch, Time now) {
   Run& run = runs_[launch.device.value];
-  run.slots.clear();
+  run.slot_count = static_cast<std::uint32_t>(launch.slots.size());
+  if (run.slots.size() < run.slot_count) run.slots.resize(run.slot_count);
+  SlotState* state = run.slots.data();
   run.id = launch.run;
   run.start = now;
   run.step_limit = launch.step_limit;
@@ -33,12 +36,13 @@ Time SimStepped::launch(const Launch& launch, Time now) {
   auto steps = static_cast<std::int32_t>(launch.step_limit);
   for (const Slot& slot : launch.slots) {
     const std::int32_t end = std::min(truth_[slot.request.index].output, slot.output_limit.count());
-    run.slots.push_back({.sequence = slot.sequence,
-                         .request = slot.request.index,
-                         .prefill = slot.prefill.count(),
-                         .generated = slot.generated.count(),
-                         .end = end,
-                         .samples = slot.samples});
+    state->sequence = slot.sequence;
+    state->request = slot.request.index;
+    state->prefill = slot.prefill.count();
+    state->generated = slot.generated.count();
+    state->end = end;
+    state->samples = slot.samples;
+    ++state;
     if (slot.prefill.count() > 0) {
       run.prefill += slot.prefill.count();
     } else {
@@ -97,15 +101,17 @@ void SimStepped::end_slots(Run& run, const StepCost& cost, RunEnded& end) {
   const std::uint32_t steps = run.done;
   const Time first = boundary(run, cost, 1), last = boundary(run, cost, steps);
   record_gaps(run, cost, steps, first);
-  ends_.clear();
+  // Slots are written field by field into their place: built beside it and copied, the copy waits for the stores.
+  if (ends_.size() < run.slot_count) ends_.resize(run.slot_count);
+  SlotEnd* out = ends_.data();
   bool any_ended = false;
-  for (const SlotState& slot : run.slots) {
-    SlotEnd e{.sequence = slot.sequence,
-              .prefilled = Tokens(slot.prefill),
-              .generated = Tokens(0),
-              .first_token = Time::never(),
-              .last_token = Time::never(),
-              .fate = SlotFate::running};
+  for (const SlotState& slot : std::span(run.slots).first(run.slot_count)) {
+    SlotEnd& e = *out++;
+    e.sequence = slot.sequence;
+    e.prefilled = Tokens(slot.prefill);
+    e.generated = Tokens(0);
+    e.first_token = e.last_token = Time::never();
+    e.fate = SlotFate::running;
     if (slot.samples) {
       Truth& truth = truth_[slot.request];
       const std::int32_t made = std::min(static_cast<std::int32_t>(steps), slot.end - slot.generated);
@@ -119,7 +125,6 @@ void SimStepped::end_slots(Run& run, const StepCost& cost, RunEnded& end) {
         any_ended = true;
       }
     }
-    ends_.push_back(e);
   }
   if (any_ended)
     end.why = RunEnd::slot_ended;
@@ -127,14 +132,14 @@ void SimStepped::end_slots(Run& run, const StepCost& cost, RunEnded& end) {
     end.why = RunEnd::prefill_done;
   else if (steps == run.step_limit)
     end.why = RunEnd::step_limit;
-  end.slots = ends_;
+  end.slots = std::span(ends_).first(run.slot_count);
 }
 
 // The first gap of a slot reaches back to its last token, which most often is the run's start. Later steps of a decode
 // run cost linearly more each: they are added bucket by bucket of the histogram, not one by one.
 void SimStepped::record_gaps(const Run& run, const StepCost& cost, std::uint32_t steps, Time first) {
   std::uint64_t together = 0;
-  for (const SlotState& slot : run.slots) {
+  for (const SlotState& slot : std::span(run.slots).first(run.slot_count)) {
     if (!slot.samples || slot.end <= slot.generated) continue;
     const Time before = truth_[slot.request].last_token;
     if (before == run.start)
@@ -144,7 +149,7 @@ void SimStepped::record_gaps(const Run& run, const StepCost& cost, std::uint32_t
   }
   gaps_.add((first - run.start).count(), together);
   if (steps < 2) return;
-  const auto n = static_cast<std::int64_t>(run.slots.size());
+  const std::int64_t n = run.slot_count;
   const std::int64_t base = (cost.c0(static_cast<std::uint32_t>(n)) + cost.c2() * run.context).count();
   const std::int64_t slope = (cost.c2() * n).count();  // picoseconds that each step costs more than the one before
   for (std::int64_t j = 2; j <= steps;) {

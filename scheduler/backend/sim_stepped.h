@@ -41,7 +41,8 @@ class SimStepped final : public SimDevices {
     bool samples;
   };
   struct Run {
-    std::vector<SlotState> slots;
+    std::vector<SlotState> slots;  // the first slot_count
+    std::uint32_t slot_count = 0;
     RunId id;
     Time start;
     std::uint32_t most_steps = 0;  // the boundary at which it ends if nothing interrupts it
