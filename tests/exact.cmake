@@ -1,1 +1,1 @@
-yard_test(exact_test ENTERS backend loop policy core cost base)
+yard_test(exact_test ENTERS backend loop policy trace cost topology core base)

@@ -2,12 +2,15 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <string>
 
 #include "scheduler/backend/sim_stepped.h"
 #include "scheduler/core/ledger.h"
+#include "scheduler/cost/compile_fleet.h"
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/policy/registry.h"
+#include "scheduler/trace/trace.h"
 #include "tests/random_case.h"
 #include "tests/reference.h"
 
@@ -92,8 +95,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 TEST(Exact, JumpStepAndReferenceAgreeOnRandomFleetsAndTraces) {
   const Seed first = number_from("SWITCHYARD_SEED", 0), cases = number_from("SWITCHYARD_CASES", 1000);
   for (Seed seed = first; seed < first + cases; ++seed)
-    ASSERT_TRUE(agree(random_case(seed), seed))
-        << "again with SWITCHYARD_SEED=" << seed << " SWITCHYARD_CASES=1";
+    ASSERT_TRUE(agree(random_case(seed), seed)) << "again with SWITCHYARD_SEED=" << seed << " SWITCHYARD_CASES=1";
 }
 
 TEST(Exact, TheyAgreeForEveryPolicy) {
@@ -108,6 +110,52 @@ TEST(Exact, TheyAgreeForEveryPolicy) {
           ASSERT_TRUE(agree(c, seed)) << scorer.name << ' ' << order.name << ' ' << bind << " seed " << seed;
         }
 }
+
+// ---- real traces
+// -----------------------------------------------------------------------------------------------------------
+
+std::string trace_file(const std::string& name) {
+  const char* data = std::getenv("SWITCHYARD_DATA_DIR");
+  const char* source = std::getenv("SWITCHYARD_SOURCE_DIR");
+  const std::string folder = data ? data : std::string(source ? source : ".") + "/../shared/data";
+  return folder + "/traces/azure2023/AzureLLMInferenceTrace_" + name + ".csv";
+}
+
+// The trace over the built-in mixed fleet, so many times as fast that lines form and KV runs short.
+Case real_case(const std::string& file, const std::string& scorer, std::uint64_t rows) {
+  const CompiledFleet fleet = compile_fleet(load_fleet("builtin:mixed"));
+  Case c;
+  c.fleet = fleet.view;
+  c.costs = fleet.tables;
+  c.options.scorer = scorer;
+  c.options.order = "edf";
+  c.options.seed = 7;
+  const auto reader = open_trace(file, c.options.seed, rows, 20);
+  for (std::uint32_t row = 0;; ++row) {
+    const auto next = reader->next();
+    if (!next) return c;
+    const MixEntry& of = fleet.mix.pick(c.options.seed, row);
+    reference::Request r;
+    r.row = row;
+    r.arrival = next->arrival;
+    r.prompt = next->prompt;
+    r.output = next->output;
+    r.model = of.model, r.slo = of.slo, r.tenant = of.tenant, r.regions = of.regions;
+    c.requests.push_back(r);
+  }
+}
+
+class ExactOnRealTraces : public testing::TestWithParam<const char*> {};
+
+TEST_P(ExactOnRealTraces, JumpStepAndReferenceAgree) {
+  const std::string file = trace_file(GetParam());
+  if (!std::ifstream(file)) GTEST_SKIP() << "no " << file << "; set SWITCHYARD_DATA_DIR";
+  ASSERT_TRUE(agree(real_case(file, "expected_cost", 0), 7));
+  for (const NamedScorer& scorer : scorers()) ASSERT_TRUE(agree(real_case(file, std::string(scorer.name), 3000), 7));
+}
+
+INSTANTIATE_TEST_SUITE_P(Azure, ExactOnRealTraces, testing::Values("conv", "code"),
+                         [](const auto& of) { return std::string(of.param); });
 
 }  // namespace
 }  // namespace yard
