@@ -1,8 +1,17 @@
 // The smallest room: units, hashes, randomness, and what a user is told.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
 
 #include "scheduler/base/hash.h"
 #include "scheduler/base/input_error.h"
+#include "scheduler/base/output_file.h"
 #include "scheduler/base/rng.h"
 #include "scheduler/base/units.h"
 
@@ -51,6 +60,47 @@ TEST(InputError, NamesTheNearestName) {
   const std::string_view names[] = {"h100-sxm", "h200-sxm", "l40s"};
   EXPECT_EQ(nearest("h100_sxm", names), "h100-sxm");
   EXPECT_EQ(nearest("l40", names), "l40s");
+}
+
+// A folder of this test's own, gone with it.
+struct Folder {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("switchyard_base_test_" + std::to_string(::getpid()));
+  Folder() { std::filesystem::create_directory(path); }
+  ~Folder() { std::filesystem::remove_all(path); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+};
+
+TEST(OutputFile, AppearsWholeOrNotAtAll) {
+  const Folder folder;
+  const std::string name = folder.path / "report";
+  {
+    OutputFile dropped(name);
+    dropped.write("half");
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path));
+  OutputFile kept(name);
+  kept.write("whole");
+  EXPECT_FALSE(std::filesystem::exists(name));
+  kept.commit();
+  std::ifstream in(name);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "whole");
+}
+
+TEST(OutputFile, WritesThroughAPipeAndLeavesItAPipe) {
+  const Folder folder;
+  const std::string pipe = folder.path / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  OutputFile file(pipe);
+  file.write("through");
+  file.commit();
+  char bytes[16] = {};
+  EXPECT_EQ(::read(reader, bytes, sizeof bytes), 7);
+  ::close(reader);
+  EXPECT_STREQ(bytes, "through");
+  EXPECT_TRUE(std::filesystem::is_fifo(pipe));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <tuple>
 
 #include "tools/tidy_table.h"
 
@@ -284,8 +285,9 @@ std::vector<Finding> check_file(std::string_view path, std::string_view text) {
     check_words(file);
     check_float_literals(file);
   }
-  std::stable_sort(findings.begin(), findings.end(),
-                   [](const Finding& a, const Finding& b) { return a.line < b.line; });
+  std::sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+    return std::tie(a.line, a.rule, a.what) < std::tie(b.line, b.rule, b.what);
+  });
   return findings;
 }
 

@@ -1,4 +1,5 @@
 // A file that appears whole or not at all: written beside its final name, renamed by commit(), removed otherwise.
+// A device or a pipe, such as /dev/null, is written through.
 #pragma once
 #include <cstdio>
 #include <string>
@@ -19,7 +20,7 @@ class OutputFile {
 
  private:
   [[noreturn]] void fail(const char* what);
-  std::string path_, temporary_;
+  std::string path_, temporary_;  // temporary_ is empty where it is written through
   std::FILE* file_ = nullptr;
 };
 

@@ -6,22 +6,34 @@
 #include <utility>
 #include <variant>
 
-int main() {
-  auto wrong = switchyard::Scheduler::open({.devices = {}, .policy = "no_such_policy"});
-  const auto* error = std::get_if<switchyard::ConfigError>(&wrong);
-  if (error == nullptr) return std::printf("a wrong policy was accepted\n"), 1;
-  std::printf("%s: found %s\n", error->key.c_str(), error->found.c_str());
+namespace {
 
-  auto opened =
-      switchyard::Scheduler::open({.devices = {switchyard::host_device("echo", [](switchyard::StepView& step) {
-                                     for (auto& slot : step)
-                                       if (slot.samples) slot.emit(slot.input.back() + 1);
-                                   })}});
+switchyard::Device echo() {
+  return switchyard::host_device("echo", [](switchyard::StepView& step) {
+    for (auto& slot : step)
+      if (slot.samples) slot.emit(slot.input.back() + 1);
+  });
+}
+
+// Returns: whether open() refuses these options, having said why.
+bool refused(switchyard::Options options) {
+  const auto opened = switchyard::Scheduler::open(std::move(options));
+  const auto* error = std::get_if<switchyard::ConfigError>(&opened);
+  if (error != nullptr) std::printf("%s\n", error->what());
+  return error != nullptr;
+}
+
+}  // namespace
+
+int main() {
+  if (!refused({.devices = {}})) return 1;
+  if (!refused({.devices = {echo()}, .policy = "no_such_policy"})) return 1;
+
+  auto opened = switchyard::Scheduler::open({.devices = {echo()}});
   auto* scheduler = std::get_if<switchyard::Scheduler>(&opened);
-  if (scheduler == nullptr) return std::printf("right options were refused\n"), 1;
+  if (scheduler == nullptr) return 1;
   const switchyard::Token prompt[] = {1, 2, 3};
-  for (const switchyard::Token token : scheduler->submit({.prompt = prompt, .max_tokens = 2}))
-    std::printf("%d ", token);
+  auto reply = scheduler->submit({.prompt = prompt, .max_tokens = 2});
+  for (const switchyard::Token token : reply) std::printf("%d ", token);
   std::printf("\n");
-  return 0;
 }

@@ -27,7 +27,7 @@ run(COMMAND ${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR} -B ${SCRATCH}/build -G
 run(COMMAND ${CMAKE_COMMAND} --build ${SCRATCH}/build)
 run(COMMAND ${SCRATCH}/build/main OUTPUT "4 5 6 7 8")
 run(COMMAND ${SCRATCH}/build/two OUTPUT "both")
-run(COMMAND ${SCRATCH}/build/no_exceptions OUTPUT "policy: found .*no_such_policy.*4 5")
+run(COMMAND ${SCRATCH}/build/no_exceptions OUTPUT "devices: .*no_such_policy.*4 5")
 
 # The README shows main.cpp as it stands here.
 file(READ ${CMAKE_CURRENT_LIST_DIR}/main.cpp main)
