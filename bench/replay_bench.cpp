@@ -59,11 +59,11 @@ switchyard::Replayed must(std::variant<switchyard::Replayed, switchyard::ConfigE
 void replay(benchmark::State& state, const std::string& policy) {
   const std::int64_t replicas = state.range(0);
   const FleetFile fleet(replicas);
-  switchyard::Simulation simulation{
-      .trace = fmt::format("gen:azure-conv?rate={}.{}", replicas * 14 / 10, replicas * 14 % 10),
-      .fleet = fleet.path(),
-      .policy = policy,
-      .limit = static_cast<std::uint64_t>(state.range(1))};
+  switchyard::Simulation simulation;
+  simulation.trace = fmt::format("gen:azure-conv?rate={}.{}", replicas * 14 / 10, replicas * 14 % 10);
+  simulation.fleet = fleet.path();
+  simulation.policy = policy;
+  simulation.limit = static_cast<std::uint64_t>(state.range(1));
   double cpu = 0;
   std::uint64_t requests = 0, in_flight = 0;
   for (auto _ : state) {
