@@ -111,8 +111,7 @@ TEST(Exact, TheyAgreeForEveryPolicy) {
         }
 }
 
-// ---- real traces
-// -----------------------------------------------------------------------------------------------------------
+// ---- real traces --------------------------------------------------------------------------------------------------
 
 std::string trace_file(const std::string& name) {
   const char* data = std::getenv("SWITCHYARD_DATA_DIR");

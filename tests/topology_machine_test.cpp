@@ -145,8 +145,7 @@ TEST(Pin, SaysWhyNot) {
   });
 }
 
-// ---- control groups and PCI, from made trees
-// ---------------------------------------------------------------------------------
+// ---- control groups and PCI, from made trees ----------------------------------------------------------------------
 
 class Tree {
  public:
@@ -261,8 +260,7 @@ TEST(Pci, AMachineThatShowsNoBusHasNoCount) {
   EXPECT_FALSE(host.pci_seen);
 }
 
-// ---- the child that reads hostile input
-// --------------------------------------------------------------------------------------
+// ---- the child that reads hostile input ---------------------------------------------------------------------------
 
 TEST(Trial, PassesOnWhatTheWorkSays) {
   EXPECT_EQ(trial([] { return std::string(); }), "");

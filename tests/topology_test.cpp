@@ -28,8 +28,7 @@ using testing::refused;
 using testing::topology_data;
 using testing::xml_files;
 
-// ---- sets of cpus
-// ------------------------------------------------------------------------------------------------------
+// ---- sets of cpus -------------------------------------------------------------------------------------------------
 
 TEST(CpuSet, TextAndParseAreInverse) {
   for (const char* text : {"", "0", "0-3", "0-3,8", "1,3,5", "0-63", "63-64,8191"}) {
@@ -52,8 +51,7 @@ TEST(CpuSet, EqualSetsAreEqualHoweverTheyCameAbout) {
   EXPECT_FALSE(a.inside(b));
 }
 
-// ---- every file
-// --------------------------------------------------------------------------------------------------------
+// ---- every file ---------------------------------------------------------------------------------------------------
 
 struct Allowed {
   std::size_t threads = 0, cores = 0, nodes = 0, l3 = 0;
@@ -178,8 +176,7 @@ TEST(HostXml, EveryFileIsShownAndItsJsonParses) {
   }
 }
 
-// ---- facts read off single files by hand
-// ----------------------------------------------------------------------------------
+// ---- facts read off single files by hand --------------------------------------------------------------------------
 
 TEST(HostXml, ADgx2HasEightGpusAtEachOfTwoNodesAndTwelveSwitches) {
   SKIP_WITHOUT_TOPOLOGY_DATA();
@@ -304,8 +301,7 @@ TEST(HostXml, KindsOfCoresAreToldApart) {
   EXPECT_FALSE(host_of("hwloc_xml/nvidiaDGX2.xml").threads[0].efficiency);
 }
 
-// ---- bad files
-// -----------------------------------------------------------------------------------------------------------
+// ---- bad files ----------------------------------------------------------------------------------------------------
 
 TEST(HostXml, AFileCutAnywhereIsRefusedInOneLine) {
   SKIP_WITHOUT_TOPOLOGY_DATA();
@@ -350,8 +346,7 @@ TEST(HostXml, WhatIsNoTopologyIsRefused) {
   EXPECT_THROW(host_from_xml("/nowhere/at/all.xml"), InputError);
 }
 
-// ---- synthetic descriptions
-// ------------------------------------------------------------------------------------------------
+// ---- synthetic descriptions ---------------------------------------------------------------------------------------
 
 TEST(HostSynthetic, ADescriptionIsBuiltAsWritten) {
   const Host host = host_from_synthetic("package:2 numa:2(memory=64GB) l3:1(size=32MB) l2:4 core:2 pu:2");
@@ -405,8 +400,7 @@ TEST(HostSynthetic, RandomTextGivesAConsistentHostOrARefusal) {
   }
 }
 
-// ---- distance
-// --------------------------------------------------------------------------------------------------------------
+// ---- distance -----------------------------------------------------------------------------------------------------
 
 TEST(Distance, LevelsNestFromTheCoreOutwards) {
   const Host host = host_from_synthetic("package:2 numa:2 l3:2 l2:2 core:2 pu:2");  // 64 threads
@@ -479,8 +473,7 @@ TEST(Distance, ToADeviceOfUnknownPlaceIsUnknown) {
   EXPECT_EQ(level_to_device(host, 1, 2), Level::package);
 }
 
-// ---- what is of interest
-// ------------------------------------------------------------------------------------------------------
+// ---- what is of interest ------------------------------------------------------------------------------------------
 
 TEST(Pci, KindsComeFromIds) {
   EXPECT_EQ(kind_of_pci(0x0302, 0x10de, 0x2330), DeviceKind::gpu);          // H100 SXM

@@ -37,8 +37,7 @@ void expect_near(std::int64_t got, std::int64_t want, double share, std::int64_t
       << what << ": " << got << ", traced " << want;
 }
 
-// ---- chance
-// ------------------------------------------------------------------------------------------------------------
+// ---- chance -------------------------------------------------------------------------------------------------------
 
 TEST(Sample, LogarithmAndPowerAreNearTheirRealOnes) {
   Rng rng(1);
@@ -115,8 +114,7 @@ TEST(RateCurve, ARingTakesAsLongAsItsEvenTime) {
   EXPECT_EQ(static_cast<std::uint64_t>(curve.at(1'000'003 * ring)), static_cast<std::uint64_t>(1'000'003 * ring));
 }
 
-// ---- rows
-// --------------------------------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------------------------
 
 // Golden: another value here changes every figure that was ever measured with a generated trace.
 TEST(Generate, TheFirstThousandRowsAreTheseOnEveryBuild) {
@@ -188,8 +186,7 @@ TEST(Generate, ADayHasItsHours) {
   EXPECT_GT(hours[22], 3 * hours[12]);  // knots 2194 and 447
 }
 
-// ---- what a name may say
-// -----------------------------------------------------------------------------------------------
+// ---- what a name may say ------------------------------------------------------------------------------------------
 
 TEST(GenerateName, WhatIsUnknownIsRefusedWithTheNearest) {
   EXPECT_EQ(outcome_of("gen:azure-konv", 1),
@@ -226,8 +223,7 @@ TEST(GenerateName, AnEndlessTraceIsRefusedAtTheRowThatIsTooLate) {
   EXPECT_TRUE(outcome_of("gen:azure-code?rate=0.001", 10'000'000).starts_with("gen:azure-code: row "));
 }
 
-// ---- beside the real ones
-// ----------------------------------------------------------------------------------------------
+// ---- beside the real ones -----------------------------------------------------------------------------------------
 
 void expect_like(const std::string& name, const std::string& file) {
   NEED_SHARED_DATA(folder, "traces/azure2023");
@@ -269,8 +265,7 @@ TEST(Generate, AzureConvAnswersDependOnTheirPrompts) {
     expect_near(made[i], real[i], 0.1, 3, fmt::format("prompts of group {}", i));
 }
 
-// ---- statistics
-// --------------------------------------------------------------------------------------------------------
+// ---- statistics ---------------------------------------------------------------------------------------------------
 
 TEST(TraceStat, AFewRowsByHand) {
   const testing::TemporaryFolder folder;

@@ -25,8 +25,7 @@ const std::string kRow1 = "2023-11-16 18:15:46.6805900,374,44\n";
 const std::string kRow2 = "2023-11-16 18:15:50.9951690,396,109\n";
 const std::string kTwoRows = "0/374/44 4314579000/396/109";
 
-// ---- good
-// --------------------------------------------------------------------------------------------------------------
+// ---- good ---------------------------------------------------------------------------------------------------------
 
 TEST(TraceCsv, TimeIsExactNanosecondsSinceTheFirstRow) { EXPECT_EQ(outcome_of_text(kAzure + kRow1 + kRow2), kTwoRows); }
 
@@ -118,8 +117,7 @@ TEST(TraceCsv, WhatIsWrittenReadsBackTheSame) {
   }
 }
 
-// ---- scale
-// -------------------------------------------------------------------------------------------------------------
+// ---- scale --------------------------------------------------------------------------------------------------------
 
 TEST(TraceScale, DividesTimeSinceTheFirstRowExactly) {
   const std::string text = kOurs + "100,1,1\n101,1,1\n1000000000000000100,1,1\n";
@@ -147,8 +145,7 @@ TEST(TraceScale, ATraceStretchedBeyondTheClockIsRefused) {
             "--rate-scale: row 2 lies beyond 146 years; accepted: a larger scale or a limit");
 }
 
-// ---- cut
-// ---------------------------------------------------------------------------------------------------------------
+// ---- cut ----------------------------------------------------------------------------------------------------------
 
 // Times of whole rows before the cut must come out as they are. The last row may be missing, or its last number
 // shorter: that no reader can tell.
@@ -179,8 +176,7 @@ TEST(TraceCsv, ACutRowSaysThatTheFileMayBeCut) {
             "FILE:3: GeneratedTokens: found nothing; accepted: a whole number from 0 to 16777216");
 }
 
-// ---- wrong header
-// ------------------------------------------------------------------------------------------------------
+// ---- wrong header -------------------------------------------------------------------------------------------------
 
 const std::string kHeaders =
     "accepted: TIMESTAMP,ContextTokens,GeneratedTokens or arrival_ns,prompt_tokens,output_tokens[,max_tokens]";
@@ -221,8 +217,7 @@ TEST(TraceHeader, OtherKindsOfFileAreRefused) {
       "of another kind?)");
 }
 
-// ---- wrong rows
-// --------------------------------------------------------------------------------------------------------
+// ---- wrong rows ---------------------------------------------------------------------------------------------------
 
 std::string with_prompt(std::string_view cell) {
   return outcome_of_text(kAzure + kRow1 + fmt::format("2023-11-16 18:15:50,{},109\n", cell));
@@ -338,8 +333,7 @@ TEST(TraceRow, LiesWithin146YearsOfTheFirst) {
             "years)");
 }
 
-// ---- files that are none
-// -----------------------------------------------------------------------------------------------
+// ---- files that are none ------------------------------------------------------------------------------------------
 
 TEST(TraceFile, MissingDirectoryAndUnreadableSayWhatTheyAre) {
   const TemporaryFolder folder;
@@ -356,8 +350,7 @@ TEST(TraceFile, WithoutPermissionIsNotRead) {
   EXPECT_EQ(outcome_of(path), "FILE: cannot be read (Permission denied); check its permissions");
 }
 
-// ---- many
-// --------------------------------------------------------------------------------------------------------------
+// ---- many ---------------------------------------------------------------------------------------------------------
 
 // Quoted cells take the other way through the parser; both must give the same rows, across window edges too.
 TEST(TraceCsv, TheFastWayAndTheWholeWayAgree) {
@@ -461,8 +454,7 @@ TEST(TraceCsv, MemoryDoesNotGrowWithTheFile) {
   EXPECT_LT(peak_kib() - before, 2'000);
 }
 
-// ---- the real ones
-// -----------------------------------------------------------------------------------------------------
+// ---- the real ones ------------------------------------------------------------------------------------------------
 
 TEST(AzureTrace, ConvHasItsRowsAndTokens) {
   NEED_SHARED_DATA(folder, "traces/azure2023");

@@ -111,8 +111,7 @@ void add_devices(const Host& host, std::string& out) {
   if (!host.links.empty()) fmt::format_to(to, "links: {}, in JSON\n", host.links.size());
 }
 
-// ---- JSON
-// --------------------------------------------------------------------------------------------------------------
+// ---- JSON ---------------------------------------------------------------------------------------------------------
 
 // Length of the UTF-8 sequence that starts at `at` (RFC 3629: no overlong form, no surrogate), 0 where there is none.
 std::size_t utf8_length(std::string_view text, std::size_t at) {

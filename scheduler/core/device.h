@@ -60,8 +60,7 @@ class Devices {
 
   DeviceColumns columns() const { return {pool_, waiting_, running_, prefill_, kv_, waiting_tokens_}; }
 
-  // ---- the columns follow what happens to a sequence
-  // ----------------------------------------------------------------------
+  // ---- the columns follow what happens to a sequence --------------------------------------------------------------
 
   void joins_line(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
     const std::int64_t tokens = pool[i].to_read;

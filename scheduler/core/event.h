@@ -18,8 +18,7 @@
 
 namespace yard {
 
-// ---- from callers
-// ------------------------------------------------------------------------------------------------------
+// ---- from callers -------------------------------------------------------------------------------------------------
 
 // A request at the door. Tokenising is done by the caller's thread, before this.
 struct Submitted {
@@ -37,8 +36,7 @@ struct CancelAsked {
   RequestId request;
 };
 
-// ---- from stepped devices: Core forms their batches
-// ----------------------------------------------------------------------
+// ---- from stepped devices: Core forms their batches ---------------------------------------------------------------
 
 enum class SlotFate : std::uint8_t {
   running,
@@ -65,8 +63,7 @@ struct RunEnded {
   std::span<const SlotEnd> slots;  // every slot of the run, in the run's order
 };
 
-// ---- about devices
-// -------------------------------------------------------------------------------------------------------
+// ---- about devices ------------------------------------------------------------------------------------------------
 
 enum class DeviceState : std::uint8_t { up, draining, down };  // draining: runs what it has, takes nothing new
 struct DeviceChanged {

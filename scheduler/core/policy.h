@@ -16,8 +16,7 @@
 
 namespace yard {
 
-// ---- what a scorer sees
-// ----------------------------------------------------------------------------------------------------
+// ---- what a scorer sees -------------------------------------------------------------------------------------------
 
 // One row per device of the shard. All are as of the device's last run boundary plus what Core has bound to it since.
 struct DeviceColumns {
@@ -48,8 +47,7 @@ struct PolicyState {
 using Scorer = std::uint32_t (*)(std::span<const std::uint32_t> eligible, const DeviceColumns&, const FleetView&,
                                  const CostTables&, const Ask&, PolicyState&) noexcept;
 
-// ---- what an order sees
-// ----------------------------------------------------------------------------------------------------
+// ---- what an order sees -------------------------------------------------------------------------------------------
 
 struct Waiting {
   Time arrival, deadline;
@@ -60,8 +58,7 @@ struct Waiting {
 // Returns: its key; the least goes first, ties in the order of submission.
 using Order = std::uint64_t (*)(const Waiting&) noexcept;
 
-// ---- the choice
-// ------------------------------------------------------------------------------------------------------------
+// ---- the choice ---------------------------------------------------------------------------------------------------
 
 // arrival: a sequence is bound to a device at once and waits in that device's line. room: it waits unbound, and is
 // placed when a device has room.

@@ -47,8 +47,7 @@ std::size_t matches(const std::vector<std::string_view>& names, std::span<const 
 
 CsvReader::CsvReader(std::string path) : lines_(std::move(path)) { read_header(); }
 
-// ---- header
-// ------------------------------------------------------------------------------------------------------------
+// ---- header -------------------------------------------------------------------------------------------------------
 
 void CsvReader::read_header() {
   std::string_view line;
@@ -91,8 +90,7 @@ void CsvReader::assign_roles(const std::vector<std::string_view>& names) {
   }
 }
 
-// ---- rows
-// --------------------------------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------------------------
 
 std::optional<TraceRow> CsvReader::next() {
   std::string_view line;
@@ -190,8 +188,7 @@ std::vector<std::string_view> CsvReader::split(std::string_view line) const {
   }
 }
 
-// ---- what is wrong
-// -----------------------------------------------------------------------------------------------------
+// ---- what is wrong ------------------------------------------------------------------------------------------------
 
 void CsvReader::fail(std::string_view column, std::string found, std::string accepted) const {
   throw InputError(lines_.path(), lines_.shown_number(), std::string(column), std::move(found), std::move(accepted));

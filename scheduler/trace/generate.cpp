@@ -133,8 +133,7 @@ GenerateSpec parse_generate(std::string_view name) {
   return spec;
 }
 
-// ---- the rate
-// ----------------------------------------------------------------------------------------------------------
+// ---- the rate -----------------------------------------------------------------------------------------------------
 
 RateCurve::RateCurve(std::span<const std::uint32_t> knots, std::int64_t step_ns) {
   if (knots.empty()) return;
@@ -174,8 +173,7 @@ Wide RateCurve::at(Wide even) {
   return begin_ + (static_cast<Wide>(static_cast<std::uint64_t>(even - even_begin_)) * slow_[now_] >> 20);
 }
 
-// ---- rows
-// --------------------------------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------------------------
 
 Generator::Generator(const GenerateSpec& spec, Seed seed, std::uint64_t limit)
     : preset_(*spec.preset),
