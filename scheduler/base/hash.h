@@ -20,6 +20,11 @@ class DecisionHash {
     const Wide p = static_cast<Wide>(state_ ^ word) * 0x9fb21c651e98df25ull;
     state_ = static_cast<std::uint64_t>(p) ^ static_cast<std::uint64_t>(p >> 64) ^ 0x2545f4914f6cdd1dull;
   }
+  // Two words for one multiplication; not the same as one after the other.
+  constexpr void add(std::uint64_t a, std::uint64_t b) {
+    const Wide p = static_cast<Wide>(state_ ^ a) * (b ^ 0x9fb21c651e98df25ull);
+    state_ = static_cast<std::uint64_t>(p) ^ static_cast<std::uint64_t>(p >> 64) ^ 0x2545f4914f6cdd1dull;
+  }
   constexpr std::uint64_t value() const { return mix64(state_); }
   constexpr bool operator==(const DecisionHash&) const = default;
 

@@ -1,6 +1,49 @@
 #include "scheduler/core/command.h"
 
 namespace yard {
+namespace {
+
+std::uint64_t word(std::uint32_t high, std::uint32_t low) { return std::uint64_t{high} << 32 | low; }
+std::uint64_t word(Tokens high, Tokens low) {
+  return word(static_cast<std::uint32_t>(high.count()), static_cast<std::uint32_t>(low.count()));
+}
+std::uint64_t word(Time t) { return static_cast<std::uint64_t>(t.ns()); }
+std::uint64_t word(Duration d) { return static_cast<std::uint64_t>(d.count()); }
+
+// Kinds, so that no two commands of different kinds give the same words.
+constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3;
+
+void add_fields(DecisionHash& hash, const Launch& c) {
+  hash.add(kLaunch << 56 | static_cast<std::uint64_t>(c.bound_by) << 48 | c.slots.size(), c.run.bits());
+  hash.add(word(c.device.value, c.step_limit));
+  for (const Slot& slot : c.slots) {
+    hash.add(slot.sequence.bits(), slot.request.bits());
+    hash.add(word(slot.context, slot.prefill), word(slot.generated, Tokens(slot.granted.count())));
+    hash.add(word(slot.output_limit, Tokens(slot.samples)));
+  }
+}
+
+void add_fields(DecisionHash& hash, const Interrupt& c) {
+  hash.add(kInterrupt << 56 | c.device.value, c.run.bits());
+}
+
+void add_fields(DecisionHash& hash, const Finish& c) {
+  const Account& a = c.account;
+  hash.add(kFinish << 56 | static_cast<std::uint64_t>(c.outcome) << 48 | static_cast<std::uint64_t>(c.why) << 40,
+           c.request.bits());
+  hash.add(word(c.retry_after), word(a.arrival));
+  hash.add(word(a.admit), word(a.first_token));
+  hash.add(word(a.last_token), word(a.finish));
+  hash.add(word(a.prompt, a.output), word(a.preemptions, a.device.value));
+  hash.add(word(a.slo.value, a.model.value), a.tenant.value);
+}
+
+}  // namespace
+
+void add(DecisionHash& hash, const Command& command, Time now) {
+  hash.add(word(now));
+  std::visit([&](const auto& c) { add_fields(hash, c); }, command);
+}
 
 std::string_view name_of(Outcome o) {
   switch (o) {

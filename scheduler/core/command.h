@@ -12,13 +12,13 @@
 #include <type_traits>
 #include <variant>
 
+#include "scheduler/base/hash.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/units.h"
 
 namespace yard {
 
-// ---- stepped devices
-// -----------------------------------------------------------------------------------------------------
+// ---- stepped devices ----------------------------------------------------------------------------------------------
 
 struct Slot {
   SequenceId sequence;
@@ -51,8 +51,7 @@ struct Interrupt {
   DeviceId device;
 };
 
-// ---- callers
-// -------------------------------------------------------------------------------------------------------------
+// ---- callers ------------------------------------------------------------------------------------------------------
 
 enum class Outcome : std::uint8_t { done, cancelled, rejected, failed };
 enum class Reason : std::uint8_t {
@@ -89,6 +88,9 @@ struct Finish {
 
 using Command = std::variant<Launch, Interrupt, Finish>;
 static_assert(std::is_trivially_copyable_v<Command>);
+
+// What the decision hash takes in of a command said in the tick of `now`: every field, of slots too.
+void add(DecisionHash&, const Command&, Time now);
 
 std::string_view name_of(Outcome);
 std::string_view name_of(Reason);

@@ -16,17 +16,12 @@ namespace {
 // A sequence that the pool has no place for waits among the arrivals like any other and is refused at the door.
 std::size_t pool_size(const Bounds& b) { return std::size_t{b.sequences} + b.events_per_tick; }
 
-std::uint64_t word(Tokens high, Tokens low) {
-  return std::uint64_t{static_cast<std::uint32_t>(high.count())} << 32 | static_cast<std::uint32_t>(low.count());
-}
-
 }  // namespace
 
 struct Core::State {
   State(const Bounds&, const FleetView&, const CostTables&, const PolicySet&, Seed);
 
-  // ---- facts
-  // ---------------------------------------------------------------------------------------------------------------
+  // ---- facts ------------------------------------------------------------------------------------------------------
   void apply(const Submitted&);
   void apply(const CancelAsked&);
   void apply(const RunEnded&);
@@ -37,8 +32,7 @@ struct Core::State {
   void lose_running(std::uint32_t device);
   std::uint32_t find(RequestId) const;
 
-  // ---- decisions, in the order of a poll
-  // -------------------------------------------------------------------------------------
+  // ---- decisions, in the order of a poll --------------------------------------------------------------------------
   void say_ends();
   void shed();
   void place_arrivals();
@@ -49,16 +43,12 @@ struct Core::State {
   void launch(std::uint32_t device);
   void interrupt_if_needed(std::uint32_t device);
 
-  // ---- what becomes of a sequence
-  // ---------------------------------------------------------------------------------------------
+  // ---- what becomes of a sequence ---------------------------------------------------------------------------------
   void end(std::uint32_t i, Outcome, Reason);  // takes it from wherever it is; Finish is said by the next poll
   void leave_patience(std::uint32_t i);
   void say_finish(std::uint32_t i);
 
   void say(const Command&);
-  void hash(const Launch&);
-  void hash(const Interrupt&);
-  void hash(const Finish&);
 
   const Bounds bounds;
   const FleetView& fleet;
@@ -121,8 +111,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
   }
 }
 
-// ---- facts
-// -------------------------------------------------------------------------------------------------------------------
+// ---- facts --------------------------------------------------------------------------------------------------------
 
 std::uint32_t Core::State::find(RequestId request) const {
   if (request.index >= by_request.size()) return kNobody;
@@ -150,6 +139,10 @@ void Core::State::apply(const Submitted& e) {
   move_to(s, SequenceState::arrived);
   by_request[e.request.index] = i + 1;
   arrivals.push_back(pool, i);
+  if (const Duration patience = fleet.classes[e.slo.value].patience; patience.count() > 0) {
+    s.expiry = latest_expiry[e.slo.value] = std::max(latest_expiry[e.slo.value], e.arrival + patience);
+    patient[e.slo.value].push_back(pool, i);
+  }
   ++ledger.submitted, ++ledger.in_flight;
 }
 
@@ -266,8 +259,7 @@ void Core::State::lose_running(std::uint32_t d) {
   }
 }
 
-// ---- decisions
-// ---------------------------------------------------------------------------------------------------------------
+// ---- decisions ----------------------------------------------------------------------------------------------------
 
 void Core::State::say_ends() {
   while (!ended.empty()) say_finish(ended.pop_front(pool));
@@ -308,10 +300,6 @@ void Core::State::place_arrivals() {
                               .deadline = slo.deadline(s.arrival, Tokens(s.prompt)),
                               .rank = slo.rank,
                               .prompt = Tokens(s.prompt)});
-      if (slo.patience.count() > 0) {
-        s.expiry = latest_expiry[s.slo.value] = std::max(latest_expiry[s.slo.value], s.arrival + slo.patience);
-        patient[s.slo.value].push_back(pool, i);
-      }
     }
     if (policies.bind == Bind::room) {
       arrivals.remove(pool, i);
@@ -402,7 +390,6 @@ void Core::State::launch(std::uint32_t d) {
                       .step_limit = plan.step_limit,
                       .bound_by = plan.bound_by,
                       .slots = plan.slots};
-  hash(launch);
   say(launch);
 }
 
@@ -417,12 +404,10 @@ void Core::State::interrupt_if_needed(std::uint32_t d) {
   device.interrupted = true;
   ++ledger.interrupts;
   const Interrupt interrupt{.run = {d, device.run}, .device = {d}};
-  hash(interrupt);
   say(interrupt);
 }
 
-// ---- what becomes of a sequence
-// --------------------------------------------------------------------------------------------
+// ---- what becomes of a sequence -----------------------------------------------------------------------------------
 
 void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
   Sequence& s = pool[i];
@@ -487,44 +472,18 @@ void Core::State::say_finish(std::uint32_t i) {
   if (s.outcome != Outcome::done) ++ledger.reasons[static_cast<std::size_t>(s.why)];
   --ledger.in_flight;
   pool.give_back(i);
-  hash(finish);
   say(finish);
 }
 
-// ---- commands
-// --------------------------------------------------------------------------------------------------------------
+// ---- commands -----------------------------------------------------------------------------------------------------
 
 void Core::State::say(const Command& command) {
   CHECK(commands_used < commands.size());
   commands[commands_used++] = command;
+  add(decisions, command, now);
 }
 
-void Core::State::hash(const Launch& c) {
-  decisions.add(static_cast<std::uint64_t>(now.ns()));
-  decisions.add(c.run.bits() << 2 | 1);
-  decisions.add(std::uint64_t{c.step_limit} << 32 | static_cast<std::uint64_t>(c.bound_by) << 24 | c.slots.size());
-  for (const Slot& slot : c.slots) {
-    decisions.add(slot.sequence.bits());
-    decisions.add(word(slot.context, slot.prefill));
-    decisions.add(word(slot.generated, Tokens(slot.granted.count())));
-  }
-}
-
-void Core::State::hash(const Interrupt& c) {
-  decisions.add(static_cast<std::uint64_t>(now.ns()));
-  decisions.add(c.run.bits() << 2 | 2);
-}
-
-void Core::State::hash(const Finish& c) {
-  decisions.add(static_cast<std::uint64_t>(now.ns()));
-  decisions.add(c.request.bits() << 2 | 3);
-  decisions.add(static_cast<std::uint64_t>(c.outcome) << 8 | static_cast<std::uint64_t>(c.why));
-  decisions.add(word(c.account.output, Tokens(static_cast<std::int32_t>(c.account.preemptions))));
-  decisions.add(static_cast<std::uint64_t>(c.retry_after.count()));
-}
-
-// ---- the door
-// --------------------------------------------------------------------------------------------------------------
+// ---- the door -----------------------------------------------------------------------------------------------------
 
 Core::Core(const Bounds& bounds, const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed)
     : state_(std::make_unique<State>(bounds, fleet, tables, policies, seed)) {}

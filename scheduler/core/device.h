@@ -3,7 +3,7 @@
 // Threads: the shard's own.
 // D1  free + sum of blocks leased by the running list == kv_blocks (I4), checked at every plan.
 // D2  A device with a run open has exactly one; RunId.generation counts them.
-// D3  A device that is not up has an empty line.
+// D3  A device that is not up has none in its line but those that it preempted since.
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -23,10 +23,11 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
   }
 }
 
-// Tokens that it may come to, at the least one beyond its prompt: a prompt takes as much KV whatever it asks for.
+// Tokens that it may come to, at the least one beyond its prompt and what it has: a prompt takes as much KV whatever it
+// asks for, and where as much is asked as fits, one that was preempted must find room for one more.
 std::int64_t Placement::needs(const Sequence& s) {
   const bool open_ended = s.max_output == Tokens::max().count();
-  return std::int64_t{s.prompt} + (open_ended ? 1 : std::max(1, s.max_output));
+  return std::int64_t{s.prompt} + (open_ended ? s.generated + 1 : std::max(1, s.max_output));
 }
 
 bool Placement::can_hold(const PoolView& facts, const Sequence& s) const {

@@ -1,0 +1,8 @@
+yard_test(core_test ENTERS policy core cost base)
+yard_test(core_door_test ENTERS policy core cost base)
+yard_test(core_device_test ENTERS policy core cost base)
+yard_test(core_policy_test ENTERS policy core cost base)
+yard_test(core_parts_test ENTERS policy core cost base)
+yard_test(core_fuzz_test ENTERS policy core cost base)
+yard_test(allocation_test ENTERS policy core cost base)
+yard_test(swarm_test ENTERS backend loop policy core cost base)
