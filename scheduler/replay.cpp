@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <ctime>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -174,6 +176,59 @@ double cpu_seconds() {
 
 Duration seconds_of(double s) { return Duration(static_cast<std::int64_t>(s * 1e9)); }
 
+// A simulation's recording appears whole or not at all, as its other outputs do; a live one rather survives a crash.
+class WholeRecording {
+ public:
+  explicit WholeRecording(const std::string& path) : place_(path) {
+    naming_the_place([&] { recorder_.emplace(place_.grows_at()); });
+  }
+  Recorder& recorder() { return *recorder_; }
+  void commit() {
+    naming_the_place([&] { recorder_->finish(); });
+    place_.keep();
+  }
+
+ private:
+  // What is wrong is said of the name that was given, not of the one it grows under.
+  void naming_the_place(const auto& act) const {
+    try {
+      act();
+    } catch (const InputError& e) {
+      throw InputError(place_.path(), 0, "", e.found, "check the folder and the disk");
+    }
+  }
+
+  Place place_;
+  std::optional<Recorder> recorder_;
+};
+
+bool same_file(const std::string& a, const std::string& b) {
+  if (a.empty() || b.empty()) return false;
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const auto kind = fs::status(a, ignored).type();
+  if (a != "-" && kind != fs::file_type::regular && kind != fs::file_type::not_found) return false;  // /dev/null twice
+  return fs::absolute(a, ignored).lexically_normal() == fs::absolute(b, ignored).lexically_normal() ||
+         fs::equivalent(a, b, ignored);
+}
+
+// No output may lie on another one or on what is read.
+void refuse_shared_files(const Simulation& o) {
+  if (o.record == "-") throw InputError("", 0, "record", "found '-'", "accepted: a file");
+  struct Named {
+    const char* key;
+    const std::string& path;
+  };
+  const Named files[] = {
+      {"trace", o.trace}, {"fleet", o.fleet}, {"requests_csv", o.requests_csv}, {"json", o.json}, {"record", o.record}};
+  for (std::size_t out = 2; out < std::size(files); ++out)
+    for (std::size_t other = 0; other < out; ++other)
+      if (same_file(files[out].path, files[other].path))
+        throw InputError("", 0, files[out].key,
+                         fmt::format("found '{}', as {} is", printable(files[out].path), files[other].key),
+                         "accepted: a file of its own");
+}
+
 // More may come at one instant of virtual time than a live tick takes.
 constexpr Bounds kSimulationBounds{.sequences = 1u << 21, .events_per_tick = 1u << 16};
 
@@ -189,26 +244,28 @@ Replayed run(const Simulation& options) {
   std::unique_ptr<ArrivalSource> source = std::make_unique<MixedTrace>(std::move(reader), fleet.mix, options.seed);
   if (options.threads > 1) source = std::make_unique<ReadAhead>(std::move(source));
 
+  refuse_shared_files(options);
   std::optional<RowWriter> rows;
   if (!options.requests_csv.empty()) rows.emplace(options.requests_csv, fleet.view);
   std::optional<OutputFile> json;
   if (!options.json.empty()) json.emplace(options.json);
-  std::optional<Recorder> recorder;
+  std::optional<WholeRecording> recording;
   if (!options.record.empty()) {
-    recorder.emplace(options.record);
-    recorder->head(fleet.view, fleet.tables, policies, kSimulationBounds, options.seed);
+    recording.emplace(options.record);
+    recording->recorder().head(fleet.view, fleet.tables, policies, kSimulationBounds, options.seed);
   }
 
   Core core(kSimulationBounds, fleet.view, fleet.tables, policies, options.seed);
   SimStepped devices(fleet.view, fleet.tables, kSimulationBounds, exact);
   Meter meter(fleet.view);
-  Scribe scribe(meter, rows ? &*rows : nullptr, recorder ? &*recorder : nullptr, options.progress, rows_expected);
+  Scribe scribe(meter, rows ? &*rows : nullptr, recording ? &recording->recorder() : nullptr, options.progress,
+                rows_expected);
   SimLoop loop(core, kSimulationBounds, fleet.view.devices(), devices, scribe);
   const Time last = loop.run(*source);
   meter.add_gaps(devices.gaps());
 
   if (rows) rows->commit();
-  if (recorder) recorder->finish();
+  if (recording) recording->commit();
 
   Summary summary{.meter = &meter,
                   .idle_beside_work = {},
@@ -259,8 +316,11 @@ Reenacted run_again(const std::string& path) {
       r.ledger.late_cancels + r.ledger.late_run_ends + r.ledger.same_states);
   if (r.cut_at)
     result.text += fmt::format("the recording is cut at byte {}: all before it was re-enacted\n", *r.cut_at);
-  result.text += fmt::format("decision hash {:016x}, recorded {:016x}: {}\n", r.hash_reenacted, r.hash_recorded,
-                             r.equal ? "the same" : "DIFFERENT");
+  if (r.ticks == 0)
+    result.text += "nothing to compare\n";
+  else
+    result.text += fmt::format("decision hash {:016x}, recorded {:016x}: {}\n", r.hash_reenacted, r.hash_recorded,
+                               r.equal ? "the same" : "DIFFERENT");
   if (r.difference)
     result.text +=
         fmt::format("they part between ticks {} and {}\n", r.difference->first_tick, r.difference->last_tick);

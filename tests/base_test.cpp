@@ -56,6 +56,10 @@ TEST(InputError, IsOneLineHoweverHostileTheInput) {
   EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos);
 }
 
+TEST(InputError, WhatIsNoTextIsShownAsBytes) {
+  EXPECT_EQ(printable("\x1b[2J\xc2\x9b\xff\xc3\xa9"), "\\x1b[2J\\xc2\\x9b\\xff\xc3\xa9");
+}
+
 TEST(InputError, NamesTheNearestName) {
   const std::string_view names[] = {"h100-sxm", "h200-sxm", "l40s"};
   EXPECT_EQ(nearest("h100_sxm", names), "h100-sxm");
@@ -101,6 +105,23 @@ TEST(OutputFile, WritesThroughAPipeAndLeavesItAPipe) {
   ::close(reader);
   EXPECT_STREQ(bytes, "through");
   EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+}
+
+TEST(OutputFile, ReplacesTheFileBehindALinkAndLeavesTheLink) {
+  const Folder folder;
+  const std::string name = folder.path / "link";
+  std::ofstream(folder.path / "behind") << "old";
+  std::filesystem::create_symlink("behind", name);
+  OutputFile file(name);
+  file.write("new");
+  file.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(name));
+  std::ifstream in(folder.path / "behind");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "new");
+}
+
+TEST(OutputFile, ANameTooLongForTheSystemIsAnInputError) {
+  EXPECT_THROW(OutputFile(std::string(5000, 'x')), InputError);
 }
 
 }  // namespace

@@ -1,4 +1,7 @@
 // The `switchyard` program: verbs and global flags; what they do is in the library.
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdio>
 #include <exception>
 
@@ -6,6 +9,7 @@
 
 #include "scheduler/base/input_error.h"
 #include "tools/verbs.h"
+#include "tools/words.h"
 
 namespace {
 
@@ -30,25 +34,31 @@ int run(int argc, char** argv) {
   add_looks(app, action);
   try {
     app.parse(argc, argv);
+    return action();
   } catch (const CLI::Success& e) {
     return app.exit(e);  // --help, --version
   } catch (const CLI::ParseError& e) {
-    fmt::print(stderr, "switchyard: {}; see --help\n", e.what());
+    fmt::print(stderr, "switchyard: {}\n", explained(app, argc, argv, e));
     return kBadInput;
-  }
-  try {
-    return action();
   } catch (const yard::InputError& e) {
     fmt::print(stderr, "switchyard: {}\n", e.what());
     return kBadInput;
   }
 }
 
+// Returns: `code`, or what it is where a part of the answer could not be written.
+int flushed(int code) {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return code;
+  if (code == kDone) std::fputs("switchyard: standard output: cannot be written to its end; check the disk\n", stderr);
+  return code == kDone ? kBadInput : code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGABRT, [](int) { ::_exit(kBug); });  // a CHECK that failed has said so
   try {
-    return run(argc, argv);
+    return flushed(run(argc, argv));
   } catch (const std::exception& e) {
     std::fprintf(stderr, "switchyard: bug: %s\n", e.what());
     return kBug;

@@ -10,13 +10,16 @@
 #include "scheduler/trace/stat.h"
 #include "scheduler/trace/trace.h"
 #include "tools/verbs.h"
+#include "tools/words.h"
 #include "topology/discover.h"
 #include "topology/show_host.h"
 
 namespace {
 
 int print(const std::string& text) {
-  fmt::print("{}", text);
+  yard::OutputFile out("-");
+  out.write(text);
+  out.commit();
   return kDone;
 }
 
@@ -56,6 +59,7 @@ void add_fleet(CLI::App& app, Action& action) {
   verb->require_subcommand(1);
   verb->footer("examples:\n  switchyard fleet check fleet.yaml\n  switchyard fleet show builtin:mixed --json");
   CLI::App* check = verb->add_subcommand("check", "whether a fleet can be used, and what to know about it");
+  check->footer("examples:\n  switchyard fleet check fleet.yaml\n  switchyard fleet check builtin:mixed");
   check->add_option("fleet", flags->fleet, "a YAML file, or builtin:NAME")->required();
   check->callback([flags, &action] {
     action = [flags] {
@@ -64,6 +68,7 @@ void add_fleet(CLI::App& app, Action& action) {
     };
   });
   CLI::App* show = verb->add_subcommand("show", "its pools with their step costs, memory and prices");
+  show->footer("examples:\n  switchyard fleet show fleet.yaml\n  switchyard fleet show builtin:thousand --json");
   show->add_option("fleet", flags->fleet, "a YAML file, or builtin:NAME")->capture_default_str();
   show->add_flag("--json", flags->json, "for programs");
   show->callback([flags, &action] {
@@ -93,6 +98,8 @@ void add_list(CLI::App& app, Action& action, const char* name, const char* what,
               std::string (*json)()) {
   auto as_json = std::make_shared<bool>(false);
   CLI::App* verb = app.add_subcommand(name, what);
+  verb->footer(
+      fmt::format("examples:\n  switchyard {}{}", name, json ? fmt::format("\n  switchyard {} --json", name) : ""));
   if (json) verb->add_flag("--json", *as_json, "for programs");
   verb->callback([=, &action] { action = [=] { return print(*as_json ? json() : text()); }; });
 }
@@ -112,12 +119,15 @@ void add_trace(CLI::App& app, Action& action) {
       "conv.csv");
   const auto common = [&](CLI::App* sub) {
     sub->add_option("trace", flags->trace, "a CSV file, or gen:NAME")->required();
-    sub->add_option("--seed", flags->seed, "of the generator")->capture_default_str();
-    sub->add_option("--limit", flags->limit, "rows at most; 0: all")->capture_default_str();
-    sub->add_option("--rate-scale", flags->rate_scale, "arrivals so many times as fast")->capture_default_str();
+    add_whole(*sub, "--seed", flags->seed, "of the generator");
+    add_whole(*sub, "--limit", flags->limit, "rows at most; 0: all");
+    add_decimal(*sub, "--rate-scale", flags->rate_scale, "arrivals so many times as fast", 1e-6, 1e6);
   };
   CLI::App* gen = verb->add_subcommand("gen", "write a trace as CSV: arrival_ns,prompt_tokens,output_tokens");
   common(gen);
+  gen->footer(
+      "examples:\n  switchyard trace gen gen:azure-code --limit 1000\n"
+      "  switchyard trace gen \"gen:azure-conv?rate=12.5&burst=2&hours=24&curve=day\" --out day.csv");
   gen->add_option("--out", flags->out, "a file; -: standard output")->capture_default_str();
   gen->callback([flags, &action] {
     action = [flags] {
@@ -130,6 +140,7 @@ void add_trace(CLI::App& app, Action& action) {
   });
   CLI::App* stat = verb->add_subcommand("stat", "rows, rate, burstiness, lengths");
   common(stat);
+  stat->footer("examples:\n  switchyard trace stat day.csv\n  switchyard trace stat gen:azure-conv --json");
   stat->add_flag("--json", flags->json, "for programs");
   stat->callback([flags, &action] {
     action = [flags] {

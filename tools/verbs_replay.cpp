@@ -7,7 +7,10 @@
 #include <fmt/format.h>
 #include <switchyard/replay.h>
 
+#include "scheduler/base/input_error.h"
+#include "scheduler/base/output_file.h"
 #include "tools/verbs.h"
+#include "tools/words.h"
 
 namespace {
 
@@ -37,6 +40,19 @@ class ProgressLine {
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
+void print(const std::string& text) {
+  yard::OutputFile out("-");
+  out.write(text);
+  out.commit();
+}
+
+// What was recorded is decided again as it was: there is nothing to choose.
+void refuse_beside_reenact(const CLI::App& verb) {
+  for (const CLI::Option* option : verb.get_options())
+    if (const std::string name = option->get_name(); option->count() > 0 && name != "--reenact" && name != "--quiet")
+      throw yard::InputError("", 0, name, "found beside --reenact", "accepted: --reenact FILE [--quiet]");
+}
+
 int refuse(const switchyard::ConfigError& e) {
   fmt::print(stderr, "switchyard: {}\n", e.what());
   return kBadInput;
@@ -44,19 +60,21 @@ int refuse(const switchyard::ConfigError& e) {
 
 struct ReplayFlags {
   switchyard::Simulation simulation;
+  std::uint64_t threads = 1;
   std::string reenact;
   bool quiet = false;
 };
 
 int replay(ReplayFlags& flags) {
   ProgressLine progress(!flags.quiet);
+  flags.simulation.threads = static_cast<std::uint32_t>(flags.threads);
   flags.simulation.progress = [&](const switchyard::Progress& p) { progress.tell(p); };
   const auto result = switchyard::simulate(flags.simulation);
   progress.clear();
   if (const auto* wrong = std::get_if<switchyard::ConfigError>(&result)) return refuse(*wrong);
   // What goes to standard output by "-" stands there alone.
   const bool taken = flags.simulation.json == "-" || flags.simulation.requests_csv == "-";
-  if (!flags.quiet && !taken) fmt::print("{}", std::get<switchyard::Replayed>(result).text);
+  if (!flags.quiet && !taken) print(std::get<switchyard::Replayed>(result).text);
   return kDone;
 }
 
@@ -64,7 +82,7 @@ int reenact(const ReplayFlags& flags) {
   const auto result = switchyard::reenact(flags.reenact);
   if (const auto* wrong = std::get_if<switchyard::ConfigError>(&result)) return refuse(*wrong);
   const auto& reenacted = std::get<switchyard::Reenacted>(result);
-  if (!flags.quiet) fmt::print("{}", reenacted.text);
+  if (!flags.quiet) print(reenacted.text);
   return reenacted.equal ? kDone : kBug;
 }
 
@@ -87,21 +105,17 @@ void add_replay(CLI::App& app, Action& action) {
   verb->add_option("--order", s.order, "which request first: an order's name")->capture_default_str();
   verb->add_option("--bind", s.bind, "when the device is chosen: arrival, or room")->capture_default_str();
   verb->add_option("--exact", s.exact, "jump, or step: one step at a time, the same result")->capture_default_str();
-  verb->add_option("--threads", s.threads, "2 and more: reads the trace ahead on a thread of its own")
-      ->capture_default_str()
-      ->check(CLI::Range(1u, 1024u));
-  verb->add_option("--seed", s.seed, "of the generator, the mix and the policies that draw")->capture_default_str();
-  verb->add_option("--limit", s.limit, "rows of the trace at most; 0: all")->capture_default_str();
-  verb->add_option("--rate-scale", s.rate_scale, "arrivals so many times as fast")->capture_default_str();
+  add_whole(*verb, "--threads", flags->threads, "2 and more: reads the trace ahead on a thread of its own", 1, 1024);
+  add_whole(*verb, "--seed", s.seed, "of the generator, the mix and the policies that draw");
+  add_whole(*verb, "--limit", s.limit, "rows of the trace at most; 0: all");
+  add_decimal(*verb, "--rate-scale", s.rate_scale, "arrivals so many times as fast", 1e-6, 1e6);
   verb->add_option("--requests-csv", s.requests_csv, "one line per request; -: standard output");
   verb->add_option("--json", s.json, "the report for programs; -: standard output");
   verb->add_option("--record", s.record, "a recording that --reenact reads");
   verb->add_flag("--quiet", flags->quiet, "no report, no progress");
-  CLI::Option* again =
-      verb->add_option("--reenact", flags->reenact, "feed a recording to a new Core and compare the decisions");
-  for (const char* other : {"--trace", "--fleet", "--policy", "--order", "--bind", "--exact", "--seed", "--limit",
-                            "--rate-scale", "--requests-csv", "--json", "--record", "--threads"})
-    again->excludes(other);
-  verb->callback(
-      [flags, &action] { action = [flags] { return flags->reenact.empty() ? replay(*flags) : reenact(*flags); }; });
+  verb->add_option("--reenact", flags->reenact, "alone: feed a recording to a new Core and compare the decisions");
+  verb->callback([flags, verb, &action] {
+    if (!flags->reenact.empty()) refuse_beside_reenact(*verb);
+    action = [flags] { return flags->reenact.empty() ? replay(*flags) : reenact(*flags); };
+  });
 }

@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "scheduler/base/utf8.h"
+
 namespace yard {
 namespace {
 
@@ -53,13 +55,19 @@ InputError::InputError(std::string file_, int line_, std::string key_, std::stri
 std::string printable(std::string_view text) {
   constexpr std::size_t kMax = 60;
   std::string out;
-  for (const char c : text) {
+  while (!text.empty()) {
     if (out.size() >= kMax) return out + "...";
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f)
-      out += fmt::format("\\x{:02x}", byte);
-    else
-      out += c;
+    const std::size_t length = utf8_length(text);
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const bool control = byte(0) < 0x20 || byte(0) == 0x7f || (byte(0) == 0xc2 && length == 2 && byte(1) < 0xa0);
+    const std::size_t taken = std::max<std::size_t>(length, 1);
+    for (std::size_t i = 0; i < taken; ++i) {
+      if (length == 0 || control)
+        out += fmt::format("\\x{:02x}", byte(i));
+      else
+        out += text[i];
+    }
+    text.remove_prefix(taken);
   }
   return out;
 }

@@ -12,26 +12,54 @@
 #include "scheduler/base/input_error.h"
 
 namespace yard {
+namespace {
 
-OutputFile::OutputFile(std::string path) : path_(std::move(path)) {
-  if (path_ == "-") {
+// /dev/stdout is a link, and may be one to a plain file.
+bool is_of_the_system(const std::string& path) { return path.starts_with("/dev/") || path.starts_with("/proc/"); }
+
+constexpr const char* kRemedy = "check the folder and the disk";
+
+std::string because(const char* what) { return fmt::format("{} ({})", what, std::strerror(errno)); }
+
+}  // namespace
+
+Place::Place(std::string path) : path_(std::move(path)) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  if (fs::is_directory(path_, ignored)) throw InputError(path_, 0, "", "is a directory", "give a file name");
+  if (is_of_the_system(path_)) return;
+  // The file behind a link is replaced, not the link.
+  if (fs::is_symlink(path_, ignored))
+    if (const fs::path file = fs::canonical(path_, ignored); !file.empty()) path_ = file;
+  const auto kind = fs::status(path_, ignored).type();
+  // A device or a pipe is written through: renamed onto, /dev/null would be a plain file for everybody.
+  if (kind == fs::file_type::regular || kind == fs::file_type::not_found)
+    temporary_ = fmt::format("{}.partial-{}", path_, ::getpid());
+}
+
+Place::~Place() {
+  if (!temporary_.empty()) std::remove(temporary_.c_str());
+}
+
+void Place::keep() {
+  if (temporary_.empty()) return;
+  if (std::rename(temporary_.c_str(), path_.c_str()) != 0)
+    throw InputError(path_, 0, "", because("cannot be put in place"), kRemedy);
+  temporary_.clear();
+}
+
+OutputFile::OutputFile(std::string path) {
+  if (path == "-") {
     file_ = stdout;
     return;
   }
-  if (std::filesystem::is_directory(path_)) throw InputError(path_, 0, "", "is a directory", "give a file name");
-  std::error_code ignored;
-  const auto kind = std::filesystem::status(path_, ignored).type();
-  // A device or a pipe is written through: renamed onto, /dev/null would be a plain file for everybody.
-  const bool plain = kind == std::filesystem::file_type::regular || kind == std::filesystem::file_type::not_found;
-  if (plain) temporary_ = fmt::format("{}.partial-{}", path_, ::getpid());
-  file_ = std::fopen((plain ? temporary_ : path_).c_str(), "wb");
+  place_.emplace(std::move(path));
+  file_ = std::fopen(place_->grows_at().c_str(), "wb");
   if (!file_) fail("cannot be written");
 }
 
 OutputFile::~OutputFile() {
-  if (!file_ || file_ == stdout) return;
-  std::fclose(file_);
-  if (!temporary_.empty()) std::remove(temporary_.c_str());
+  if (file_ && file_ != stdout) std::fclose(file_);
 }
 
 void OutputFile::write(std::string_view bytes) {
@@ -41,18 +69,12 @@ void OutputFile::write(std::string_view bytes) {
 void OutputFile::commit() {
   if (std::fflush(file_) != 0) fail("cannot be written to its end");
   if (file_ == stdout) return;
-  std::FILE* const file = std::exchange(file_, nullptr);
-  const bool in_place =
-      std::fclose(file) == 0 && (temporary_.empty() || std::rename(temporary_.c_str(), path_.c_str()) == 0);
-  if (!in_place) {
-    const std::string why = std::strerror(errno);
-    if (!temporary_.empty()) std::remove(temporary_.c_str());
-    throw InputError(path_, 0, "", fmt::format("cannot be put in place ({})", why), "check the folder and the disk");
-  }
+  if (std::fclose(std::exchange(file_, nullptr)) != 0) fail("cannot be written to its end");
+  place_->keep();
 }
 
 void OutputFile::fail(const char* what) {
-  throw InputError(path_, 0, "", fmt::format("{} ({})", what, std::strerror(errno)), "check the folder and the disk");
+  throw InputError(place_ ? place_->path() : "standard output", 0, "", because(what), kRemedy);
 }
 
 }  // namespace yard

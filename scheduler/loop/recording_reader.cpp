@@ -18,14 +18,16 @@ using recording::Frame;
 
 RecordingReader::RecordingReader(std::string path) : path_(std::move(path)) {
   std::error_code ignored;
-  if (std::filesystem::is_directory(path_, ignored)) throw InputError(path_, 0, "", "is a directory", "a recording");
+  if (std::filesystem::is_directory(path_, ignored))
+    throw InputError(path_, 0, "", "is a directory", "give a recording");
   file_.reset(std::fopen(path_.c_str(), "rb"));
-  if (!file_) throw InputError(path_, 0, "", fmt::format("cannot be read ({})", std::strerror(errno)), "a recording");
+  if (!file_)
+    throw InputError(path_, 0, "", fmt::format("cannot be read ({})", std::strerror(errno)), "give a recording");
   std::string magic;
   read(magic, recording::kMagic.size());
   if (!recording::kMagic.starts_with(magic))
-    throw InputError(path_, 0, "byte 0", fmt::format("'{}'", printable(magic)),
-                     "a recording of this version, as written by --record or record_to");
+    throw InputError(path_, 0, "byte 0", fmt::format("found '{}'", printable(magic)),
+                     "accepted: a recording of this version, as written by --record or record_to");
   if (magic.size() < recording::kMagic.size()) {
     cut();
     return;
@@ -158,7 +160,7 @@ bool RecordingReader::cut() {
 
 void RecordingReader::damaged(const char* what) const {
   throw InputError(path_, 0, fmt::format("byte {}", frame_at_), what,
-                   fmt::format("an undamaged recording; the {} ticks before are whole", ticks_));
+                   fmt::format("accepted: an undamaged recording; the {} ticks before are whole", ticks_));
 }
 
 }  // namespace yard

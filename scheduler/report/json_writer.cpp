@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "scheduler/base/check.h"
-#include "scheduler/report/utf8.h"
+#include "scheduler/base/utf8.h"
 
 namespace yard {
 
