@@ -23,9 +23,7 @@ void add_fields(DecisionHash& hash, const Launch& c) {
   }
 }
 
-void add_fields(DecisionHash& hash, const Interrupt& c) {
-  hash.add(kInterrupt << 56 | c.device.value, c.run.bits());
-}
+void add_fields(DecisionHash& hash, const Interrupt& c) { hash.add(kInterrupt << 56 | c.device.value, c.run.bits()); }
 
 void add_fields(DecisionHash& hash, const Finish& c) {
   const Account& a = c.account;
