@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 #include <tbb/concurrent_queue.h>
 
-#include "scheduler/backend/sim_stepped.h"
+#include "scheduler/backend/sim_served.h"
 #include "scheduler/base/input_error.h"
 #include "scheduler/base/output_file.h"
 #include "scheduler/core/ledger.h"
@@ -256,7 +256,7 @@ Replayed run(const Simulation& options) {
   }
 
   Core core(kSimulationBounds, fleet.view, fleet.tables, policies, options.seed);
-  SimStepped devices(fleet.view, fleet.tables, kSimulationBounds, exact);
+  SimFleet devices(fleet.view, fleet.tables, kSimulationBounds, exact);
   Meter meter(fleet.view);
   Scribe scribe(meter, rows ? &*rows : nullptr, recording ? &recording->recorder() : nullptr, options.progress,
                 rows_expected);

@@ -245,7 +245,7 @@ class Watcher {
   void told(const RunEnded& e) {
     for (const std::uint64_t request : runs_[e.device.value]) requests_[request].in_run = false;
   }
-  void told(const DeviceChanged&) {}
+  void told(const auto&) {}
   void said(const Launch& c) {
     runs_[c.device.value].clear();
     for (const Slot& slot : c.slots) {
@@ -253,7 +253,7 @@ class Watcher {
       requests_[slot.request.bits()].in_run = true;
     }
   }
-  void said(const Interrupt&) {}
+  void said(const auto&) {}
   void said(const Finish& c) { requests_.erase(c.request.bits()); }
 
   Core core_;
@@ -293,7 +293,8 @@ TEST_P(LiveRecording, HasEverythingInItAndReenactsToTheSameHash) {
   EXPECT_NE(result.hash_reenacted, DecisionHash().value());
   EXPECT_FALSE(result.cut_at);
 
-  for (std::size_t kind = 0; kind < result.events_by_kind.size(); ++kind)
+  // All that a shard of stepped devices can be told; what served ones say is re-enacted in served_test.
+  for (std::size_t kind = 0; kind < Event(Accepted{}).index(); ++kind)
     EXPECT_GT(result.events_by_kind[kind], 0u) << "event kind " << kind;
   EXPECT_GT(result.timer_only_ticks, 0u);
   EXPECT_GT(result.ledger.preemptions, 0u);

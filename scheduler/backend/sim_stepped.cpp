@@ -78,23 +78,21 @@ Time SimStepped::interrupt(const Interrupt& interrupt, Time now) {
   return boundary(run, cost, at);
 }
 
-bool SimStepped::fire(std::uint32_t device, Time now, RunEnded& end, Time& next) {
+Time SimStepped::fire(std::uint32_t device, Time now, std::vector<Event>& said) {
   Run& run = runs_[device];
   const StepCost& cost = cost_of(device);
   run.done = exact_ == Exact::jump ? run.ends_at : std::min(run.done + 1, run.ends_at);
   CHECK(boundary(run, cost, run.done) == now);
-  if (run.done < run.ends_at) {
-    next = boundary(run, cost, run.done + 1);
-    return false;
-  }
-  end = {.run = run.id,
-         .device = {device},
-         .why = RunEnd::interrupted,
-         .steps = run.done,
-         .energy = Millijoules(),
-         .slots = {}};
+  if (run.done < run.ends_at) return boundary(run, cost, run.done + 1);
+  RunEnded end{.run = run.id,
+               .device = {device},
+               .why = RunEnd::interrupted,
+               .steps = run.done,
+               .energy = Millijoules(),
+               .slots = {}};
   end_slots(run, cost, end);
-  return true;
+  said.push_back(end);
+  return Time::never();
 }
 
 void SimStepped::end_slots(Run& run, const StepCost& cost, RunEnded& end) {

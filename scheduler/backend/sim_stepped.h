@@ -23,7 +23,9 @@ class SimStepped final : public SimDevices {
 
   Time launch(const Launch&, Time now) override;
   Time interrupt(const Interrupt&, Time now) override;
-  bool fire(std::uint32_t device, Time now, RunEnded& end, Time& next) override;
+  Time send(const Send&, Time) override { CHECK_WHY(false, "a stepped device is not sent sequences"); }
+  Time abort(const Abort&, Time) override { CHECK_WHY(false, "a stepped device is not sent sequences"); }
+  Time fire(std::uint32_t device, Time now, std::vector<Event>& said) override;
   void arrives(RequestId request, Tokens output) override { truth_[request.index] = {output.count(), Time::never()}; }
 
   // Between two tokens of one sequence, nanoseconds; a gap within a run is its step's cost, rounded down.

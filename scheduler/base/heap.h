@@ -33,6 +33,10 @@ class TimeHeap {
     sink(where_[thing]);
   }
 
+  bool has(std::uint32_t thing) const { return where_[thing] != kAbsent; }
+  void clear(std::uint32_t thing) {
+    if (has(thing)) remove(thing);
+  }
   void remove(std::uint32_t thing) {
     const std::uint32_t i = where_[thing];
     CHECK(i != kAbsent);

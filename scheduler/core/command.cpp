@@ -11,7 +11,7 @@ std::uint64_t word(Time t) { return static_cast<std::uint64_t>(t.ns()); }
 std::uint64_t word(Duration d) { return static_cast<std::uint64_t>(d.count()); }
 
 // Kinds, so that no two commands of different kinds give the same words.
-constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3;
+constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3, kSend = 4, kAbort = 5;
 
 void add_fields(DecisionHash& hash, const Launch& c) {
   hash.add(kLaunch << 56 | static_cast<std::uint64_t>(c.bound_by) << 48 | c.slots.size(), c.run.bits());
@@ -34,6 +34,17 @@ void add_fields(DecisionHash& hash, const Finish& c) {
   hash.add(word(a.last_token), word(a.finish));
   hash.add(word(a.prompt, a.output), word(a.preemptions, a.device.value));
   hash.add(word(a.slo.value, a.model.value), a.tenant.value);
+}
+
+void add_fields(DecisionHash& hash, const Send& c) {
+  hash.add(kSend << 56 | c.device.value, c.sequence.bits());
+  hash.add(c.request.bits(), c.attempt);
+  hash.add(word(c.prompt, c.output_limit));
+}
+
+void add_fields(DecisionHash& hash, const Abort& c) {
+  hash.add(kAbort << 56 | c.device.value, c.sequence.bits());
+  hash.add(c.request.bits(), c.attempt);
 }
 
 }  // namespace
@@ -64,6 +75,9 @@ std::string_view name_of(Reason r) {
     case Reason::shed: return "shed";
     case Reason::device_lost: return "device_lost";
     case Reason::device_failed: return "device_failed";
+    case Reason::retries_spent: return "retries_spent";
+    case Reason::bad_request: return "bad_request";
+    case Reason::broken_stream: return "broken_stream";
   }
   return "";
 }

@@ -51,6 +51,26 @@ struct Interrupt {
   DeviceId device;
 };
 
+// ---- served devices -----------------------------------------------------------------------------------------------
+
+// Give this sequence to the engine. Answered by exactly one Ended or Failed of this attempt, or ended by an Abort.
+struct Send {
+  SequenceId sequence;
+  RequestId request;
+  DeviceId device;
+  std::uint32_t attempt;  // of the request, from 1
+  Tokens prompt;
+  Tokens output_limit;
+};
+
+// The attempt is over: nobody wants its answer. Whatever it still says is ignored.
+struct Abort {
+  SequenceId sequence;
+  RequestId request;
+  DeviceId device;
+  std::uint32_t attempt;
+};
+
 // ---- callers ------------------------------------------------------------------------------------------------------
 
 enum class Outcome : std::uint8_t { done, cancelled, rejected, failed };
@@ -63,9 +83,12 @@ enum class Reason : std::uint8_t {
   too_long,
   shed,
   device_lost,
-  device_failed
+  device_failed,
+  retries_spent,
+  bad_request,
+  broken_stream
 };
-inline constexpr std::size_t kReasons = 9;
+inline constexpr std::size_t kReasons = 12;
 
 // What a request went through. Times are unset (Time::never()) where it did not get so far.
 struct Account {
@@ -86,7 +109,7 @@ struct Finish {
   Account account;
 };
 
-using Command = std::variant<Launch, Interrupt, Finish>;
+using Command = std::variant<Launch, Interrupt, Finish, Send, Abort>;
 static_assert(std::is_trivially_copyable_v<Command>);
 
 // What the decision hash takes in of a command said in the tick of `now`: every field, of slots too.

@@ -1,14 +1,9 @@
 #include "scheduler/core/core.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
-#include <vector>
 
-#include "scheduler/core/batcher.h"
-#include "scheduler/core/ledger.h"
-#include "scheduler/core/occupancy.h"
-#include "scheduler/core/placement.h"
+#include "scheduler/core/state.h"
 
 namespace yard {
 namespace {
@@ -18,75 +13,14 @@ std::size_t pool_size(const Bounds& b) { return std::size_t{b.sequences} + b.eve
 
 }  // namespace
 
-struct Core::State {
-  State(const Bounds&, const FleetView&, const CostTables&, const PolicySet&, Seed);
-
-  // ---- facts ------------------------------------------------------------------------------------------------------
-  void apply(const Submitted&);
-  void apply(const CancelAsked&);
-  void apply(const RunEnded&);
-  void apply(const DeviceChanged&);
-
-  void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&);
-  void empty_line(std::uint32_t device);
-  void lose_running(std::uint32_t device);
-  std::uint32_t find(RequestId) const;
-
-  // ---- decisions, in the order of a poll --------------------------------------------------------------------------
-  void say_ends();
-  void shed();
-  void place_arrivals();
-  void place_unbound();
-  void drive_devices();
-
-  void bind(std::uint32_t i, DeviceId);
-  void launch(std::uint32_t device);
-  void interrupt_if_needed(std::uint32_t device);
-
-  // ---- what becomes of a sequence ---------------------------------------------------------------------------------
-  void end(std::uint32_t i, Outcome, Reason);  // takes it from wherever it is; Finish is said by the next poll
-  void leave_patience(std::uint32_t i);
-  void say_finish(std::uint32_t i);
-
-  void say(const Command&);
-
-  const Bounds bounds;
-  const FleetView& fleet;
-  const PolicySet policies;
-
-  SequencePool pool;
-  Devices devices;
-  Placement placement;
-  Batcher batcher;
-  Occupancy occupancy;
-  Ledger ledger;
-
-  LazyArray<std::uint32_t> by_request;  // RequestId.index -> sequence + 1
-  SequenceList arrivals, ended;
-  std::vector<Line> queues;           // unbound ones, by model
-  std::vector<SequenceList> unbound;  // the same, to be walked when devices go
-  std::vector<PatientList> patient;   // never admitted ones, by class, in order of submission
-  std::vector<Time> latest_expiry;    // by class
-  std::uint64_t submissions = 0;
-  std::uint32_t through_the_door = 0;  // sequences in flight that the door let in
-  bool unbound_changed = false, devices_went = false;
-
-  LazyArray<Slot> slots;  // of this poll's launches
-  LazyArray<Command> commands;
-  std::size_t slots_used = 0, commands_used = 0;
-
-  Time now{std::numeric_limits<std::int64_t>::min()};
-  std::uint32_t applied = 0;  // events since the last poll
-  DecisionHash decisions;
-};
-
 Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables, const PolicySet& p, Seed seed)
     : bounds(b),
       fleet(f),
       policies(p),
       pool(static_cast<std::uint32_t>(pool_size(b))),
       devices(f),
-      placement(f, tables, policies, seed, pool, devices),
+      served(f, pool, devices),
+      placement(f, tables, policies, seed, pool, devices, served),
       batcher(f, pool, devices, b.steps_per_run),
       occupancy(f),
       by_request(pool_size(b)),
@@ -99,7 +33,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
         for (const PoolView& facts : f.pools) n += std::size_t{facts.devices} * facts.max_sequences;
         return std::min(n, pool_size(b));
       }()),
-      commands(pool_size(b) + 2 * std::size_t{f.devices()}) {
+      commands(3 * pool_size(b) + 2 * std::size_t{f.devices()}) {
   CHECK(policies.scorer && policies.order && b.sequences > 0 && b.events_per_tick > 0 && b.steps_per_run > 0);
   CHECK(!f.classes.empty() && !f.tenants.empty() && !f.regions.empty() && f.regions.size() <= 64);
   for (const PoolView& facts : f.pools) {
@@ -144,6 +78,7 @@ void Core::State::apply(const Submitted& e) {
     patient[e.slo.value].push_back(pool, i);
   }
   ++ledger.submitted, ++ledger.in_flight;
+  retry_permits = std::min(retry_permits + kPermitsPerRequest, kMostPermits);
 }
 
 void Core::State::apply(const CancelAsked& e) {
@@ -153,6 +88,11 @@ void Core::State::apply(const CancelAsked& e) {
     return;
   }
   Sequence& s = pool[i];
+  if (s.state == SequenceState::running && served.serves(s.device.value)) {
+    s.aborted = true;  // said with its Finish
+    end(i, Outcome::cancelled, Reason::none);
+    return;
+  }
   if (s.state == SequenceState::running && s.planned > 0 && !devices[s.device.value].idle()) {
     move_to(s, SequenceState::cancelling);
     devices[s.device.value].cancel_asked = true;
@@ -254,6 +194,10 @@ void Core::State::empty_line(std::uint32_t d) {
 void Core::State::lose_running(std::uint32_t d) {
   while (!devices[d].running.empty()) {
     const std::uint32_t i = devices[d].running.first();
+    if (served.serves(d)) {
+      attempt_failed(i, Reason::device_lost);
+      continue;
+    }
     const bool cancelled = pool[i].state == SequenceState::cancelling;
     end(i, cancelled ? Outcome::cancelled : Outcome::failed, cancelled ? Reason::none : Reason::device_lost);
   }
@@ -333,7 +277,10 @@ void Core::State::place_unbound() {
     while (!queues[m].empty()) {
       const std::uint32_t i = queues[m].first();
       const DeviceId device = placement.place(pool[i], now, true);
-      if (!device.some()) break;
+      if (!device.some()) {
+        wake_when_one_opens(ModelId{static_cast<std::uint32_t>(m)});
+        break;
+      }
       queues[m].pop(pool);
       unbound[m].remove(pool, i);
       bind(i, device);
@@ -353,12 +300,15 @@ void Core::State::drive_devices() {
   std::sort(touched.begin(), touched.end());
   for (std::size_t k = 0; k < touched.size(); ++k) {
     const std::uint32_t d = touched[k];
-    if (devices[d].idle())
+    if (served.serves(d))
+      send_waiting(d);
+    else if (devices[d].idle())
       launch(d);
     else
       interrupt_if_needed(d);
     devices[d].touched = false;
-    CHECK_WHY(!devices[d].idle() || devices[d].line.empty(), "no device idles beside a sequence in its line (I7)");
+    CHECK_WHY(!devices[d].idle() || devices[d].line.empty() || served.serves(d),
+              "no device idles beside a sequence in its line (I7)");
   }
   touched.clear();
 }
@@ -421,7 +371,12 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
     case SequenceState::bound: devices.leaves_line(pool, s.device.value, i); break;
     case SequenceState::running:
     case SequenceState::cancelling:
-      devices.leaves_running(pool, s.device.value, i);
+      if (served.serves(s.device.value)) {
+        served.leaves(s.device.value, i);
+        if (devices.running(s.device.value) == 0) occupancy.idle_changes(devices.pool_of(s.device.value), +1, now);
+      } else {
+        devices.leaves_running(pool, s.device.value, i);
+      }
       devices.touch(s.device.value);
       break;
     case SequenceState::none:
@@ -467,6 +422,7 @@ void Core::State::say_finish(std::uint32_t i) {
                                   .slo = s.slo,
                                   .model = s.model,
                                   .tenant = s.tenant}};
+  if (s.aborted) say(Abort{.sequence = pool.id(i), .request = s.request, .device = s.device, .attempt = s.attempt});
   by_request[s.request.index] = 0;
   ++ledger.ended[static_cast<std::size_t>(s.outcome)];
   if (s.outcome != Outcome::done) ++ledger.reasons[static_cast<std::size_t>(s.why)];
@@ -507,6 +463,7 @@ std::span<const Command> Core::poll(Time now) noexcept {
   s.slots_used = s.commands_used = 0;
   s.say_ends();
   s.shed();
+  s.give_up_overdue();
   s.place_arrivals();
   if (s.policies.bind == Bind::room) {
     s.unbound_changed |= !s.devices.touched().empty();
@@ -524,7 +481,7 @@ Time Core::next_wakeup() const noexcept {
   Time first = Time::never();
   for (const PatientList& list : state_->patient)
     if (!list.empty()) first = std::min(first, state_->pool[list.first()].expiry);
-  return first;
+  return std::min({first, state_->served.next_overdue(), state_->served.next_wake()});
 }
 
 const Ledger& Core::ledger() const noexcept { return state_->ledger; }

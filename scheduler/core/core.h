@@ -38,6 +38,7 @@ struct PolicySet;  // policy.h
 struct Bounds {
   std::uint32_t sequences = 1u << 20;    // waiting and running together; beyond it: Finish{rejected, queue_full}
   std::uint32_t events_per_tick = 4096;  // applied between two polls
+  std::uint32_t retries = 2;             // of one request, over its life
   std::uint32_t steps_per_run = 256;     // of a pure decode run
 };
 

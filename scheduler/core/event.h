@@ -63,6 +63,40 @@ struct RunEnded {
   std::span<const SlotEnd> slots;  // every slot of the run, in the run's order
 };
 
+// ---- from served devices: an engine behind a wire forms its own batches -------------------------------------------
+//
+// Each names the attempt that it speaks of: what attempt 1 says late cannot end attempt 2. A Send is answered by
+// exactly one Ended or Failed, unless Core said Abort before: then whatever still comes is late, and ignored.
+
+struct Accepted {
+  SequenceId sequence;
+  std::uint32_t attempt;
+};  // the endpoint has it; nothing generated yet
+
+struct FirstToken {
+  SequenceId sequence;
+  std::uint32_t attempt;
+  Tokens cached;  // of the prompt, found in the engine's prefix cache; 0 where it does not say
+  Time at;
+};
+
+struct Ended {
+  SequenceId sequence;
+  std::uint32_t attempt;
+  SlotFate fate;  // stopped or length
+  Tokens generated;
+  Time last_token;  // Time::never() where none was generated
+};
+
+enum class Failure : std::uint8_t { refused, throttled, unreachable, timed_out, broken_stream, bad_request };
+
+struct Failed {
+  SequenceId sequence;
+  std::uint32_t attempt;
+  Failure why;
+  Duration retry_after;  // as the endpoint said; 0: it did not
+};
+
 // ---- about devices ------------------------------------------------------------------------------------------------
 
 enum class DeviceState : std::uint8_t { up, draining, down };  // draining: runs what it has, takes nothing new
@@ -71,7 +105,7 @@ struct DeviceChanged {
   DeviceState state;
 };
 
-using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged>;
+using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed>;
 static_assert(std::is_trivially_copyable_v<Event>);
 
 }  // namespace yard

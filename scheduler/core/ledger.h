@@ -13,10 +13,12 @@ struct Ledger {
   std::array<std::uint64_t, kReasons> reasons{};  // by Reason, of those not done
   std::uint64_t in_flight = 0;
 
-  std::uint64_t ticks = 0, commands = 0, launches = 0, interrupts = 0, preemptions = 0;
+  std::uint64_t ticks = 0, commands = 0, launches = 0, sends = 0, retries = 0, ejections = 0, interrupts = 0,
+                preemptions = 0;
 
   // counted ignores: events about what is over already
   std::uint64_t late_cancels = 0;   // the request had ended, or was asked to cancel before
+  std::uint64_t late_answers = 0;   // of an attempt that is over
   std::uint64_t late_run_ends = 0;  // of a run that is not the device's present one
   std::uint64_t same_states = 0;    // a device was told the state it is in
 

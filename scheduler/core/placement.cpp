@@ -3,12 +3,13 @@
 namespace yard {
 
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
-                     SequencePool& pool, Devices& devices)
+                     SequencePool& pool, Devices& devices, const Served& served)
     : fleet_(fleet),
       tables_(tables),
       policies_(policies),
       pool_(pool),
       devices_(devices),
+      served_(served),
       models_(fleet.models.size()),
       means_(fleet.models.size() * fleet.classes.size()),
       round_robin_(fleet.models.size()),
@@ -18,6 +19,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
     const PoolView& facts = fleet.pools[p];
     Model& model = models_[facts.model.value];
     model.pools.push_back(p);
+    model.served |= facts.kind == PoolKind::served;
     model.least_context = std::min(model.least_context, facts.max_context);
     for (std::uint32_t i = 0; i < facts.devices; ++i) model.devices.push_back(facts.first_device + i);
   }
@@ -61,11 +63,27 @@ bool Placement::eligible_anywhere(const Sequence& s) const {
   return false;
 }
 
-bool Placement::has_room(std::uint32_t d, const Sequence& s) const {
+bool Placement::has_room(std::uint32_t d, const Sequence& s, Tokens expected, Time now) const {
   const PoolView& facts = fleet_.pools[devices_.pool_of(d)];
+  if (facts.kind == PoolKind::served) return devices_[d].line.empty() && served_.admits(d, s, expected, now);
   return devices_.waiting(d) + devices_.running(d) < facts.max_sequences &&
          facts.kv_blocks.count() - devices_[d].committed_blocks >=
              blocks_for(Tokens(s.prompt + s.generated), facts.block_tokens).count();
+}
+
+// Fills eligible_. `spare`: leaves out what is ejected, and where its last attempt failed.
+void Placement::gather(const Sequence& s, Time now, bool need_room, bool spare) {
+  eligible_.clear();
+  const Tokens expected = expected_output(s);
+  for (const std::uint32_t p : models_[s.model.value].pools) {
+    const PoolView& facts = fleet_.pools[p];
+    if (!s.regions.has(facts.region) || !can_hold(facts, s)) continue;
+    for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d) {
+      if (devices_[d].state != DeviceState::up) continue;
+      if (spare && (s.avoid == DeviceId{d} || served_.endpoint(d).health.ejected(now))) continue;
+      if (!need_room || has_room(d, s, expected, now)) eligible_.push_back(d);
+    }
+  }
 }
 
 DeviceId Placement::place(const Sequence& s, Time now, bool need_room) {
@@ -73,18 +91,13 @@ DeviceId Placement::place(const Sequence& s, Time now, bool need_room) {
   const Ask ask{.model = s.model,
                 .slo = s.slo,
                 .prompt = Tokens(s.prompt + s.generated),
-                .expected_output = mean(s).expected(Tokens(s.max_output)),
+                .expected_output = expected_output(s),
                 .now = now};
   std::span<const std::uint32_t> eligible = model.devices;
   const bool fits_all = needs(s) <= model.least_context.count();
-  if (need_room || model.not_up > 0 || !fits_all || !s.regions.anywhere()) {
-    eligible_.clear();
-    for (const std::uint32_t p : model.pools) {
-      const PoolView& facts = fleet_.pools[p];
-      if (!s.regions.has(facts.region) || !can_hold(facts, s)) continue;
-      for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
-        if (devices_[d].state == DeviceState::up && (!need_room || has_room(d, s))) eligible_.push_back(d);
-    }
+  if (need_room || model.not_up > 0 || model.served || !fits_all || !s.regions.anywhere()) {
+    gather(s, now, need_room, true);
+    if (eligible_.empty() && model.served) gather(s, now, need_room, false);
     eligible = eligible_;
   }
   if (eligible.empty()) return {};

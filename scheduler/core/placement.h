@@ -9,6 +9,7 @@
 #include "scheduler/core/command.h"
 #include "scheduler/core/device.h"
 #include "scheduler/core/policy.h"
+#include "scheduler/core/served.h"
 
 namespace yard {
 
@@ -24,7 +25,7 @@ class LengthMean {
 
 class Placement {
  public:
-  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, SequencePool&, Devices&);
+  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, SequencePool&, Devices&, const Served&);
 
   // Returns: why the fleet cannot ever or not now serve it; Reason::none where it is eligible somewhere.
   Reason at_the_door(const Sequence&) const;
@@ -35,6 +36,7 @@ class Placement {
 
   bool eligible_anywhere(const Sequence&) const;
   void device_changed(std::uint32_t device, bool up);
+  Tokens expected_output(const Sequence& s) { return mean(s).expected(Tokens(s.max_output)); }
   void ended(const Sequence& s) { mean(s).learn(Tokens(s.generated)); }
   Tokens max_context(std::uint32_t device) const { return fleet_.pools[devices_.pool_of(device)].max_context; }
   std::span<const std::uint32_t> pools_of(ModelId m) const { return models_[m.value].pools; }
@@ -44,10 +46,12 @@ class Placement {
     std::vector<std::uint32_t> devices, pools;
     Tokens least_context = Tokens::max();  // over its pools: what fits here fits everywhere
     std::uint32_t not_up = 0;
+    bool served = false;  // some of its pools are
   };
   static std::int64_t needs(const Sequence&);
   bool can_hold(const PoolView&, const Sequence&) const;
-  bool has_room(std::uint32_t device, const Sequence&) const;
+  void gather(const Sequence&, Time now, bool need_room, bool spare);
+  bool has_room(std::uint32_t device, const Sequence&, Tokens expected, Time now) const;
   LengthMean& mean(const Sequence& s) { return means_[s.model.value * fleet_.classes.size() + s.slo.value]; }
 
   const FleetView& fleet_;
@@ -55,6 +59,7 @@ class Placement {
   const PolicySet& policies_;
   SequencePool& pool_;
   Devices& devices_;
+  const Served& served_;
   std::vector<Model> models_;
   std::vector<LengthMean> means_;  // by model and class
   std::vector<std::uint32_t> round_robin_;

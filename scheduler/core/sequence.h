@@ -41,6 +41,9 @@ struct Sequence {
   std::int32_t committed;  // its part of the device's committed blocks
   std::int32_t planned;    // tokens it reads in the first step of the present run; 0: not in it
   std::uint32_t preemptions;
+  std::uint32_t attempt;  // sends to served devices so far
+  DeviceId avoid;         // where its last attempt failed
+  bool aborted;           // its attempt is to be aborted when its Finish is said
   DeviceId device;
   Time admit, first_token, last_token;
 
@@ -71,7 +74,8 @@ inline constexpr std::array<std::uint32_t, kSequenceStates> kLegal = {
     /* arrived    */ bit(SequenceState::unbound) | bit(SequenceState::bound) | bit(SequenceState::ended),
     /* unbound    */ bit(SequenceState::bound) | bit(SequenceState::ended),
     /* bound      */ bit(SequenceState::running) | bit(SequenceState::arrived) | bit(SequenceState::ended),
-    /* running    */ bit(SequenceState::bound) | bit(SequenceState::cancelling) | bit(SequenceState::ended),
+    /* running    */ bit(SequenceState::bound) | bit(SequenceState::arrived) | bit(SequenceState::cancelling) |
+        bit(SequenceState::ended),
     /* cancelling */ bit(SequenceState::ended),
     /* ended      */ bit(SequenceState::none),
 };
@@ -114,6 +118,7 @@ class SequencePool {
   const Sequence& operator[](std::uint32_t i) const { return slots_[i]; }
   SequenceId id(std::uint32_t i) const { return {i, slots_[i].generation}; }
   std::uint32_t size() const { return size_; }
+  std::uint32_t capacity() const { return static_cast<std::uint32_t>(slots_.size()); }
 
  private:
   LazyArray<Sequence> slots_;

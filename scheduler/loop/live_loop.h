@@ -65,6 +65,8 @@ class LiveLoop final : public Shard {
   void perform(const Launch&) noexcept;
   void perform(const Interrupt&) noexcept;
   void perform(const Finish&) noexcept;
+  void perform(const Send&) noexcept { CHECK_WHY(false, "this shard has no served devices"); }
+  void perform(const Abort&) noexcept { CHECK_WHY(false, "this shard has no served devices"); }
   void care_for_recording() noexcept;
   void log(std::string_view) const noexcept;
 

@@ -29,8 +29,10 @@ constexpr auto kPool = [](auto& io, auto& p) {
   io(p.first_device), io(p.devices), io(p.accelerators_per_device);
   io(p.kv_blocks), io(p.block_tokens), io(p.max_sequences), io(p.token_budget), io(p.max_context);
   io(p.per_hour), io(p.idle), io(p.busy);
+  io.one_of(p.kind, 2), io.one_of(p.window.rule, 2);
+  io(p.window.unread), io(p.window.in_flight), io(p.window.kv_permille), io(p.window.start_timeout), io(p.wire_delay);
 };
-constexpr std::size_t kLeastPool = 4 * 4 + 3 * 4 + 3 * 4 + 5 * 4 + 3 * 8;
+constexpr std::size_t kLeastPool = 4 * 4 + 3 * 4 + 3 * 4 + 5 * 4 + 3 * 8 + 2 * 1 + 3 * 4 + 2 * 8;
 
 constexpr auto kModel = [](auto& io, auto& m) { io(m.name); };
 constexpr auto kClass = [](auto& io, auto& c) {
@@ -48,7 +50,7 @@ constexpr auto kFleet = [](auto& io, auto& f) {
   io(f.pue_thousandths);
 };
 
-constexpr auto kBounds = [](auto& io, auto& b) { io(b.sequences), io(b.events_per_tick), io(b.steps_per_run); };
+constexpr auto kBounds = [](auto& io, auto& b) { io(b.sequences), io(b.events_per_tick), io(b.retries), io(b.steps_per_run); };
 constexpr auto kBucket = [](auto& io, auto& b) { io(b.up_to), io(b.c0); };
 
 constexpr auto kSlotEnd = [](auto& io, auto& s) {
@@ -62,6 +64,14 @@ constexpr auto kSubmitted = [](auto& io, auto& e) {
 constexpr auto kCancelAsked = [](auto& io, auto& e) { io(e.request); };
 constexpr auto kRunEnded = [](auto& io, auto& e) {
   io(e.run), io(e.device), io.one_of(e.why, 6), io(e.steps), io(e.energy);
+};
+constexpr auto kAccepted = [](auto& io, auto& e) { io(e.sequence), io(e.attempt); };
+constexpr auto kFirstToken = [](auto& io, auto& e) { io(e.sequence), io(e.attempt), io(e.cached), io(e.at); };
+constexpr auto kEnded = [](auto& io, auto& e) {
+  io(e.sequence), io(e.attempt), io.one_of(e.fate, 4), io(e.generated), io(e.last_token);
+};
+constexpr auto kFailed = [](auto& io, auto& e) {
+  io(e.sequence), io(e.attempt), io.one_of(e.why, 6), io(e.retry_after);
 };
 constexpr auto kDeviceChanged = [](auto& io, auto& e) { io(e.device), io.one_of(e.state, 3); };
 
@@ -179,6 +189,10 @@ void encode(wire::Writer& io, const Event& event) {
         if constexpr (std::is_same_v<E, Submitted>) kSubmitted(io, e);
         if constexpr (std::is_same_v<E, CancelAsked>) kCancelAsked(io, e);
         if constexpr (std::is_same_v<E, DeviceChanged>) kDeviceChanged(io, e);
+        if constexpr (std::is_same_v<E, Accepted>) kAccepted(io, e);
+        if constexpr (std::is_same_v<E, FirstToken>) kFirstToken(io, e);
+        if constexpr (std::is_same_v<E, Ended>) kEnded(io, e);
+        if constexpr (std::is_same_v<E, Failed>) kFailed(io, e);
         if constexpr (std::is_same_v<E, RunEnded>) {
           kRunEnded(io, e);
           io(static_cast<std::uint32_t>(e.slots.size()));
@@ -203,6 +217,10 @@ Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::uint32_t&
       return event;
     }
     case 3: return decoded<DeviceChanged>(io, kDeviceChanged);
+    case 4: return decoded<Accepted>(io, kAccepted);
+    case 5: return decoded<FirstToken>(io, kFirstToken);
+    case 6: return decoded<Ended>(io, kEnded);
+    case 7: return decoded<Failed>(io, kFailed);
     default: throw Malformed{"an event of no known kind"};
   }
 }

@@ -12,7 +12,7 @@ SimLoop::SimLoop(Core& core, const Bounds& bounds, std::uint32_t devices, SimDev
       bounds_(bounds),
       devices_(sim),
       observer_(observer),
-      runs_(devices),
+      wakes_(devices),
       rows_(std::size_t{bounds.sequences} + bounds.events_per_tick),
       generations_(rows_.size()),
       free_(rows_.size()) {}
@@ -34,7 +34,7 @@ Time SimLoop::run(ArrivalSource& source, const std::vector<Fault>& faults) {
   next_ = source.next();
   Time last;
   for (;;) {
-    Time now = std::min({runs_.next(), next_ ? next_->facts.arrival : Time::never(), core_.next_wakeup()});
+    Time now = std::min({wakes_.next(), next_ ? next_->facts.arrival : Time::never(), core_.next_wakeup()});
     // Cancels and faults of what is over do not keep the loop going.
     if (now == Time::never() && core_.ledger().in_flight == 0) return last;
     if (!cancels_.empty()) now = std::min(now, cancels_.front().at);
@@ -56,17 +56,14 @@ void SimLoop::tell(const Event& event, Time now) {
 }
 
 void SimLoop::ends_at(Time now) {
-  while (runs_.next() <= now) {
-    const std::uint32_t device = runs_.first();
-    RunEnded end;
-    Time next = Time::never();
-    if (!devices_.fire(device, now, end, next)) {
-      runs_.set(device, next);
-      continue;
+  while (wakes_.next() <= now) {
+    const std::uint32_t device = wakes_.first();
+    said_.clear();
+    fire_next(device, devices_.fire(device, now, said_));
+    for (const Event& event : said_) {
+      if (const auto* end = std::get_if<RunEnded>(&event)) observer_.run_ended(*end, now);
+      tell(event, now);
     }
-    runs_.remove(device);
-    observer_.run_ended(end, now);
-    tell(end, now);
   }
 }
 
@@ -97,18 +94,33 @@ void SimLoop::others_at(Time now, const std::vector<Fault>& faults) {
 void SimLoop::poll(Time now) {
   told_ = 0;
   for (const Command& command : core_.poll(now)) {
-    if (const auto* launch = std::get_if<Launch>(&command)) {
-      observer_.launched(*launch, now);
-      runs_.set(launch->device.value, devices_.launch(*launch, now));
-    } else if (const auto* interrupt = std::get_if<Interrupt>(&command)) {
-      runs_.set(interrupt->device.value, devices_.interrupt(*interrupt, now));
-    } else {
-      const auto& finish = std::get<Finish>(command);
-      observer_.finished(rows_[finish.request.index], finish);
-      free_[free_count_++] = finish.request.index;
-    }
+    std::visit([&](const auto& c) { perform(c, now); }, command);
   }
   observer_.ticked(now, core_);
+}
+
+void SimLoop::perform(const Launch& launch, Time now) {
+  observer_.launched(launch, now);
+  fire_next(launch.device.value, devices_.launch(launch, now));
+}
+
+void SimLoop::perform(const Interrupt& interrupt, Time now) {
+  fire_next(interrupt.device.value, devices_.interrupt(interrupt, now));
+}
+
+void SimLoop::perform(const Send& send, Time now) {
+  observer_.sent(send, now);
+  fire_next(send.device.value, devices_.send(send, now));
+}
+
+void SimLoop::perform(const Abort& abort, Time now) {
+  observer_.aborted(abort, now);
+  fire_next(abort.device.value, devices_.abort(abort, now));
+}
+
+void SimLoop::perform(const Finish& finish, Time) {
+  observer_.finished(rows_[finish.request.index], finish);
+  free_[free_count_++] = finish.request.index;
 }
 
 }  // namespace yard

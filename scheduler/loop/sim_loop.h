@@ -35,12 +35,13 @@ class ArrivalSource {
 class SimDevices {
  public:
   virtual ~SimDevices() = default;
-  // Each returns when the device wants to be fired next.
+  // Each returns when the device wants to be fired next; Time::never(): not before something else is asked of it.
   virtual Time launch(const Launch&, Time now) = 0;
   virtual Time interrupt(const Interrupt&, Time now) = 0;
-  // Returns: whether the run has ended now; `end` then says how (its slots live until the next call), `next` is else
-  // set.
-  virtual bool fire(std::uint32_t device, Time now, RunEnded& end, Time& next) = 0;
+  virtual Time send(const Send&, Time now) = 0;
+  virtual Time abort(const Abort&, Time now) = 0;
+  // What the device says now, if anything, is added to `said` (slots live until the next call).
+  virtual Time fire(std::uint32_t device, Time now, std::vector<Event>& said) = 0;
   // Told before Core hears of the request, and after its Finish.
   virtual void arrives(RequestId, Tokens output) = 0;
 };
@@ -51,6 +52,8 @@ class SimObserver {
   virtual void finished(std::uint64_t, const Finish&) {}
   virtual void launched(const Launch&, Time) {}
   virtual void run_ended(const RunEnded&, Time) {}
+  virtual void sent(const Send&, Time) {}
+  virtual void aborted(const Abort&, Time) {}
   // Every event as Core is told it, and each tick's end: what a recording holds.
   virtual void applied(const Event&) {}
   virtual void ticked(Time, const Core&) {}
@@ -85,13 +88,20 @@ class SimLoop {
   void others_at(Time now, const std::vector<Fault>&);
   void tell(const Event&, Time now);
   void poll(Time now);
+  void perform(const Launch&, Time now);
+  void perform(const Interrupt&, Time now);
+  void perform(const Send&, Time now);
+  void perform(const Abort&, Time now);
+  void perform(const Finish&, Time now);
   RequestId take_id(std::uint64_t row);
+  void fire_next(std::uint32_t device, Time at) { at == Time::never() ? wakes_.clear(device) : wakes_.set(device, at); }
 
   Core& core_;
   const Bounds bounds_;
   SimDevices& devices_;
   SimObserver& observer_;
-  TimeHeap runs_;
+  TimeHeap wakes_;  // of the devices
+  std::vector<Event> said_;
   std::optional<Arrival> next_;
   std::vector<Cancel> cancels_;  // a heap, the earliest on top
   std::size_t faults_done_ = 0;

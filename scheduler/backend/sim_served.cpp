@@ -1,0 +1,248 @@
+#include "scheduler/backend/sim_served.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "scheduler/core/core.h"
+#include "scheduler/core/policy.h"
+
+namespace yard {
+namespace {
+
+// An engine has one device and serves in the order of arrival.
+std::uint32_t the_only_one(std::span<const std::uint32_t>, const DeviceColumns&, const FleetView&, const CostTables&,
+                           const Ask&, PolicyState&) noexcept {
+  return 0;
+}
+std::uint64_t as_they_came(const Waiting&) noexcept { return 0; }
+
+FleetView engine_view(const PoolView& pool) {
+  FleetView view;
+  PoolView one = pool;
+  one.kind = PoolKind::stepped;
+  one.first_device = 0, one.devices = 1;
+  one.model = ModelId{0}, one.region = RegionId{0};
+  view.pools = {one};
+  view.models = {{"the model"}};
+  view.classes.emplace_back().name = "all";
+  view.tenants = {"all"};
+  view.regions = {"here"};
+  return view;
+}
+
+// What an engine may hold: what runs, and the line that its senders' windows may make.
+Bounds engine_bounds(const PoolView& pool) {
+  return {.sequences = 2 * pool.max_sequences + 1024, .events_per_tick = 1024};
+}
+
+}  // namespace
+
+class SimServed::Engine {
+ public:
+  Engine(const FleetView& view, const CostTables& tables, Duration delay, Exact exact)
+      : delay_(delay),
+        bounds_(engine_bounds(view.pools[0])),
+        policies_{
+            .scorer_name = "", .order_name = "", .scorer = the_only_one, .order = as_they_came, .bind = Bind::arrival},
+        core_(bounds_, view, tables, policies_, 0),
+        device_(view, tables, bounds_, exact) {}
+
+  Time send(const Send& s, std::int32_t output, Time now) {
+    in_.push_back({.at = now + delay_, .send = s, .output = output});
+    return next();
+  }
+  Time abort(const Abort& a, Time now) {
+    in_.push_back({.at = now + delay_, .abort = a});
+    return next();
+  }
+
+  Time fire(Time now, std::vector<Event>& said) {
+    // What one step of this brings about at the same instant is done in the next one.
+    while (std::min(run_, in_.empty() ? Time::never() : in_.front().at) <= now) {
+      if (run_ <= now) end_run(now);
+      while (!in_.empty() && in_.front().at <= now) {
+        take(in_.front(), now);
+        in_.pop_front();
+      }
+      poll(now);
+    }
+    while (!out_.empty() && out_.front().at <= now) {
+      said.push_back(out_.front().event);
+      out_.pop_front();
+    }
+    return next();
+  }
+
+  EngineFault fault = EngineFault::none;
+  const Histogram& gaps() const { return device_.gaps(); }
+
+ private:
+  struct In {
+    Time at;
+    std::optional<Send> send = {};
+    std::optional<Abort> abort = {};
+    std::int32_t output = 0;
+  };
+  struct Out {
+    Time at;
+    Event event;
+  };
+  struct Tenant {  // of a request slot of the engine
+    SequenceId sequence;
+    std::uint32_t attempt = 0, generation = 0;
+    bool busy = false, began = false;
+  };
+
+  Time next() const {
+    return std::min(
+        {run_, in_.empty() ? Time::never() : in_.front().at, out_.empty() ? Time::never() : out_.front().at});
+  }
+
+  template <class E>
+  void say(const E& event, Time now) {
+    if (fault != EngineFault::silent) out_.push_back({now + delay_, event});
+  }
+
+  void take(const In& in, Time now) {
+    if (in.abort) {
+      for (std::uint32_t r = 0; r < tenants_.size(); ++r)
+        if (tenants_[r].busy && tenants_[r].sequence == in.abort->sequence && tenants_[r].attempt == in.abort->attempt)
+          core_.apply(CancelAsked{{r, tenants_[r].generation}}, now);
+      return;
+    }
+    const Send& s = *in.send;
+    if (fault == EngineFault::refuses || fault == EngineFault::throttles) {
+      const bool throttles = fault == EngineFault::throttles;
+      say(Failed{.sequence = s.sequence,
+                 .attempt = s.attempt,
+                 .why = throttles ? Failure::throttled : Failure::refused,
+                 .retry_after = throttles ? seconds(1) : Duration()},
+          now);
+      return;
+    }
+    const std::uint32_t r = free_.empty() ? static_cast<std::uint32_t>(tenants_.size()) : free_.back();
+    free_.empty() ? static_cast<void>(tenants_.emplace_back()) : free_.pop_back();
+    Tenant& tenant = tenants_[r];
+    tenant = {.sequence = s.sequence,
+              .attempt = s.attempt,
+              .generation = tenant.generation + 1,
+              .busy = true,
+              .began = false};
+    const RequestId id{r, tenant.generation};
+    device_.arrives(id, Tokens(in.output));
+    say(Accepted{s.sequence, s.attempt}, now);
+    core_.apply(Submitted{.request = id,
+                          .model = {0},
+                          .tenant = {0},
+                          .slo = {0},
+                          .prompt = s.prompt,
+                          .max_output = s.output_limit,
+                          .regions = {},
+                          .arrival = now},
+                now);
+  }
+
+  void end_run(Time now) {
+    heard_.clear();
+    run_ = device_.fire(0, now, heard_);
+    for (const Event& event : heard_) {
+      for (const SlotEnd& slot : std::get<RunEnded>(event).slots) {
+        if (slot.generated.count() == 0) continue;
+        Tenant& tenant = tenants_[request_of_[slot.sequence.index]];
+        if (std::exchange(tenant.began, true)) continue;
+        say(FirstToken{tenant.sequence, tenant.attempt, Tokens(0), slot.first_token + delay_}, now);
+      }
+      core_.apply(event, now);
+    }
+  }
+
+  void poll(Time now) {
+    for (const Command& command : core_.poll(now)) {
+      if (const auto* launch = std::get_if<Launch>(&command)) {
+        for (const Slot& slot : launch->slots) {
+          if (request_of_.size() <= slot.sequence.index) request_of_.resize(slot.sequence.index + 1);
+          request_of_[slot.sequence.index] = slot.request.index;
+        }
+        run_ = device_.launch(*launch, now);
+      } else if (const auto* interrupt = std::get_if<Interrupt>(&command)) {
+        run_ = device_.interrupt(*interrupt, now);
+      } else {
+        answer(std::get<Finish>(command), now);
+      }
+    }
+  }
+
+  void answer(const Finish& finish, Time now) {
+    Tenant& tenant = tenants_[finish.request.index];
+    tenant.busy = false;
+    free_.push_back(finish.request.index);
+    const Account& a = finish.account;
+    if (finish.outcome == Outcome::done)
+      say(Ended{.sequence = tenant.sequence,
+                .attempt = tenant.attempt,
+                .fate = SlotFate::stopped,
+                .generated = a.output,
+                .last_token = a.last_token == Time::never() ? a.last_token : a.last_token + delay_},
+          now);
+    else if (finish.outcome != Outcome::cancelled)
+      say(Failed{.sequence = tenant.sequence,
+                 .attempt = tenant.attempt,
+                 .why = finish.why == Reason::queue_full ? Failure::throttled : Failure::bad_request,
+                 .retry_after = Duration()},
+          now);
+  }
+
+  const Duration delay_;
+  const Bounds bounds_;
+  const PolicySet policies_;
+  Core core_;
+  SimStepped device_;
+  Time run_ = Time::never();
+  std::deque<In> in_;    // what is on its way to the engine, in order
+  std::deque<Out> out_;  // and from it
+  std::vector<Tenant> tenants_;
+  std::vector<std::uint32_t> free_, request_of_;
+  std::vector<Event> heard_;
+};
+
+SimServed::SimServed(const FleetView& fleet, const CostTables& tables, const Bounds& bounds, Exact exact)
+    : truth_(std::size_t{bounds.sequences} + bounds.events_per_tick), engines_(fleet.devices()) {
+  for (const PoolView& pool : fleet.pools) {
+    if (pool.kind != PoolKind::served) continue;
+    views_.push_back(std::make_unique<FleetView>(engine_view(pool)));
+    for (std::uint32_t d = pool.first_device; d < pool.first_device + pool.devices; ++d)
+      engines_[d] = std::make_unique<Engine>(*views_.back(), tables, pool.wire_delay, exact);
+  }
+}
+SimServed::~SimServed() = default;
+
+Time SimServed::send(const Send& s, Time now) { return engine(s.device.value).send(s, truth_[s.request.index], now); }
+Time SimServed::abort(const Abort& a, Time now) { return engine(a.device.value).abort(a, now); }
+Time SimServed::fire(std::uint32_t device, Time now, std::vector<Event>& said) {
+  return engine(device).fire(now, said);
+}
+void SimServed::set_fault(std::uint32_t device, EngineFault fault) { engine(device).fault = fault; }
+
+Histogram SimServed::gaps() const {
+  Histogram all;
+  for (const auto& e : engines_)
+    if (e) all.merge(e->gaps());
+  return all;
+}
+
+SimFleet::SimFleet(const FleetView& fleet, const CostTables& tables, const Bounds& bounds, Exact exact)
+    : stepped_(fleet, tables, bounds, exact), served_(fleet, tables, bounds, exact), is_served_(fleet.devices()) {
+  for (const PoolView& pool : fleet.pools)
+    for (std::uint32_t d = pool.first_device; d < pool.first_device + pool.devices; ++d)
+      is_served_[d] = pool.kind == PoolKind::served;
+  any_served_ = std::find(is_served_.begin(), is_served_.end(), true) != is_served_.end();
+}
+
+Histogram SimFleet::gaps() const {
+  Histogram all = stepped_.gaps();
+  all.merge(served_.gaps());
+  return all;
+}
+
+}  // namespace yard

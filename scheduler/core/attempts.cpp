@@ -1,0 +1,141 @@
+// Served devices, as Core decides about them: sending what waits, and what an attempt's end means for its request.
+#include <algorithm>
+#include <utility>
+
+#include "scheduler/core/state.h"
+
+namespace yard {
+
+// Returns: the sequence in flight in this attempt; kNobody, and counts it, where that attempt is over.
+std::uint32_t Core::State::answering(SequenceId id, std::uint32_t attempt) {
+  const std::uint32_t i = id.index;
+  if (i < pool.capacity() && pool.id(i) == id && pool[i].state == SequenceState::running && pool[i].attempt == attempt &&
+      served.serves(pool[i].device.value))
+    return i;
+  ++ledger.late_answers;
+  return kNobody;
+}
+
+void Core::State::apply(const Accepted& e) { answering(e.sequence, e.attempt); }
+
+void Core::State::apply(const FirstToken& e) {
+  const std::uint32_t i = answering(e.sequence, e.attempt);
+  if (i == kNobody) return;
+  Sequence& s = pool[i];
+  CHECK_WHY(s.reading() && e.at <= now, "an attempt gives its first token once");
+  served.begins(s.device.value, i);
+  served.endpoint(s.device.value).health.gave_token();
+  s.generated = 1;
+  s.first_token = s.last_token = e.at;
+  devices.touch(s.device.value);
+}
+
+void Core::State::apply(const Ended& e) {
+  const std::uint32_t i = answering(e.sequence, e.attempt);
+  if (i == kNobody) return;
+  Sequence& s = pool[i];
+  CHECK_WHY(e.generated.count() >= s.generated && e.generated.count() <= std::max(s.output_limit, 0) &&
+                (e.generated.count() > 1 ? !s.reading() : true),
+            "an answer has its first token before its second, and no more than was asked");
+  served.endpoint(s.device.value).health.gave_token();
+  s.generated = e.generated.count();
+  if (s.generated > 0) {
+    s.last_token = e.last_token;
+    if (s.first_token == Time::never()) s.first_token = e.last_token;
+  }
+  end(i, Outcome::done, Reason::none);
+}
+
+void Core::State::apply(const Failed& e) {
+  const std::uint32_t i = answering(e.sequence, e.attempt);
+  if (i == kNobody) return;
+  const std::uint32_t d = pool[i].device.value;
+  Endpoint& endpoint = served.endpoint(d);
+  if (e.retry_after.count() > 0) endpoint.closed_until = std::max(endpoint.closed_until, now + e.retry_after);
+  if (e.why == Failure::bad_request) {
+    end(i, Outcome::failed, Reason::bad_request);  // no other endpoint would like it better
+    return;
+  }
+  attempt_failed(i, Reason::retries_spent);
+  if (e.why != Failure::throttled && endpoint.health.failed(now)) {
+    ++ledger.ejections;
+    empty_line(d);
+  }
+}
+
+// An attempt came to nothing. Whoever has had a token already cannot have another one from elsewhere; else it is bound
+// again, to another device if there is one, while its own retries and the budget of all last.
+void Core::State::attempt_failed(std::uint32_t i, Reason in_the_end) {
+  Sequence& s = pool[i];
+  const std::uint32_t d = s.device.value;
+  if (!s.reading()) {
+    end(i, Outcome::failed, Reason::broken_stream);
+    return;
+  }
+  if (s.attempt > bounds.retries || retry_permits < kPermitsPerRetry) {
+    end(i, Outcome::failed, in_the_end);
+    return;
+  }
+  retry_permits -= kPermitsPerRetry;
+  ++ledger.retries;
+  served.leaves(d, i);
+  if (devices.running(d) == 0) occupancy.idle_changes(devices.pool_of(d), +1, now);
+  occupancy.waits(s.model);
+  s.avoid = s.device;
+  move_to(s, SequenceState::arrived);
+  arrivals.push_back(pool, i);
+}
+
+// An engine that does not begin in time loses the sequence, whatever it does with it.
+void Core::State::give_up_overdue() {
+  for (std::uint32_t i; (i = served.overdue(now)) != kNobody;) {
+    const std::uint32_t d = pool[i].device.value;
+    say(Abort{
+        .sequence = pool.id(i), .request = pool[i].request, .device = pool[i].device, .attempt = pool[i].attempt});
+    attempt_failed(i, Reason::retries_spent);
+    if (served.endpoint(d).health.failed(now)) {
+      ++ledger.ejections;
+      empty_line(d);
+    }
+  }
+  say_ends();
+  while (served.next_wake() <= now) devices.touch(served.take_wake());
+}
+
+// Who waits unbound for an engine that is closed or ejected is looked at again when it opens.
+void Core::State::wake_when_one_opens(ModelId m) {
+  for (const std::uint32_t p : placement.pools_of(m)) {
+    const PoolView& facts = fleet.pools[p];
+    if (facts.kind != PoolKind::served) continue;
+    for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
+      if (const Time opens = served.endpoint(d).opens_at(); opens > now) served.wake_at(d, opens);
+  }
+}
+
+void Core::State::send_waiting(std::uint32_t d) {
+  Device& device = devices[d];
+  while (!device.line.empty()) {
+    const std::uint32_t i = device.line.first();
+    Sequence& s = pool[i];
+    const Tokens expected = placement.expected_output(s);
+    if (!served.admits(d, s, expected, now)) break;
+    if (devices.running(d) == 0) occupancy.idle_changes(devices.pool_of(d), -1, now);
+    occupancy.waits_no_more(s.model);
+    leave_patience(i);
+    move_to(s, SequenceState::running);
+    if (s.admit == Time::never()) s.admit = now;
+    ++s.attempt;
+    served.send(d, expected, now);
+    ++ledger.sends;
+    say(Send{.sequence = pool.id(i),
+             .request = s.request,
+             .device = {d},
+             .attempt = s.attempt,
+             .prompt = Tokens(s.to_read),
+             .output_limit = Tokens(s.output_limit)});
+  }
+  const Time opens = served.endpoint(d).opens_at();
+  if (!device.line.empty() && opens > now) served.wake_at(d, opens);
+}
+
+}  // namespace yard

@@ -1,0 +1,69 @@
+// Served devices: when the next sequence of a line is sent, what is in flight there, and how an attempt ends.
+//
+// The window (README.md, "Served devices") keeps what an engine holds to what it can start soon. Own sends and ends
+// count at once; nothing waits for a scrape.
+//
+// Threads: the shard's own.
+// W1  in flight == the device's running list; unread == tokens to read of those in it that gave no token yet.
+// W2  a sequence in flight stands in exactly one start list (its pool's) until its first token or its end.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "scheduler/base/heap.h"
+#include "scheduler/core/device.h"
+#include "scheduler/core/health.h"
+
+namespace yard {
+
+struct Endpoint {
+  std::int64_t unread = 0;  // tokens sent and not yet begun
+  Time closed_until;        // as it asked, by retry_after
+  Health health;
+
+  Time opens_at() const { return std::max(closed_until, health.until()); }
+};
+
+class Served {
+ public:
+  Served(const FleetView& fleet, SequencePool& pool, Devices& devices);
+
+  bool serves(std::uint32_t d) const { return facts(d).kind == PoolKind::served; }
+  Endpoint& endpoint(std::uint32_t d) { return endpoints_[d]; }
+  const Endpoint& endpoint(std::uint32_t d) const { return endpoints_[d]; }
+
+  // Returns: whether the device may be sent this sequence now; `expected` is the length of its answer.
+  bool admits(std::uint32_t d, const Sequence&, Tokens expected, Time now) const;
+
+  // The first of the line goes out. Requires: admits().
+  void send(std::uint32_t d, Tokens expected, Time now);
+  // It gave its first token: the engine has read its prompt.
+  void begins(std::uint32_t d, std::uint32_t i);
+  // An attempt is over, however: the sequence leaves the device.
+  void leaves(std::uint32_t d, std::uint32_t i);
+
+  // Returns: a sequence whose start is overdue at `now`; kNobody if there is none.
+  std::uint32_t overdue(Time now) const;
+  Time next_overdue() const;
+
+  // A device whose line waits for it to open is looked at again then.
+  void wake_at(std::uint32_t d, Time at) { wakes_.set(d, at); }
+  Time next_wake() const { return wakes_.next(); }
+  std::uint32_t take_wake() {
+    const std::uint32_t d = wakes_.first();
+    wakes_.remove(d);
+    return d;
+  }
+
+ private:
+  const PoolView& facts(std::uint32_t d) const { return fleet_.pools[devices_.pool_of(d)]; }
+
+  const FleetView& fleet_;
+  SequencePool& pool_;
+  Devices& devices_;
+  std::vector<Endpoint> endpoints_;    // by device
+  std::vector<PatientList> starting_;  // by pool: sent, no token yet, in order of sending
+  TimeHeap wakes_;
+};
+
+}  // namespace yard

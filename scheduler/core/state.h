@@ -1,0 +1,93 @@
+// What a Core is made of. Only core.cpp and attempts.cpp see it.
+#pragma once
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "scheduler/core/batcher.h"
+#include "scheduler/core/core.h"
+#include "scheduler/core/ledger.h"
+#include "scheduler/core/occupancy.h"
+#include "scheduler/core/placement.h"
+#include "scheduler/core/served.h"
+
+namespace yard {
+
+// One budget of retries for all: ten to begin with, a fifth of one more with each request, at most a hundred at hand. A
+// fleet that fails as a whole is thus asked at most 1.2 times as often. (Envoy's retry budget has the same 20 %.)
+inline constexpr std::int32_t kPermitsPerRetry = 16, kPermitsPerRequest = 3, kMostPermits = 100 * kPermitsPerRetry;
+
+struct Core::State {
+  State(const Bounds&, const FleetView&, const CostTables&, const PolicySet&, Seed);
+
+  // ---- facts ------------------------------------------------------------------------------------------------------
+  void apply(const Submitted&);
+  void apply(const CancelAsked&);
+  void apply(const RunEnded&);
+  void apply(const DeviceChanged&);
+  void apply(const Accepted&);
+  void apply(const FirstToken&);
+  void apply(const Ended&);
+  void apply(const Failed&);
+
+  void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&);
+  void empty_line(std::uint32_t device);
+  void lose_running(std::uint32_t device);
+  std::uint32_t answering(SequenceId, std::uint32_t attempt);
+  void attempt_failed(std::uint32_t i, Reason);
+  std::uint32_t find(RequestId) const;
+
+  // ---- decisions, in the order of a poll --------------------------------------------------------------------------
+  void say_ends();
+  void shed();
+  void give_up_overdue();
+  void place_arrivals();
+  void place_unbound();
+  void drive_devices();
+
+  void bind(std::uint32_t i, DeviceId);
+  void launch(std::uint32_t device);
+  void interrupt_if_needed(std::uint32_t device);
+  void wake_when_one_opens(ModelId);
+  void send_waiting(std::uint32_t device);
+
+  // ---- what becomes of a sequence ---------------------------------------------------------------------------------
+  void end(std::uint32_t i, Outcome, Reason);  // takes it from wherever it is; Finish is said by the next poll
+  void leave_patience(std::uint32_t i);
+  void say_finish(std::uint32_t i);
+
+  void say(const Command&);
+
+  const Bounds bounds;
+  const FleetView& fleet;
+  const PolicySet policies;
+
+  SequencePool pool;
+  Devices devices;
+  Served served;
+  Placement placement;
+  Batcher batcher;
+  Occupancy occupancy;
+  Ledger ledger;
+
+  LazyArray<std::uint32_t> by_request;  // RequestId.index -> sequence + 1
+  SequenceList arrivals, ended;
+  std::vector<Line> queues;           // unbound ones, by model
+  std::vector<SequenceList> unbound;  // the same, to be walked when devices go
+  std::vector<PatientList> patient;   // never admitted ones, by class, in order of submission
+  std::vector<Time> latest_expiry;    // by class
+  std::uint64_t submissions = 0;
+  std::uint32_t through_the_door = 0;                 // sequences in flight that the door let in
+  std::int32_t retry_permits = 10 * kPermitsPerRetry;  // sixteenths of a retry
+  bool unbound_changed = false, devices_went = false;
+
+  LazyArray<Slot> slots;  // of this poll's launches
+  LazyArray<Command> commands;
+  std::size_t slots_used = 0, commands_used = 0;
+
+  Time now{std::numeric_limits<std::int64_t>::min()};
+  std::uint32_t applied = 0;  // events since the last poll
+  DecisionHash decisions;
+};
+
+}  // namespace yard

@@ -1,0 +1,1 @@
+yard_test(served_test ENTERS backend loop policy core base)

@@ -1,0 +1,284 @@
+// Served devices: an engine behind a wire that batches by itself.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "scheduler/backend/sim_served.h"
+#include "scheduler/core/ledger.h"
+#include "scheduler/loop/recorder.h"
+#include "scheduler/loop/reenact.h"
+#include "scheduler/loop/sim_loop.h"
+#include "scheduler/policy/registry.h"
+#include "tests/random_case.h"
+
+namespace yard {
+namespace {
+
+using reference::Ending;
+
+class Requests final : public ArrivalSource {
+ public:
+  explicit Requests(const std::vector<reference::Request>& requests) : requests_(requests) {}
+  std::optional<Arrival> next() override {
+    if (at_ == requests_.size()) return std::nullopt;
+    const reference::Request& r = requests_[at_++];
+    Arrival a{.row = r.row, .facts = {}, .output = r.output, .cancel_at = r.cancel_at.value_or(Time::never())};
+    a.facts.model = r.model, a.facts.tenant = r.tenant, a.facts.slo = r.slo;
+    a.facts.prompt = r.prompt, a.facts.max_output = r.max_output;
+    a.facts.regions = r.regions, a.facts.arrival = r.arrival;
+    return a;
+  }
+
+ private:
+  const std::vector<reference::Request>& requests_;
+  std::size_t at_ = 0;
+};
+
+struct Endings final : SimObserver {
+  void finished(std::uint64_t row, const Finish& f) override {
+    all.push_back(reference::ending_of(static_cast<std::uint32_t>(row), f));
+  }
+  std::vector<Ending> all;
+};
+
+struct Recording final : SimObserver {
+  explicit Recording(const std::string& path) : recorder(path) {}
+  void applied(const Event& event) override { recorder.event(event); }
+  void ticked(Time now, const Core& core) override {
+    recorder.ticked(now);
+    recorder.hash(core.hash());
+  }
+  Recorder recorder;
+};
+
+struct Outcomes {
+  std::vector<Ending> by_row;
+  std::uint64_t hash;
+  Ledger ledger;
+};
+
+Outcomes simulate(const Case& c, Exact exact, const std::vector<std::pair<std::uint32_t, EngineFault>>& faults = {}) {
+  const Bounds bounds{
+      .sequences = c.options.sequences, .events_per_tick = 4096, .steps_per_run = c.options.steps_per_run};
+  const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
+  Core core(bounds, c.fleet, c.costs, policies, c.options.seed);
+  SimFleet devices(c.fleet, c.costs, bounds, exact);
+  for (const auto& [device, fault] : faults) devices.served().set_fault(device, fault);
+  Endings endings;
+  SimLoop loop(core, bounds, c.fleet.devices(), devices, endings);
+  Requests source(c.requests);
+  loop.run(source);
+  EXPECT_TRUE(core.ledger().balances());
+  EXPECT_EQ(core.ledger().in_flight, 0u);
+  std::sort(endings.all.begin(), endings.all.end(), [](const Ending& a, const Ending& b) { return a.row < b.row; });
+  return {endings.all, core.hash(), core.ledger()};
+}
+
+// The case with its pools served: first come first served, as engines do.
+Case served(Case c, Duration delay) {
+  for (PoolView& pool : c.fleet.pools) {
+    pool.kind = PoolKind::served;
+    pool.wire_delay = delay;
+  }
+  return c;
+}
+
+// The case a thousand times slower, and its arrivals a little apart: none falls on the end of a run. There the two
+// differ, since an engine has planned its next step when what is sent at that instant reaches it.
+void spread(Case& c) {
+  for (StepCost& row : c.costs.rows) {
+    std::vector<BatchBucket> buckets = row.buckets();
+    for (BatchBucket& b : buckets) b.c0 = b.c0 * 1000 + Picoseconds(12'347);
+    row = StepCost(buckets, row.c1() * 1000, row.c2() * 1000, row.max_sequences());
+  }
+  for (reference::Request& r : c.requests) r.arrival = Time(r.arrival.ns() * 1000 + 7 * r.row);
+}
+
+// Without a wire and with a window that never closes, an engine that batches like Core is Core: same tokens, same
+// times.
+TEST(Served, WithoutDelayAndWindowItIsASteppedDeviceToTheNanosecond) {
+  for (Seed seed = 0; seed < 300; ++seed) {
+    Case c = random_case(seed);
+    c.options.order = "fcfs";
+    c.options.scorer = "round_robin";  // the others see loads, which served and stepped devices tell differently
+    c.options.bind = "arrival";
+    c.options.steps_per_run = 256;  // as the engines have it
+    for (SloClass& slo : c.fleet.classes) slo.patience = Duration();
+    for (reference::Request& r : c.requests) r.cancel_at.reset();
+    Case open = served(c, Duration());
+    for (PoolView& pool : open.fleet.pools) {
+      pool.window = {.rule = WindowRule::sequences, .in_flight = 1u << 30, .start_timeout = seconds(1'000'000)};
+      pool.max_sequences = std::max(pool.max_sequences, 64u);
+    }
+    Case same = c;
+    for (std::size_t p = 0; p < same.fleet.pools.size(); ++p) {
+      same.fleet.pools[p].max_sequences = std::max(same.fleet.pools[p].max_sequences, 64u);
+      same.fleet.pools[p].token_budget = open.fleet.pools[p].token_budget =
+          Tokens(std::max(same.fleet.pools[p].token_budget.count(), 64));
+    }
+    spread(same), spread(open);
+    bool tables_reach = true;
+    for (const PoolView& pool : same.fleet.pools)
+      tables_reach &= c.costs[pool.cost].max_sequences() >= pool.max_sequences;
+    if (!tables_reach) continue;
+    const Outcomes a = simulate(same, Exact::jump), b = simulate(open, Exact::jump);
+    ASSERT_EQ(a.by_row.size(), b.by_row.size()) << "seed " << seed;
+    for (std::size_t k = 0; k < a.by_row.size(); ++k) {
+      Ending x = a.by_row[k], y = b.by_row[k];
+      x.admit = y.admit = Time();         // a send is not yet an admission by the engine
+      x.preemptions = y.preemptions = 0;  // the engine's own
+      ASSERT_EQ(text_of(x), text_of(y)) << "seed " << seed;
+    }
+  }
+}
+
+TEST(Served, JumpAndStepAgree) {
+  for (Seed seed = 0; seed < 300; ++seed) {
+    const Case c = served(random_case(seed), nanoseconds(static_cast<std::int64_t>(seed % 3) * 1500));
+    const Outcomes jump = simulate(c, Exact::jump), step = simulate(c, Exact::step);
+    ASSERT_EQ(jump.hash, step.hash) << "seed " << seed;
+    ASSERT_EQ(jump.by_row, step.by_row) << "seed " << seed;
+  }
+}
+
+// ---- one engine, by hand: every step 1 ms, whatever is in it ------------------------------------------------------
+
+Case one_engine(std::uint32_t engines = 1) {
+  Case c;
+  c.fleet.models = {{"m"}};
+  c.fleet.classes.emplace_back();
+  c.fleet.classes[0].name = "all";
+  c.fleet.tenants = {"t"};
+  c.fleet.regions = {"r"};
+  PoolView pool;
+  pool.name = "engines";
+  pool.model = {0}, pool.region = {0}, pool.cost = {0};
+  pool.devices = engines;
+  pool.kv_blocks = Blocks(1000), pool.max_context = Tokens(1000), pool.max_sequences = 8,
+  pool.token_budget = Tokens(100);
+  pool.kind = PoolKind::served;
+  pool.window.unread = Tokens(200);
+  pool.window.start_timeout = seconds(1);
+  c.fleet.pools = {pool};
+  c.costs.rows.emplace_back(std::vector<BatchBucket>{{8, Picoseconds(1'000'000'000)}}, Picoseconds(0), Picoseconds(0),
+                            8);
+  c.options.scorer = "least_loaded";
+  return c;
+}
+
+void ask(Case& c, std::int64_t at_us, int prompt, int output) {
+  reference::Request r;
+  r.row = static_cast<std::uint32_t>(c.requests.size());
+  r.arrival = Time(at_us * 1000);
+  r.prompt = Tokens(prompt), r.output = Tokens(output);
+  c.requests.push_back(r);
+}
+
+TEST(Served, AnswersComeTwoDelaysLater) {
+  Case c = one_engine();
+  c.fleet.pools[0].wire_delay = microseconds(250);
+  ask(c, 0, 10, 3);
+  const Ending e = simulate(c, Exact::jump).by_row.at(0);
+  EXPECT_EQ(e.first_token.ns(), 1'500'000);  // 0.25 there, a step of 1 ms, 0.25 back
+  EXPECT_EQ(e.finish.ns(), 3'500'000);
+}
+
+TEST(Served, TheWindowKeepsWhatTheEngineCannotStartSoon) {
+  Case c = one_engine();
+  for (int k = 0; k < 4; ++k) ask(c, 0, 100, 1);
+  const Outcomes all = simulate(c, Exact::jump);
+  // 100 tokens are read a step. Two prompts fill the window of 200 unread tokens; the others go out as one is begun.
+  EXPECT_EQ(all.by_row[0].admit.ns(), 0);
+  EXPECT_EQ(all.by_row[1].admit.ns(), 0);
+  EXPECT_EQ(all.by_row[2].admit.ns(), 1'000'000);
+  EXPECT_EQ(all.by_row[3].admit.ns(), 2'000'000);
+}
+
+TEST(Served, ASilentEngineLosesItsSequencesToAnother) {
+  Case c = one_engine(2);
+  ask(c, 0, 10, 3);
+  const Outcomes all = simulate(c, Exact::jump, {{0, EngineFault::silent}});
+  EXPECT_EQ(all.by_row[0].outcome, Outcome::done);
+  EXPECT_EQ(all.by_row[0].device.value, 1u);
+  EXPECT_EQ(all.by_row[0].first_token.ns(), 1'001'000'000);  // a second of patience, then a step elsewhere
+  EXPECT_EQ(all.ledger.retries, 1u);
+}
+
+TEST(Served, RetriesEndWhenARequestHasUsedItsOwn) {
+  Case c = one_engine(1);
+  ask(c, 0, 10, 3);
+  const Outcomes all = simulate(c, Exact::jump, {{0, EngineFault::refuses}});
+  EXPECT_EQ(all.by_row[0].outcome, Outcome::failed);
+  EXPECT_EQ(all.by_row[0].why, Reason::retries_spent);
+  EXPECT_EQ(all.ledger.sends, 3u);  // one, and two retries
+}
+
+TEST(Served, RetriesOfAllAreABudget) {
+  Case c = one_engine(1);
+  c.fleet.pools[0].max_sequences = 8;
+  for (int k = 0; k < 1000; ++k) ask(c, k * 10, 10, 3);
+  const Outcomes all = simulate(c, Exact::jump, {{0, EngineFault::throttles}});
+  EXPECT_LE(all.ledger.retries, 10u + 1000u * 3 / 16);
+  EXPECT_GT(all.ledger.retries, 100u);
+}
+
+TEST(Served, FiveFailuresInARowEjectAnEngineAndTheRestGoesElsewhere) {
+  Case c = one_engine(2);
+  for (int k = 0; k < 200; ++k) ask(c, k * 2000, 10, 1);
+  const Outcomes all = simulate(c, Exact::jump, {{0, EngineFault::refuses}});
+  for (const Ending& e : all.by_row) EXPECT_EQ(e.outcome, Outcome::done);
+  EXPECT_EQ(all.ledger.ejections, 1u);
+  EXPECT_EQ(all.ledger.retries, 5u);
+}
+
+TEST(Served, AThrottledEngineIsNotAskedBeforeItSaidSo) {
+  Case c = one_engine(1);
+  ask(c, 0, 10, 1);
+  const Outcomes all = simulate(c, Exact::jump, {{0, EngineFault::throttles}});
+  EXPECT_EQ(all.by_row[0].why, Reason::retries_spent);
+  EXPECT_EQ(all.by_row[0].finish.ns(), 2'000'000'000);  // sent at 0, 1 and 2 s
+}
+
+TEST(Served, ACancelledAttemptIsAbortedAndItsLateAnswerIgnored) {
+  Case c = one_engine();
+  c.fleet.pools[0].wire_delay = milliseconds(5);
+  ask(c, 0, 10, 50);
+  c.requests[0].cancel_at = Time(13'000'000);
+  const Outcomes all = simulate(c, Exact::jump);
+  EXPECT_EQ(all.by_row[0].outcome, Outcome::cancelled);
+  EXPECT_EQ(all.by_row[0].finish.ns(), 13'000'000);
+  EXPECT_EQ(all.by_row[0].output.count(), 1);
+}
+
+// ---- recordings ----------------------------------------------------------------------------------------------------
+
+TEST(Served, ARecordingWithEveryKindOfAnswerReenacts) {
+  const std::string path = testing::TempDir() + "/served_test.rec";
+  std::uint64_t failed = 0;
+  for (Seed seed = 0; seed < 20; ++seed) {
+    const Case c = served(random_case(seed), microseconds(1));
+    const Bounds bounds{.sequences = c.options.sequences, .events_per_tick = 4096};
+    const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
+    Core core(bounds, c.fleet, c.costs, policies, seed);
+    SimFleet devices(c.fleet, c.costs, bounds, Exact::jump);
+    devices.served().set_fault(0, EngineFault::refuses);
+    Recording recording(path);
+    recording.recorder.head(c.fleet, c.costs, policies, bounds, seed);
+    SimLoop loop(core, bounds, c.fleet.devices(), devices, recording);
+    Requests source(c.requests);
+    loop.run(source);
+    recording.recorder.finish();
+    const Reenactment again = reenact(path);
+    ASSERT_TRUE(again.equal) << "seed " << seed;
+    ASSERT_EQ(again.hash_reenacted, core.hash()) << "seed " << seed;
+    for (const Event& kind : {Event(Accepted{}), Event(FirstToken{}), Event(Ended{})})
+      EXPECT_GT(again.events_by_kind[kind.index()] + (c.fleet.devices() == 1), 0u) << "seed " << seed;
+    failed += again.events_by_kind[Event(Failed{}).index()];
+  }
+  EXPECT_GT(failed, 0u);
+  std::remove(path.c_str());
+}
+
+}  // namespace
+}  // namespace yard
