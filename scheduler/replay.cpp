@@ -263,6 +263,9 @@ Replayed run(const Simulation& options) {
   SimLoop loop(core, kSimulationBounds, fleet.view.devices(), devices, scribe);
   const Time last = loop.run(*source);
   meter.add_gaps(devices.gaps());
+  for (std::uint32_t p = 0; p < fleet.view.pools.size(); ++p)
+    if (fleet.view.pools[p].kind == PoolKind::served)
+      meter.served_busy({p}, (last - Time()) * fleet.view.pools[p].devices - core.idle({p}, last));
 
   if (rows) rows->commit();
   if (recording) recording->commit();

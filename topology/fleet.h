@@ -50,6 +50,9 @@ struct FleetPool {
   std::optional<Blocks> kv_blocks;    // what memory leaves
   std::int32_t memory_thousandths = 900;
   std::optional<GivenTable> table;
+  PoolKind kind = PoolKind::stepped;
+  Window window;        // of a served one
+  Duration wire_delay;  // likewise
   NanoDollars per_accelerator_hour;
   int line = 0;
   std::string path;  // "pools[2]"

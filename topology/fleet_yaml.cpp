@@ -223,10 +223,27 @@ void read_engine(const Field& entry, FleetPool& pool) {
   if (const auto field = entry.get("table")) pool.table = read_table(*field);
 }
 
+// An engine behind a wire: how far it is, and when it may be sent more.
+void read_served(const Field& entry, FleetPool& pool) {
+  entry.only({"wire_delay_ms", "window", "window_tokens", "window_sequences", "window_kv_percent", "start_timeout_ms"});
+  constexpr std::array<std::string_view, 2> kRules = {"tokens", "sequences"};
+  constexpr std::int64_t kHour = 3'600'000'000'000;
+  pool.kind = PoolKind::served;
+  pool.window.unread = Tokens(std::min<std::int64_t>(2 * std::int64_t{pool.token_budget.count()}, kMostTokens));
+  if (const auto field = entry.get("wire_delay_ms")) pool.wire_delay = Duration(field->decimal(6, 0, kHour));
+  if (const auto field = entry.get("window")) pool.window.rule = static_cast<WindowRule>(field->one_of(kRules));
+  if (const auto field = entry.get("window_tokens")) pool.window.unread = Tokens(field->integer(1, kMostTokens));
+  if (const auto field = entry.get("window_sequences"))
+    pool.window.in_flight = static_cast<std::uint32_t>(field->integer(1, 1'000'000));
+  if (const auto field = entry.get("window_kv_percent"))
+    pool.window.kv_permille = static_cast<std::uint32_t>(field->decimal(1, 1, 10'000));
+  if (const auto field = entry.get("start_timeout_ms")) pool.window.start_timeout = Duration(field->decimal(6, 1, kHour));
+}
+
 FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue, const std::vector<Price>& prices) {
   entry.only({"name", "site", "model", "accelerator", "replicas", "tp", "precision", "kv_precision", "max_sequences",
               "token_budget", "max_context", "block_tokens", "memory_utilization", "kv_blocks", "table",
-              "usd_per_accelerator_hour"});
+              "served", "usd_per_accelerator_hour"});
   constexpr std::array<std::string_view, 6> kPrecisions = {"native", "bf16", "fp8", "int8", "mxfp4", "int4"};
   constexpr std::array<std::string_view, 3> kKvPrecisions = {"bf16", "fp8", "int8"};
   FleetPool pool;
@@ -249,6 +266,7 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
   if (const auto field = entry.get("precision")) pool.precision = kPrecisions[field->one_of(kPrecisions)];
   if (const auto field = entry.get("kv_precision")) pool.kv_precision = kKvPrecisions[field->one_of(kKvPrecisions)];
   read_engine(entry, pool);
+  if (const auto field = entry.get("served")) read_served(*field, pool);
   pool.per_accelerator_hour = price_of(entry, chip, fleet.sites[pool.site].provider, prices);
   return pool;
 }

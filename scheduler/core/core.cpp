@@ -485,6 +485,7 @@ Time Core::next_wakeup() const noexcept {
 }
 
 const Ledger& Core::ledger() const noexcept { return state_->ledger; }
+Duration Core::idle(PoolId pool, Time now) const noexcept { return state_->occupancy.idle(pool, now); }
 Duration Core::idle_beside_work(PoolId pool, Time now) const noexcept {
   return state_->occupancy.idle_beside_work(pool, now);
 }

@@ -61,6 +61,8 @@ class Core {
   Time next_wakeup() const noexcept;
 
   const Ledger& ledger() const noexcept;
+  // Device-nanoseconds that the pool's devices had nothing to do, since the epoch, until `now`.
+  Duration idle(PoolId, Time now) const noexcept;
   // Device-nanoseconds that the pool's devices stood idle while a sequence of their model waited, until `now`.
   Duration idle_beside_work(PoolId, Time now) const noexcept;
   std::uint64_t hash() const noexcept;  // over every (tick, command) so far, in order

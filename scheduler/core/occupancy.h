@@ -33,6 +33,10 @@ class Occupancy {
         m.beside_work = m.waiting > 0;
       }
   }
+  Duration idle(PoolId p, Time now) {
+    settle(p.value, now);
+    return Duration(pools_[p.value].idle_sum);
+  }
   Duration idle_beside_work(PoolId p, Time now) {
     settle(p.value, now);
     return Duration(pools_[p.value].sum);
@@ -40,7 +44,7 @@ class Occupancy {
 
  private:
   struct Pool {
-    std::int64_t idle = 0, sum = 0;
+    std::int64_t idle = 0, sum = 0, idle_sum = 0;
     Time settled;
   };
   struct Model {
@@ -50,6 +54,7 @@ class Occupancy {
   };
   void settle(std::uint32_t p, Time now) {
     Pool& pool = pools_[p];
+    pool.idle_sum += pool.idle * (now - pool.settled).count();
     if (models_[fleet_.pools[p].model.value].beside_work) pool.sum += pool.idle * (now - pool.settled).count();
     pool.settled = now;
   }

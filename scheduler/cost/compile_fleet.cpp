@@ -200,6 +200,9 @@ class Compiler {
     out.kv_blocks = replica ? kv_blocks_of(pool, *replica) : *pool.kv_blocks;
     out.cost = row_of(pool, model, replica);
     out.block_tokens = pool.block_tokens;
+    out.kind = pool.kind;
+    out.window = pool.window;
+    out.wire_delay = pool.wire_delay;
     out.max_sequences = pool.max_sequences;
     out.token_budget = pool.token_budget;
     out.max_context = max_context_of(pool, card, out.kv_blocks);

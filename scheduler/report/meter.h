@@ -76,6 +76,13 @@ class Meter {
 
   void add_gaps(const Histogram& gaps) noexcept { itl_.merge(gaps); }  // counted where they were made
 
+  // What Core says of a pool of served devices, whose runs nobody hears of: device time with something in flight.
+  void served_busy(PoolId pool, Duration busy) noexcept {
+    pools_[pool.value].busy_ns[static_cast<std::size_t>(BoundBy::work)] += static_cast<Wide>(busy.count());
+    pools_[pool.value].busy_picojoules +=
+        static_cast<Wide>(busy.count()) * static_cast<Wide>(fleet_->pools[pool.value].busy.count());
+  }
+
   // Requires: the same fleet. Runs still open in `other` stay there.
   void merge(const Meter& other);
 
