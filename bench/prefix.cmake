@@ -1,0 +1,1 @@
+yard_bench(prefix_bench ENTERS core base)
