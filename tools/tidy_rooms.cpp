@@ -84,6 +84,7 @@ constexpr Library kLibraries[] = {
     {"fmt/", "fmt", "base sync yaml topology cost policy loop trace report net backend", "core kernels"},
     {"zstd", "zstd", "", "loop trace"},
     {"simdjson", "simdjson", "", "trace net"},
+    {"zlib", "zlib", "", "trace"},
     {"openssl/", "OpenSSL", "", "net"},
     {"nghttp2/", "nghttp2", "", "net"},
     {"cuda", "CUDA", "", "kernels topology backend"},

@@ -45,7 +45,7 @@ std::size_t matches(const std::vector<std::string_view>& names, std::span<const 
 
 }  // namespace
 
-CsvReader::CsvReader(std::string path) : lines_(std::move(path)) { read_header(); }
+CsvReader::CsvReader(LineReader lines) : lines_(std::move(lines)) { read_header(); }
 
 // ---- header -------------------------------------------------------------------------------------------------------
 

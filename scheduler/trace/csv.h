@@ -27,8 +27,8 @@ namespace yard {
 
 class CsvReader : public TraceReader {
  public:
-  // Reads the header. Errors: InputError: no such file, empty, or columns that make no dialect.
-  explicit CsvReader(std::string path);
+  // Reads the header. Requires: no line was taken yet. Errors: InputError: empty, or columns that make no dialect.
+  explicit CsvReader(LineReader);
 
   std::optional<TraceRow> next() override;
   bool has_max_output() const override { return has_max_; }

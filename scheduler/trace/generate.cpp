@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
-#include <vector>
 
 #include <fmt/format.h>
 
 #include "scheduler/base/check.h"
 #include "scheduler/base/input_error.h"
+#include "scheduler/trace/options.h"
 #include "scheduler/trace/presets.h"
 
 namespace yard {
@@ -25,57 +24,15 @@ constexpr Curve kCurves[] = {
     {"flat", {}, 0}, {"hour", kConvHour, 120'000'000'000}, {"day", kServeGenDay, 3600'000'000'000}};
 constexpr std::string_view kCurveNames[] = {"flat", "hour", "day"};
 constexpr std::string_view kPresetNames[] = {kPresets[0].name, kPresets[1].name};
+// Those of agentic.h and servegen.h stand here so that messages list them.
+constexpr std::string_view kAllNames[] = {kPresets[0].name, kPresets[1].name, "agentic", "servegen"};
 constexpr std::string_view kKeys[] = {"rate", "burst", "hours", "curve"};
 static_assert(std::size(kCurves) == std::size(kCurveNames) && std::size(kPresets) == std::size(kPresetNames));
-
-// Where a value stands, for messages: `gen:azure-conv?rate`.
-struct Place {
-  std::string_view generator, key;
-  [[noreturn]] void fail(std::string_view found, std::string accepted) const {
-    const std::string where = key.empty() ? std::string(generator) : fmt::format("{}?{}", generator, key);
-    throw InputError("", 0, where, found.empty() ? "found nothing" : fmt::format("found '{}'", printable(found)),
-                     "accepted: " + std::move(accepted));
-  }
-};
-
-// A decimal number in millionths, exactly; nothing where it is none or has digits that millionths cannot hold.
-std::optional<std::uint64_t> millionths(std::string_view text) {
-  std::uint64_t n = 0;
-  int decimals = -1;  // -1: no point yet
-  bool digit = false;
-  for (const char c : text) {
-    if (c == '.' && decimals < 0) {
-      decimals = 0;
-    } else if (c >= '0' && c <= '9' && decimals < 6 && n < (std::uint64_t{1} << 50)) {
-      n = n * 10 + static_cast<std::uint64_t>(c - '0');
-      if (decimals >= 0) ++decimals;
-      digit = true;
-    } else {
-      return std::nullopt;
-    }
-  }
-  for (int d = std::max(decimals, 0); d < 6; ++d) {
-    if (n >= std::uint64_t{1} << 58) return std::nullopt;
-    n *= 10;
-  }
-  return digit ? std::optional(n) : std::nullopt;
-}
-
-std::uint64_t number(const Place& place, std::string_view text, std::uint64_t least, std::uint64_t most,
-                     std::string_view accepted) {
-  const auto n = millionths(text);
-  if (!n || *n < least || *n > most) place.fail(text, std::string(accepted));
-  return *n;
-}
 
 template <class Named>
 const Named* find_named(std::span<const Named> all, std::string_view name) {
   const auto found = std::find_if(all.begin(), all.end(), [&](const Named& n) { return n.name == name; });
   return found == all.end() ? nullptr : &*found;
-}
-
-[[noreturn]] void unknown(const Place& place, std::string_view found, std::span<const std::string_view> names) {
-  place.fail(found, fmt::format("{}; nearest is '{}'", listed(names), nearest(found, names)));
 }
 
 std::uint64_t rows_for(std::uint64_t rate_micro, std::int64_t seconds_micro) {
@@ -89,11 +46,9 @@ std::uint64_t rows_for(std::uint64_t rate_micro, std::int64_t seconds_micro) {
 std::span<const std::string_view> preset_names() { return kPresetNames; }
 
 GenerateSpec parse_generate(std::string_view name) {
-  const std::size_t question = std::min(name.find('?'), name.size());
-  const std::string_view generator = name.substr(0, question);
-  const std::string_view preset_name = generator.substr(std::min<std::size_t>(4, generator.size()));
+  const std::string_view preset_name = generator_name(name);
   const TracePreset* const preset = find_named(std::span<const TracePreset>(kPresets), preset_name);
-  if (preset == nullptr) unknown({"gen", ""}, preset_name, kPresetNames);
+  if (preset == nullptr) OptionPlace{"gen", ""}.unknown(preset_name, kAllNames);
 
   GenerateSpec spec{.preset = preset,
                     .rate_micro = preset->rate_micro,
@@ -102,33 +57,23 @@ GenerateSpec parse_generate(std::string_view name) {
                     .curve = preset->curve,
                     .curve_step_ns = preset->curve_step_ns};
   std::int64_t seconds_micro = preset->seconds_micro;
-  std::vector<std::string_view> seen;
-  for (std::size_t at = question; at < name.size();) {
-    const std::size_t end = std::min(name.find('&', at + 1), name.size());
-    const std::string_view option = name.substr(at + 1, end - at - 1);
-    const std::size_t equals = std::min(option.find('='), option.size());
-    const std::string_view key = option.substr(0, equals);
-    const std::string_view value = option.substr(std::min(equals + 1, option.size()));
-    const Place place{generator, key};
-    if (std::find(std::begin(kKeys), std::end(kKeys), key) == std::end(kKeys)) unknown({generator, ""}, key, kKeys);
-    if (std::find(seen.begin(), seen.end(), key) != seen.end()) place.fail(value, "each key once");
-    seen.push_back(key);
-    if (key == "rate") {
-      spec.rate_micro = number(place, value, 1000, 10'000'000 * kMicro, "requests a second, 0.001 to 10000000");
-    } else if (key == "burst") {
-      const auto burst = number(place, value, kMicro, 100 * kMicro, "1 to 100, at most three decimals");
+  each_option(name, kKeys, [&](const OptionPlace& place, std::string_view value) {
+    if (place.key == "rate") {
+      spec.rate_micro = place.millionths(value, 1000, 10'000'000 * kMicro, "requests a second, 0.001 to 10000000");
+    } else if (place.key == "burst") {
+      const auto burst = place.millionths(value, kMicro, 100 * kMicro, "1 to 100, at most three decimals");
       if (burst % 1000 != 0) place.fail(value, "1 to 100, at most three decimals");
       spec.burst_milli = static_cast<std::uint32_t>(burst / 1000);
-    } else if (key == "hours") {
-      seconds_micro = static_cast<std::int64_t>(3600 * number(place, value, 1000, kMicro * kMicro, "0.001 to 1000000"));
+    } else if (place.key == "hours") {
+      seconds_micro =
+          static_cast<std::int64_t>(3600 * place.millionths(value, 1000, kMicro * kMicro, "0.001 to 1000000"));
     } else {
       const Curve* const curve = find_named(std::span<const Curve>(kCurves), value);
-      if (curve == nullptr) unknown(place, value, kCurveNames);
+      if (curve == nullptr) place.unknown(value, kCurveNames);
       spec.curve = curve->knots;
       spec.curve_step_ns = curve->step_ns;
     }
-    at = end;
-  }
+  });
   spec.rows = rows_for(spec.rate_micro, seconds_micro);
   return spec;
 }

@@ -1,9 +1,12 @@
 // The lines of a text file, one at a time, through a window of bounded size.
 //
-// Threads: one. Owns: the file and 320 KiB, however long the file is. Pipes can be read too.
-// L1  A line is at most kMaxLine bytes; a longer one is an error, not a truncation.
-// L2  A line comes without its end: \n or \r\n. The last one may lack it. A byte order mark before the first is
-// dropped.
+// A file that gzip made is read as what is in it, whatever its name.
+//
+// Threads: one. Owns: the file and 320 KiB, however long the file is (allow_lines_of() adds what it is given; gzip 110
+// KiB). Pipes can be read too.
+// L1  A line is at most kMaxLine bytes, or as many as allow_lines_of() said; a longer one is an error, not a
+// truncation. L2  A line comes without its end: \n or \r\n. The last one may lack it. A byte order mark before the
+// first is dropped.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +14,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+
+#include "scheduler/trace/gunzip.h"
 
 namespace yard {
 
@@ -21,8 +26,16 @@ class LineReader {
   // Errors: InputError naming the path: missing, a directory, unreadable.
   explicit LineReader(std::string path);
   ~LineReader();
+  LineReader(LineReader&&) noexcept;
   LineReader(const LineReader&) = delete;
   LineReader& operator=(const LineReader&) = delete;
+
+  // Returns: the first line without taking it, or its first kMaxLine bytes where it is longer; empty at the end of the
+  // file. Valid until the next call. Requires: no line was taken yet. Errors: InputError: the file cannot be read.
+  std::string_view peek();
+
+  // Requires: at least kMaxLine.
+  void allow_lines_of(std::size_t bytes);
 
   // Returns: whether there was another line; `line` is valid until the next call.
   // Errors: InputError: the file cannot be read on, or the line is longer than kMaxLine.
@@ -45,16 +58,20 @@ class LineReader {
 
   bool next_across(std::string_view& line);
   void refill();
+  std::size_t read_some(char* to, std::size_t size);
+  std::size_t read_file(char* to, std::size_t size);
   void finish(std::string_view& line) {
     ++number_;
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (line.size() > kMaxLine) [[unlikely]]
+    if (line.size() > max_line_) [[unlikely]]
       too_long();
   }
   [[noreturn]] void too_long() const;
 
   std::string path_;
-  int file_;
+  int file_;  // -1: moved from
+  std::unique_ptr<Gunzip> gunzip_;
+  std::size_t max_line_ = kMaxLine;
   std::unique_ptr<char[]> window_;
   const char* at_;  // what was not handed out yet: [at_, end_)
   const char* end_;

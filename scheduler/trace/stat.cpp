@@ -6,8 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "scheduler/base/output_file.h"
-
 namespace yard {
 namespace {
 
@@ -48,6 +46,24 @@ std::string tokens_line(std::string_view what, const Histogram& h) {
                      static_cast<std::uint64_t>(h.sum()));
 }
 
+// Hundredths of a percent of the prompts' tokens, to the nearest.
+std::uint64_t repeated_share(const TraceStat& s) {
+  const auto all = static_cast<std::uint64_t>(s.prompt().sum());
+  return all == 0
+             ? 0
+             : static_cast<std::uint64_t>((static_cast<Wide>(s.prefix().repeated_tokens()) * 10'000 + all / 2) / all);
+}
+
+std::string prefix_json(const TraceStat& s) {
+  const PrefixStat& p = s.prefix();
+  if (!p.any()) return {};
+  return fmt::format(
+      ",\"prefix_repeated_tokens\":{},\"prefix_repeated_percent\":{},\"prefix_block_tokens\":{},\"prefix_blocks\":{},"
+      "\"prefix_distinct_blocks\":{},\"sessions\":{}",
+      p.repeated_tokens(), decimal(repeated_share(s), 100), p.block().count(), p.blocks(), p.distinct_blocks(),
+      p.sessions());
+}
+
 std::string tokens_json(std::string_view what, const Histogram& h) {
   return fmt::format(
       ",\"{0}_mean_tokens\":{1},\"{0}_p50_tokens\":{2},\"{0}_p90_tokens\":{3},\"{0}_p99_tokens\":{4},"
@@ -57,6 +73,21 @@ std::string tokens_json(std::string_view what, const Histogram& h) {
 }
 
 }  // namespace
+
+// Names are chained: where one was seen, so were all before it. So the first unseen one is found by halving.
+void PrefixStat::add(const TraceRow& row) {
+  if (row.session != 0) sessions_.insert(row.session);
+  if (row.prefix_block.count() == 0) return;
+  ++rows_;
+  block_ = row.prefix_block;
+  blocks_ += row.prefix.size();
+  const auto unseen = std::partition_point(row.prefix.begin(), row.prefix.end(),
+                                           [&](std::uint64_t name) { return names_.contains(name); });
+  const auto held = static_cast<std::uint64_t>(unseen - row.prefix.begin());
+  repeated_ += std::min(held * static_cast<std::uint64_t>(row.prefix_block.count()),
+                        static_cast<std::uint64_t>(row.prompt.count()));
+  for (auto at = unseen; at != row.prefix.end(); ++at) names_.insert(*at);
+}
 
 void TraceStat::add(const TraceRow& row) {
   if (rows() == 0) {
@@ -69,6 +100,7 @@ void TraceStat::add(const TraceRow& row) {
   last_ = row.arrival;
   prompt_.add(row.prompt.count());
   output_.add(row.output.count());
+  prefix_.add(row);
 }
 
 std::uint64_t TraceStat::rate_milli() const {
@@ -102,7 +134,14 @@ std::string stat_text(const TraceStat& s, std::string_view name) {
                      s.gap().percentile(500), s.gap().percentile(990), s.gap().max(), decimal(s.gap_cv_milli(), 1000));
   out += fmt::format("\n{:<10} {:>10} {:>8} {:>8} {:>8} {:>8} {:>14}\n", "tokens", "mean", "p50", "p90", "p99", "max",
                      "sum");
-  return out + tokens_line("prompt", s.prompt()) + tokens_line("output", s.output());
+  out += tokens_line("prompt", s.prompt()) + tokens_line("output", s.output());
+  if (!s.prefix().any()) return out;
+  return out + fmt::format(
+                   "\nprefixes   {} % of prompt tokens repeat an earlier prompt's beginning\n"
+                   "blocks     {} of {} tokens, {} distinct\nsessions   {}\n",
+                   decimal(repeated_share(s), 100), s.prefix().blocks(), s.prefix().block().count(),
+                   s.prefix().distinct_blocks(),
+                   s.prefix().sessions() == 0 ? "none known" : fmt::format("{}", s.prefix().sessions()));
 }
 
 std::string stat_json(const TraceStat& s, std::string_view name) {
@@ -111,33 +150,7 @@ std::string stat_json(const TraceStat& s, std::string_view name) {
              "\"gap_p99_ns\":{},\"gap_max_ns\":{},\"gap_cv\":{}",
              json_string(name), s.rows(), s.duration().count(), decimal(s.rate_milli(), 1000), s.gap().mean(),
              s.gap().percentile(500), s.gap().percentile(990), s.gap().max(), decimal(s.gap_cv_milli(), 1000)) +
-         tokens_json("prompt", s.prompt()) + tokens_json("output", s.output()) + "}\n";
-}
-
-std::uint64_t write_trace(TraceReader& reader, OutputFile& out) {
-  constexpr std::size_t kChunk = 64 * 1024;
-  const bool with_max = reader.has_max_output();
-  std::string text =
-      with_max ? "arrival_ns,prompt_tokens,output_tokens,max_tokens\n" : "arrival_ns,prompt_tokens,output_tokens\n";
-  std::uint64_t rows = 0;
-  const auto put = [&](std::int64_t n, char behind) {
-    const fmt::format_int digits(n);
-    text.append(digits.data(), digits.size());
-    text += behind;
-  };
-  for (; const auto row = reader.next(); ++rows) {
-    put(row->arrival.ns(), ',');
-    put(row->prompt.count(), ',');
-    put(row->output.count(), with_max ? ',' : '\n');
-    if (with_max && row->max_output) put(row->max_output->count(), '\n');
-    if (with_max && !row->max_output) text += '\n';
-    if (text.size() >= kChunk) {
-      out.write(text);
-      text.clear();
-    }
-  }
-  out.write(text);
-  return rows;
+         tokens_json("prompt", s.prompt()) + tokens_json("output", s.output()) + prefix_json(s) + "}\n";
 }
 
 }  // namespace yard

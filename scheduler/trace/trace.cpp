@@ -1,14 +1,21 @@
 #include "scheduler/trace/trace.h"
 
+#include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "scheduler/base/hash.h"
 #include "scheduler/base/input_error.h"
+#include "scheduler/trace/agentic.h"
 #include "scheduler/trace/csv.h"
 #include "scheduler/trace/generate.h"
+#include "scheduler/trace/mooncake.h"
+#include "scheduler/trace/options.h"
+#include "scheduler/trace/servegen.h"
 
 namespace yard {
 namespace {
@@ -44,8 +51,12 @@ class Scaled : public TraceReader {
     row->arrival = Time(static_cast<std::int64_t>(arrival));
     return row;
   }
-  std::optional<std::uint64_t> rows() const override { return from_->rows(); }  // of a generator, which limits itself
+  std::optional<std::uint64_t> rows() const override {
+    const auto all = from_->rows();
+    return all && limit_ > 0 ? std::min(*all, limit_) : all;
+  }
   bool has_max_output() const override { return from_->has_max_output(); }
+  bool has_prefix() const override { return from_->has_prefix(); }
 
  private:
   std::unique_ptr<TraceReader> from_;
@@ -54,18 +65,46 @@ class Scaled : public TraceReader {
   std::uint64_t taken_ = 0;
 };
 
+struct Opened {
+  std::unique_ptr<TraceReader> reader;
+  bool limited;  // the reader itself gives no more rows than the limit
+};
+
+Opened open_generated(const std::string& name, Seed seed, std::uint64_t limit) {
+  const std::string_view generator = generator_name(name);
+  if (generator == "servegen") return {std::make_unique<ServeGenerator>(parse_servegen(name), seed, limit), true};
+  if (generator == "agentic") {
+    const AgenticSpec spec = parse_agentic(name);
+    return {std::make_unique<AgenticReader>(LineReader(spec.path), spec.starts_ns, seed), false};
+  }
+  return {std::make_unique<Generator>(parse_generate(name), seed, limit), true};
+}
+
+Opened open_path(const std::string& name, Seed seed, std::uint64_t limit) {
+  std::string file = name;
+  if (std::error_code ignored; std::filesystem::is_directory(name, ignored)) {
+    file = AgenticReader::file_in(name);
+    if (file.empty() && is_servegen_folder(name))
+      return {std::make_unique<ServeGenerator>(ServeGenSpec{.folder = name}, seed, limit), true};
+    if (file.empty())
+      throw InputError(name, 0, "", "is a directory",
+                       "give a file, or a folder with chunk-N-trace.csv or requests_compact.csv.gz in it");
+  }
+  LineReader lines(file);
+  const std::string_view first = lines.peek();
+  if (MooncakeReader::is_one(first)) return {std::make_unique<MooncakeReader>(std::move(lines)), false};
+  if (AgenticReader::is_one(first))
+    return {std::make_unique<AgenticReader>(std::move(lines), AgenticSpec{}.starts_ns, seed), false};
+  return {std::make_unique<CsvReader>(std::move(lines)), false};
+}
+
 }  // namespace
 
 std::unique_ptr<TraceReader> open_trace(const std::string& name, Seed seed, std::uint64_t limit, double rate_scale) {
   const std::uint64_t scale = millionths(rate_scale);
-  const bool generated = is_generated(name);
-  std::unique_ptr<TraceReader> reader;
-  if (generated)
-    reader = std::make_unique<Generator>(parse_generate(name), seed, limit);
-  else
-    reader = std::make_unique<CsvReader>(name);
-  if (scale == kMillion && (generated || limit == 0)) return reader;
-  return std::make_unique<Scaled>(std::move(reader), generated ? 0 : limit, scale);
+  Opened opened = is_generated(name) ? open_generated(name, seed, limit) : open_path(name, seed, limit);
+  if (scale == kMillion && (opened.limited || limit == 0)) return std::move(opened.reader);
+  return std::make_unique<Scaled>(std::move(opened.reader), opened.limited ? 0 : limit, scale);
 }
 
 }  // namespace yard
