@@ -338,7 +338,8 @@ TEST(TraceRow, LiesWithin146YearsOfTheFirst) {
 TEST(TraceFile, MissingDirectoryAndUnreadableSayWhatTheyAre) {
   const TemporaryFolder folder;
   EXPECT_EQ(outcome_of(folder.file("absent.csv")), "FILE: no such file; give the path of an existing file");
-  EXPECT_EQ(outcome_of(folder.file("")), "FILE: is a directory; give a file");
+  EXPECT_EQ(outcome_of(folder.file("")),
+            "FILE: is a directory; give a file, or a folder with chunk-N-trace.csv or requests_compact.csv.gz in it");
   EXPECT_EQ(outcome_of("/proc/self/mem"), "FILE:1: cannot be read (Input/output error); check the file and the disk");
 }
 
