@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "scheduler/base/input_error.h"
 #include "scheduler/base/output_file.h"
 #include "scheduler/cost/compile_fleet.h"
 #include "scheduler/cost/show.h"
@@ -109,7 +110,7 @@ void add_trace(CLI::App& app, Action& action) {
     std::string trace, out = "-";
     std::uint64_t seed = 1, limit = 0;
     double rate_scale = 1;
-    bool json = false;
+    bool json = false, csv = false;
   };
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("trace", "make a trace, or tell what is in one");
@@ -118,27 +119,33 @@ void add_trace(CLI::App& app, Action& action) {
       "examples:\n  switchyard trace stat day.csv\n  switchyard trace gen \"gen:azure-conv?rate=12.5&burst=2\" --out "
       "conv.csv");
   const auto common = [&](CLI::App* sub) {
-    sub->add_option("trace", flags->trace, "a CSV file, or gen:NAME")->required();
+    sub->add_option("trace", flags->trace, "a file (CSV or JSON lines), a folder, or gen:NAME")->required();
     add_whole(*sub, "--seed", flags->seed, "of the generator");
     add_whole(*sub, "--limit", flags->limit, "rows at most; 0: all");
     add_decimal(*sub, "--rate-scale", flags->rate_scale, "arrivals so many times as fast", 1e-6, 1e6);
   };
-  CLI::App* gen = verb->add_subcommand("gen", "write a trace as CSV: arrival_ns,prompt_tokens,output_tokens");
+  CLI::App* gen = verb->add_subcommand("gen", "write a trace as CSV, or as JSON lines where rows know their prefixes");
   common(gen);
   gen->footer(
       "examples:\n  switchyard trace gen gen:azure-code --limit 1000\n"
-      "  switchyard trace gen \"gen:azure-conv?rate=12.5&burst=2&hours=24&curve=day\" --out day.csv");
+      "  switchyard trace gen \"gen:azure-conv?rate=12.5&burst=2&hours=24&curve=day\" --out day.csv\n"
+      "  switchyard trace gen \"gen:servegen?dir=deepseek-r1&hours=1\" --out hour.csv\n"
+      "  switchyard trace gen \"gen:agentic?path=requests_compact.csv.gz&starts=10\" --limit 1000 --out agents.jsonl");
   gen->add_option("--out", flags->out, "a file; -: standard output")->capture_default_str();
+  gen->add_flag("--csv", flags->csv, "as CSV in any case, without prefixes");
   gen->callback([flags, &action] {
     action = [flags] {
       const auto reader = yard::open_trace(flags->trace, flags->seed, flags->limit, flags->rate_scale);
+      if (reader->has_prefix() && !flags->csv && flags->out.ends_with(".csv"))
+        throw yard::InputError("", 0, "--out", fmt::format("found '{}' for rows that know their prefixes", flags->out),
+                               "accepted: a name that ends in .jsonl; or --csv, which leaves the prefixes out");
       yard::OutputFile out(flags->out);
-      yard::write_trace(*reader, out);
+      flags->csv ? yard::write_trace_csv(*reader, out) : yard::write_trace(*reader, out);
       out.commit();
       return kDone;
     };
   });
-  CLI::App* stat = verb->add_subcommand("stat", "rows, rate, burstiness, lengths");
+  CLI::App* stat = verb->add_subcommand("stat", "rows, rate, burstiness, lengths, repeated prefixes");
   common(stat);
   stat->footer("examples:\n  switchyard trace stat day.csv\n  switchyard trace stat gen:azure-conv --json");
   stat->add_flag("--json", flags->json, "for programs");
