@@ -9,8 +9,8 @@ namespace yard {
 // Returns: the sequence in flight in this attempt; kNobody, and counts it, where that attempt is over.
 std::uint32_t Core::State::answering(SequenceId id, std::uint32_t attempt) {
   const std::uint32_t i = id.index;
-  if (i < pool.capacity() && pool.id(i) == id && pool[i].state == SequenceState::running && pool[i].attempt == attempt &&
-      served.serves(pool[i].device.value))
+  if (i < pool.capacity() && pool.id(i) == id && pool[i].state == SequenceState::running &&
+      pool[i].attempt == attempt && served.serves(pool[i].device.value))
     return i;
   ++ledger.late_answers;
   return kNobody;
@@ -25,6 +25,7 @@ void Core::State::apply(const FirstToken& e) {
   CHECK_WHY(s.reading() && e.at <= now, "an attempt gives its first token once");
   served.begins(s.device.value, i);
   served.endpoint(s.device.value).health.gave_token();
+  devices.spent_on_prefill(s.device.value, time_to_read(s.device.value, s.to_read), now);
   s.generated = 1;
   s.first_token = s.last_token = e.at;
   devices.touch(s.device.value);

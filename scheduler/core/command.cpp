@@ -78,6 +78,7 @@ std::string_view name_of(Reason r) {
     case Reason::retries_spent: return "retries_spent";
     case Reason::bad_request: return "bad_request";
     case Reason::broken_stream: return "broken_stream";
+    case Reason::overloaded: return "overloaded";
   }
   return "";
 }

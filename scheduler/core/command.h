@@ -86,9 +86,10 @@ enum class Reason : std::uint8_t {
   device_failed,
   retries_spent,
   bad_request,
-  broken_stream
+  broken_stream,
+  overloaded
 };
-inline constexpr std::size_t kReasons = 12;
+inline constexpr std::size_t kReasons = 13;
 
 // What a request went through. Times are unset (Time::never()) where it did not get so far.
 struct Account {

@@ -13,14 +13,15 @@ std::size_t pool_size(const Bounds& b) { return std::size_t{b.sequences} + b.eve
 
 }  // namespace
 
-Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables, const PolicySet& p, Seed seed)
+Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables_, const PolicySet& p, Seed seed)
     : bounds(b),
       fleet(f),
+      tables(tables_),
       policies(p),
       pool(static_cast<std::uint32_t>(pool_size(b))),
       devices(f),
       served(f, pool, devices),
-      placement(f, tables, policies, seed, pool, devices, served),
+      placement(f, tables_, policies, seed, pool, devices, served),
       batcher(f, pool, devices, b.steps_per_run),
       occupancy(f),
       by_request(pool_size(b)),
@@ -116,11 +117,14 @@ void Core::State::apply(const RunEnded& e) {
   devices.touch(e.device.value);
   occupancy.idle_changes(devices.pool_of(e.device.value), +1, now);
 
+  std::int64_t read = 0;
   for (const SlotEnd& slot : e.slots) {
+    read += slot.prefilled.count();
     const std::uint32_t i = slot.sequence.index;
     CHECK_WHY(pool.id(i) == slot.sequence && pool[i].planned > 0, "a RunEnded names the slots of its Launch");
     slot_ended(e.device.value, pool[i], i, slot);
   }
+  devices.spent_on_prefill(e.device.value, time_to_read(e.device.value, read), now);
   if (std::exchange(device.lost, false)) lose_running(e.device.value);
 }
 
@@ -253,7 +257,11 @@ void Core::State::place_arrivals() {
       unbound_changed = true;
       continue;
     }
-    const DeviceId device = placement.place(s, now, false);
+    const auto [device, refused] = placement.place(s, now, false);
+    if (refused) {
+      put_off(i);
+      continue;
+    }
     if (!device.some()) {  // bound before, and nothing is left that could serve it
       end(i, Outcome::failed, Reason::device_lost);
       say_ends();
@@ -276,7 +284,7 @@ void Core::State::place_unbound() {
   for (std::size_t m = 0; m < queues.size(); ++m)
     while (!queues[m].empty()) {
       const std::uint32_t i = queues[m].first();
-      const DeviceId device = placement.place(pool[i], now, true);
+      const DeviceId device = placement.place(pool[i], now, policies.bind == Bind::room).device;
       if (!device.some()) {
         wake_when_one_opens(ModelId{static_cast<std::uint32_t>(m)});
         break;
@@ -287,8 +295,30 @@ void Core::State::place_unbound() {
     }
 }
 
+// Served now, it would cost more promises than it keeps. Who was promised something is told to come back; who was not
+// waits until it harms nobody.
+void Core::State::put_off(std::uint32_t i) {
+  Sequence& s = pool[i];
+  const SloClass& slo = fleet.classes[s.slo.value];
+  if (slo.ttft.count() > 0 || slo.tpot.count() > 0) {
+    end(i, Outcome::rejected, Reason::overloaded);
+    say_ends();
+    return;
+  }
+  arrivals.remove(pool, i);
+  move_to(s, SequenceState::unbound);
+  queues[s.model.value].join(pool, i);
+  unbound[s.model.value].push_back(pool, i);
+}
+
+Duration Core::State::time_to_read(std::uint32_t device, std::int64_t tokens) const {
+  return Duration(tables[fleet.pools[devices.pool_of(device)].cost].c1().count() * tokens / 1000);
+}
+
 void Core::State::bind(std::uint32_t i, DeviceId device) {
   Sequence& s = pool[i];
+  s.let_in = true;
+  devices.brings_prefill(device.value, time_to_read(device.value, s.to_read));
   move_to(s, SequenceState::bound);
   s.device = device;
   s.output_limit = std::min(s.max_output, placement.max_context(device.value).count() - s.prompt);
@@ -409,7 +439,7 @@ void Core::State::say_finish(std::uint32_t i) {
   const Finish finish{.request = s.request,
                       .outcome = s.outcome,
                       .why = s.why,
-                      .retry_after = Duration(),
+                      .retry_after = s.why == Reason::overloaded ? kComeBackAfter : Duration(),
                       .account = {.arrival = s.arrival,
                                   .admit = s.admit,
                                   .first_token = s.first_token,
@@ -465,10 +495,8 @@ std::span<const Command> Core::poll(Time now) noexcept {
   s.shed();
   s.give_up_overdue();
   s.place_arrivals();
-  if (s.policies.bind == Bind::room) {
-    s.unbound_changed |= !s.devices.touched().empty();
-    s.place_unbound();
-  }
+  s.unbound_changed |= !s.devices.touched().empty();
+  s.place_unbound();
   s.drive_devices();
   s.occupancy.end_of_tick(now);
   ++s.ledger.ticks;

@@ -44,6 +44,8 @@ class Devices {
     pool_.resize(n);
     waiting_.resize(n), running_.resize(n);
     prefill_.resize(n), kv_.resize(n), waiting_tokens_.resize(n);
+    by_class_.resize(n * fleet.classes.size());
+    prefill_share_.resize(n), prefill_burst_.resize(n), share_since_.resize(n), sizes_.resize(n);
     touched_.reserve(n);
     for (std::uint32_t p = 0; p < fleet.pools.size(); ++p)
       for (std::uint32_t i = 0; i < fleet.pools[p].devices; ++i) {
@@ -58,7 +60,9 @@ class Devices {
   std::uint32_t waiting(std::uint32_t d) const { return waiting_[d]; }
   std::uint32_t running(std::uint32_t d) const { return running_[d]; }
 
-  DeviceColumns columns() const { return {pool_, waiting_, running_, prefill_, kv_, waiting_tokens_}; }
+  DeviceColumns columns() const {
+    return {pool_, waiting_, running_, prefill_, kv_, waiting_tokens_, by_class_, prefill_share_, prefill_burst_};
+  }
 
   // ---- the columns follow what happens to a sequence --------------------------------------------------------------
 
@@ -66,6 +70,7 @@ class Devices {
     const std::int64_t tokens = pool[i].to_read;
     all_[d].line.join(pool, i);
     commits(d, pool[i], blocks_for(Tokens(pool[i].to_read), fleet_.pools[pool_[d]].block_tokens).count());
+    ++of_class(d, pool[i]);
     ++waiting_[d], prefill_[d] += tokens, waiting_tokens_[d] += tokens;
     touch(d);
   }
@@ -73,6 +78,7 @@ class Devices {
     const std::int64_t tokens = pool[i].to_read;
     all_[d].line.remove(pool, i);
     commits(d, pool[i], 0);
+    --of_class(d, pool[i]);
     --waiting_[d], prefill_[d] -= tokens, waiting_tokens_[d] -= tokens;
     touch(d);
   }
@@ -88,6 +94,24 @@ class Devices {
     all_[d].committed_blocks += blocks - s.committed;
     s.committed = blocks;
   }
+  // A prompt that takes so long to read came to the device: the size-biased mean of such (E[x^2] / E[x], gain 1/50)
+  // says for how long a decode waits when it waits for prefill.
+  void brings_prefill(std::uint32_t d, Duration seconds) {
+    Sizes& s = sizes_[d];
+    const std::int64_t us = std::min<std::int64_t>(seconds.count() / 1000, 1'000'000'000);
+    s.mean += (us * 64 - s.mean) / 50;
+    s.square += (us * us - s.square) / 50;
+    prefill_burst_[d] = s.mean > 0 ? s.square * 64 / s.mean * 1000 : 0;
+  }
+  // Of the time since it was last told, so much went into reading prompts.
+  void spent_on_prefill(std::uint32_t d, Duration prefill, Time now) {
+    constexpr std::int64_t kWindow = 5'000'000;  // us
+    const std::int64_t passed = std::min<std::int64_t>((now - share_since_[d]).count() / 1000, 1'000'000'000);
+    const std::int64_t of_it = std::min(prefill.count() / 1000, passed);
+    share_since_[d] = now;
+    prefill_share_[d] = static_cast<std::uint32_t>((prefill_share_[d] * kWindow + of_it * 65536) / (kWindow + passed));
+  }
+
   void plans_to_read(std::uint32_t d, std::int64_t tokens) { prefill_[d] -= tokens; }
   void grows(std::uint32_t d, std::int64_t context) { kv_[d] += context; }
 
@@ -96,6 +120,7 @@ class Devices {
     Sequence& s = pool[i];
     all_[d].running.remove(pool, i);
     --running_[d];
+    --of_class(d, s);
     kv_[d] -= s.context;
     if (s.reading()) prefill_[d] -= s.rest();
     all_[d].free_blocks += s.blocks;
@@ -111,10 +136,21 @@ class Devices {
   std::vector<std::uint32_t>& touched() { return touched_; }
 
  private:
+  struct Sizes {
+    std::int64_t mean = 0, square = 0;  // 1/64 us, us^2
+  };
+  std::uint32_t& of_class(std::uint32_t d, const Sequence& s) {
+    return by_class_[d * fleet_.classes.size() + s.slo.value];
+  }
+
   const FleetView& fleet_;
   std::vector<Device> all_;
   std::vector<std::uint32_t> pool_, waiting_, running_;
   std::vector<std::int64_t> prefill_, kv_, waiting_tokens_;
+  std::vector<std::uint32_t> by_class_, prefill_share_;
+  std::vector<std::int64_t> prefill_burst_;
+  std::vector<Time> share_since_;
+  std::vector<Sizes> sizes_;
   std::vector<std::uint32_t> touched_;
 };
 

@@ -86,13 +86,15 @@ void Placement::gather(const Sequence& s, Time now, bool need_room, bool spare) 
   }
 }
 
-DeviceId Placement::place(const Sequence& s, Time now, bool need_room) {
+Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) {
   const Model& model = models_[s.model.value];
   const Ask ask{.model = s.model,
                 .slo = s.slo,
                 .prompt = Tokens(s.prompt + s.generated),
                 .expected_output = expected_output(s),
-                .now = now};
+                .now = now,
+                .arrival = s.arrival,
+                .may_refuse = !s.let_in};
   std::span<const std::uint32_t> eligible = model.devices;
   const bool fits_all = needs(s) <= model.least_context.count();
   if (need_room || model.not_up > 0 || model.served || !fits_all || !s.regions.anywhere()) {
@@ -102,8 +104,12 @@ DeviceId Placement::place(const Sequence& s, Time now, bool need_room) {
   }
   if (eligible.empty()) return {};
   const std::uint32_t at = policies_.scorer(eligible, devices_.columns(), fleet_, tables_, ask, state_);
+  if (at == kRefused) {
+    CHECK(ask.may_refuse);
+    return {.device = {}, .refused = true};
+  }
   CHECK(at < eligible.size());
-  return DeviceId{eligible[at]};
+  return {.device = {eligible[at]}};
 }
 
 void Placement::device_changed(std::uint32_t device, bool up) {

@@ -32,7 +32,12 @@ class Placement {
 
   // Returns: the scorer's choice among the eligible devices; with `need_room` among those that have room, too. None if
   // none.
-  DeviceId place(const Sequence&, Time now, bool need_room);
+  // `refused`: the scorer would rather not have it served now; a sequence that was ever let in is not refused.
+  struct Choice {
+    DeviceId device;
+    bool refused = false;
+  };
+  Choice place(const Sequence&, Time now, bool need_room);
 
   bool eligible_anywhere(const Sequence&) const;
   void device_changed(std::uint32_t device, bool up);

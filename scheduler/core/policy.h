@@ -26,6 +26,9 @@ struct DeviceColumns {
   std::span<const std::int64_t> prefill_tokens;  // not yet read: of the line, and of open prefills
   std::span<const std::int64_t> kv_tokens;       // context of the running ones
   std::span<const std::int64_t> waiting_tokens;  // prompts (and answers so far) of the line
+  std::span<const std::uint32_t> by_class;       // sequences in the line or admitted: [device * classes + class]
+  std::span<const std::uint32_t> prefill_share;  // of its time, lately (5 s), 1/65536
+  std::span<const std::int64_t> prefill_burst;   // seconds of prefill that one prompt brings, size-biased mean, ns
 };
 
 // The sequence to be placed.
@@ -35,6 +38,8 @@ struct Ask {
   Tokens prompt;
   Tokens expected_output;  // mean of what this class and model generated so far, at most what the caller allows
   Time now;
+  Time arrival;
+  bool may_refuse;  // false: it was let in before
 };
 
 // What policies may remember: owned by Core, part of its state, seeded by its seed.
@@ -43,7 +48,10 @@ struct PolicyState {
   std::span<std::uint32_t> next;  // by model: round_robin's next place among the model's devices
 };
 
-// Returns: a position in `eligible` (device indices, ascending, at least one), never beyond it.
+// Instead of a position: it should not be served now, it would cost others more than it gains. Only if Ask::may_refuse.
+inline constexpr std::uint32_t kRefused = 0xffff'ffff;
+
+// Returns: a position in `eligible` (device indices, ascending, at least one), never beyond it; or kRefused.
 using Scorer = std::uint32_t (*)(std::span<const std::uint32_t> eligible, const DeviceColumns&, const FleetView&,
                                  const CostTables&, const Ask&, PolicyState&) noexcept;
 

@@ -54,6 +54,7 @@ struct Sequence {
   // where it is
   SequenceState state;
   bool front;        // preempted: stands before all that were never admitted
+  bool let_in;       // bound before: no scorer refuses it any more
   bool passed_door;  // bound again after its device went: not asked at the door twice
   std::uint32_t generation;
   std::uint32_t prev, next;                  // arrivals, unbound of a model, running of a device, ended, free

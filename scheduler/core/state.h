@@ -17,6 +17,9 @@ namespace yard {
 // fleet that fails as a whole is thus asked at most 1.2 times as often. (Envoy's retry budget has the same 20 %.)
 inline constexpr std::int32_t kPermitsPerRetry = 16, kPermitsPerRequest = 3, kMostPermits = 100 * kPermitsPerRetry;
 
+// What an overloaded fleet asks of those whom it refuses: about the time in which a fleet's load changes.
+inline constexpr Duration kComeBackAfter = seconds(1);
+
 struct Core::State {
   State(const Bounds&, const FleetView&, const CostTables&, const PolicySet&, Seed);
 
@@ -45,6 +48,8 @@ struct Core::State {
   void place_unbound();
   void drive_devices();
 
+  void put_off(std::uint32_t i);
+  Duration time_to_read(std::uint32_t device, std::int64_t tokens) const;
   void bind(std::uint32_t i, DeviceId);
   void launch(std::uint32_t device);
   void interrupt_if_needed(std::uint32_t device);
@@ -60,6 +65,7 @@ struct Core::State {
 
   const Bounds bounds;
   const FleetView& fleet;
+  const CostTables& tables;
   const PolicySet policies;
 
   SequencePool pool;
@@ -77,7 +83,7 @@ struct Core::State {
   std::vector<PatientList> patient;   // never admitted ones, by class, in order of submission
   std::vector<Time> latest_expiry;    // by class
   std::uint64_t submissions = 0;
-  std::uint32_t through_the_door = 0;                 // sequences in flight that the door let in
+  std::uint32_t through_the_door = 0;                  // sequences in flight that the door let in
   std::int32_t retry_permits = 10 * kPermitsPerRetry;  // sixteenths of a retry
   bool unbound_changed = false, devices_went = false;
 
