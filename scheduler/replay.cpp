@@ -296,6 +296,7 @@ Replayed run(const Simulation& options) {
   }
   const Ledger& ledger = core.ledger();
   CHECK_WHY(ledger.balances() && ledger.in_flight == 0, "everything that arrived has ended (I1)");
+  result.attained = meter.all().attained;
   result.decision_hash = core.hash();
   result.arrived = ledger.submitted;
   result.done = ledger.of(yard::Outcome::done);

@@ -39,6 +39,7 @@ struct Simulation {
 struct Replayed {
   std::string text, json;  // the report
   std::uint64_t decision_hash = 0;
+  std::uint64_t attained = 0;  // kept all their promises; of `arrived`, rejected ones included
   std::uint64_t arrived = 0, done = 0, cancelled = 0, rejected = 0, failed = 0;
   std::uint64_t most_in_flight = 0;
   double cpu_seconds = 0, wall_seconds = 0;  // of this call: reading the trace, deciding, reporting
