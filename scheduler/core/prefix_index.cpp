@@ -316,7 +316,12 @@ PrefixMatch PrefixIndex::match(Prompt prompt) const noexcept {
   do {
     depth = gallop(
         depth, [&](std::uint32_t i) { blocks_.prefetch(prompt[i - 1]); },
-        [&](std::uint32_t i) { return blocks_.at(prompt[i - 1]).count > match.size; });
+        [&](std::uint32_t i) {
+          const BlockSlot& slot = blocks_.at(prompt[i - 1]);
+          if (slot.count <= match.size) return false;
+          __builtin_prefetch(&whos_[slot.newest]);  // one of these is listed next
+          return true;
+        });
     if (depth == 0) break;
     list(match, prompt[depth - 1], depth);
   } while (--depth > 0 && match.unlisted == 0);
