@@ -197,6 +197,16 @@ TEST(Occupancy, OfACoreByHand) {
   EXPECT_EQ(s.core().idle_beside_work(PoolId{1}, s.now()), nanoseconds(40)) << "nobody waits any more";
 }
 
+TEST(Occupancy, APreemptedOneWaits) {
+  Scene s(Given().steps_per_run(1).pool({.kv_blocks = 20}).pool({.region = 1}));
+  s.submit({.prompt = 10, .max_output = 11, .regions = 1}), s.submit({.prompt = 10, .max_output = 11, .regions = 1});
+  s.poll();
+  s.step(0);
+  ASSERT_EQ(s.ledger().preemptions, 1u);
+  const Duration before = s.core().idle_beside_work(PoolId{1}, s.now());
+  EXPECT_EQ(s.core().idle_beside_work(PoolId{1}, s.now() + nanoseconds(5)) - before, nanoseconds(5));
+}
+
 // ---- the decision hash ---------------------------------------------------------------------------------------------
 
 std::uint64_t hash_of(const Command& command, Time now = Time(7)) {

@@ -90,12 +90,12 @@ struct Hand {
   }
   std::uint32_t choose(Scorer scorer, const std::vector<std::uint32_t>& eligible, std::int32_t prompt = 1,
                        std::int32_t output = 1, std::uint32_t model = 0) {
-    const Ask ask{.model = ModelId{model},
-                  .slo = SloClassId{0},
-                  .prompt = Tokens(prompt),
-                  .expected_output = Tokens(output),
-                  .now = Time(0)};
-    const DeviceColumns columns{pool, waiting, running, prefill, kv, waiting_tokens};
+    Ask ask;
+    ask.model = ModelId{model}, ask.slo = SloClassId{0};
+    ask.prompt = Tokens(prompt), ask.expected_output = Tokens(output);
+    DeviceColumns columns;  // what later policies look at besides is their own tests'
+    columns.pool = pool, columns.waiting = waiting, columns.running = running;
+    columns.prefill_tokens = prefill, columns.kv_tokens = kv, columns.waiting_tokens = waiting_tokens;
     return eligible.at(scorer(eligible, columns, given.fleet, given.costs, ask, state));
   }
 };

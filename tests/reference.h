@@ -22,7 +22,7 @@
 
 namespace yard::reference {
 
-class Simulator : private World {
+class Simulator : protected World {
  public:
   // Requires: `requests` ascending by arrival, rows ascending; an index inside its table, except a model's.
   Simulator(FleetView the_fleet, CostTables the_costs, const std::vector<Request>& requests, Options the_options)
@@ -44,6 +44,7 @@ class Simulator : private World {
   }
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
+  virtual ~Simulator() = default;
 
   // Returns: every request's ending, in the order of Finish.
   std::vector<Ending> run() {
@@ -70,7 +71,7 @@ class Simulator : private World {
 
   const Happenings& happenings() const { return happenings_; }
 
- private:
+ protected:  // tests/core_model.h drives the same stages by events
   // ---- one tick, stage by stage ------------------------------------------------------------------------------------
 
   // Reading: an instant is a tick if and only if a run ends, a request arrives, a cancel comes (be it late), or the
@@ -190,25 +191,31 @@ class Simulator : private World {
   Reason refusal(const Sequence& s) const {
     if (in_flight() >= options.sequences) return Reason::queue_full;
     if (s.request.prompt.count() == 0) return Reason::empty_prompt;
-    bool serves = false, lies = false;
+    bool serves = false, lies = false, holds = false;
     for (const PoolView& pool : fleet.pools) {
       serves = serves || pool.model == s.request.model;
-      lies = lies || (pool.model == s.request.model && s.request.regions.has(pool.region));
+      const bool here = pool.model == s.request.model && s.request.regions.has(pool.region);
+      lies = lies || here;
+      holds = holds || (here && needs(s) <= pool.max_context.count());
     }
     if (!serves) return Reason::no_such_model;
     if (!lies) return Reason::no_region;
-    return eligible(s).empty() ? Reason::too_long : Reason::none;
+    if (!holds) return Reason::too_long;
+    return eligible(s).empty() ? Reason::device_lost : Reason::none;
   }
 
-  // Devices that serve the model, lie in its regions and can hold it, ascending.
+  static std::int64_t needs(const Sequence& s) {
+    const bool open_ended = s.request.max_output == Tokens::max();
+    return s.request.prompt.count() + (open_ended ? s.generated + 1 : std::max(1, s.request.max_output.count()));
+  }
+
+  // Devices that are up, serve the model, lie in its regions and can hold it, ascending.
   std::vector<std::uint32_t> eligible(const Sequence& s) const {
     std::vector<std::uint32_t> result;
     for (std::uint32_t d = 0; d < devices.size(); ++d) {
       const PoolView& pool = *devices[d].pool;
-      const bool open_ended = s.request.max_output == Tokens::max();
-      const std::int64_t needs =
-          s.request.prompt.count() + (open_ended ? 1 : std::max(1, s.request.max_output.count()));
-      if (pool.model == s.request.model && s.request.regions.has(pool.region) && needs <= pool.max_context.count()) {
+      if (devices[d].state == DeviceState::up && pool.model == s.request.model && s.request.regions.has(pool.region) &&
+          needs(s) <= pool.max_context.count()) {
         result.push_back(d);
       }
     }
@@ -263,7 +270,7 @@ class Simulator : private World {
                           device.running.size() < device.pool->max_sequences;
     const bool asked = std::any_of(run.slots.begin(), run.slots.end(),
                                    [&](const Slot& slot) { return sequences[slot.who].cancelling; });
-    if (!newcomer && !asked) return;
+    if (!newcomer && !asked && !device.lost) return;
     const Time planned = run.end();
     run.interrupted = now_;
     walk(device);
@@ -385,7 +392,7 @@ class Simulator : private World {
     return request.arrival + fleet.classes[request.slo.value].patience;
   }
 
-  std::size_t in_flight() const {
+  virtual std::size_t in_flight() const {
     std::size_t n = 0;
     for (const Device& device : devices) n += device.line.size() + device.running.size();
     for (const std::vector<std::size_t>& queue : queues_) n += queue.size();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "scheduler/base/check.h"
+#include "scheduler/core/event.h"
 #include "scheduler/cost/step_cost.h"
 #include "tests/reference_values.h"
 #include "topology/fleet_view.h"
@@ -59,6 +60,8 @@ struct Device {
   std::vector<std::size_t> line{};     // in no order
   std::vector<std::size_t> running{};  // in order of admission
   std::optional<Run> run{};
+  DeviceState state = DeviceState::up;
+  bool lost = false;  // went down in its run
 
   std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + pool->block_tokens.count() - 1) / pool->block_tokens.count();

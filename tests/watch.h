@@ -1,0 +1,265 @@
+// What must hold of every Core with stepped devices, seen from outside: facts in, commands out, and nothing else known.
+// I1 to I5 and I7.
+//
+// Told of every event before it is applied, of every command in order, of the end of every tick; fault() then names the
+// first rule that was broken. Nothing here predicts a decision.
+#pragma once
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "scheduler/core/core.h"
+#include "scheduler/core/ledger.h"
+
+namespace yard {
+
+class Watch {
+ public:
+  Watch(const FleetView& fleet, const Bounds& bounds)
+      : fleet_(fleet), bounds_(bounds), devices_(fleet.devices()), latest_expiry_(fleet.classes.size()) {
+    for (const PoolView& pool : fleet.pools)
+      for (std::uint32_t i = 0; i < pool.devices; ++i) devices_[pool.first_device + i].pool = &pool;
+  }
+
+  const std::string& fault() const { return fault_; }
+
+  void applied(const Event& event) {
+    std::visit([&](const auto& e) { note(e); }, event);
+  }
+  void said(const Command& command, Time now) {
+    expect(now >= now_, "I3: time never goes back");
+    now_ = now;
+    std::visit([&](const auto& c) { judge(c); }, command);
+  }
+  void ticked(Time now, const Core& core) {
+    expect(now >= now_, "I3: time never goes back");
+    now_ = now;
+    judge_balance(core.ledger());
+    judge_idleness();
+    Time wakeup = Time::never();
+    for (const auto& [id, life] : lives_)
+      if (life.admit == Time::never()) wakeup = std::min(wakeup, life.expiry);
+    expect(core.next_wakeup() == wakeup, "next_wakeup() is the first end of a patience");
+    expect(wakeup > now, "nobody waits beyond a patience");
+  }
+
+ private:
+  struct Life {
+    Submitted facts;
+    Time expiry = Time::never(), admit = Time::never(), first = Time::never(), last = Time::never();
+    std::optional<SequenceId> sequence;
+    std::optional<std::uint32_t> at;  // the device of its latest run, unless that may have lost it since
+    DeviceId device;
+    std::int32_t context = 0, generated = 0, limit = 0;
+    std::uint32_t restarts = 0;
+    bool in_run = false, asked = false, device_went = false;
+    std::optional<SlotFate> fate;  // once it has ended
+  };
+  struct Device {
+    const PoolView* pool = nullptr;
+    DeviceState state = DeviceState::up;
+    std::uint32_t runs = 0, step_limit = 0;
+    std::vector<Slot> slots;  // of the open run
+    bool open = false, interrupted = false;
+  };
+
+  void expect(bool holds, const char* rule) {
+    if (!holds && fault_.empty()) fault_ = std::string(rule) + ", at " + std::to_string(now_.ns()) + " ns";
+  }
+  static Outcome outcome_of(const Life& life) {
+    return life.fate == SlotFate::failed ? Outcome::failed : Outcome::done;
+  }
+
+  // ---- facts --------------------------------------------------------------------------------------------------------
+
+  void note(const Submitted& e) {
+    Life life;
+    life.facts = e;
+    if (const Duration patience = fleet_.classes[e.slo.value].patience; patience.count() > 0) {
+      Time& latest = latest_expiry_[e.slo.value];
+      life.expiry = latest = std::max(latest, e.arrival + patience);
+    }
+    lives_.insert({e.request, life});
+    ++submitted_;
+  }
+  void note(const CancelAsked& e) {
+    const auto at = lives_.find(e.request);
+    if (at != lives_.end()) at->second.asked = true;
+  }
+  void note(const RunEnded& e) {
+    Device& device = devices_[e.device.value];
+    if (!device.open || e.run != RunId{e.device.value, device.runs}) return;
+    device.open = false;
+    for (std::size_t k = 0; k < e.slots.size(); ++k) {
+      Life& life = lives_.at(device.slots[k].request);
+      const SlotEnd& end = e.slots[k];
+      life.in_run = false;
+      life.context += device.slots[k].prefill.count() > 0 ? end.prefilled.count() : end.generated.count();
+      life.generated += end.generated.count();
+      if (end.generated.count() > 0) {
+        if (life.first == Time::never()) life.first = end.first_token;
+        life.last = end.last_token;
+      }
+      if (end.fate != SlotFate::running) life.fate = end.fate;
+    }
+  }
+  void note(const DeviceChanged& e) {
+    Device& device = devices_[e.device.value];
+    if (device.state == e.state) return;
+    device.state = e.state;
+    if (e.state == DeviceState::up) return;
+    went_ = true;
+    for (auto& [id, life] : lives_)
+      if (!life.in_run && life.at == e.device.value) life.at.reset();
+  }
+
+  void note(const auto&) {}
+
+  // ---- commands -----------------------------------------------------------------------------------------------------
+
+  void judge(const Launch& c) {
+    Device& device = devices_[c.device.value];
+    const PoolView& pool = *device.pool;
+    expect(!device.open, "C2: a device has one run at a time");
+    expect(device.state != DeviceState::down, "nothing runs on a device that is down");
+    expect(c.run == RunId{c.device.value, ++device.runs}, "runs are numbered one by one");
+    expect(!c.slots.empty() && c.slots.size() <= pool.max_sequences, "no more slots than max_sequences");
+    std::int64_t tokens = 0, blocks = 0;
+    bool reads = false;
+    for (const Slot& slot : c.slots) {
+      judge(slot, c);
+      tokens += std::max(1, slot.prefill.count());
+      blocks += slot.granted.count();
+      reads |= slot.prefill.count() > 0;
+    }
+    expect(tokens <= pool.token_budget.count(), "no step reads more than the token budget");
+    expect(blocks <= pool.kv_blocks.count(), "I4: no more KV is granted than there is");
+    expect(c.step_limit >= 1 && c.step_limit <= (reads ? 1 : bounds_.steps_per_run), "runs have their number of steps");
+    device.open = true, device.interrupted = false;
+    device.step_limit = c.step_limit;
+    device.slots.assign(c.slots.begin(), c.slots.end());
+  }
+
+  void judge(const Slot& slot, const Launch& launch) {
+    const auto found = lives_.find(slot.request);
+    expect(found != lives_.end(), "I2: what runs has been submitted and has not ended");
+    if (found == lives_.end()) return;
+    Life& life = found->second;
+    const Device& device = devices_[launch.device.value];
+    const PoolView& pool = *device.pool;
+    expect(!life.in_run && !life.fate, "I2: a sequence is in one run at a time, and in none after its end");
+    expect(life.facts.model == pool.model, "a sequence runs where its model is served");
+    expect(life.facts.regions.has(pool.region), "a sequence runs in its regions");
+    expect(!life.sequence || *life.sequence == slot.sequence, "a sequence keeps its name");
+    expect(device.state == DeviceState::up || life.device == launch.device, "draining devices take nobody new");
+    if (slot.context.count() == 0 && life.context > 0) {
+      ++life.restarts;
+      life.context = 0;
+    }
+    const std::int32_t prompt = life.facts.prompt.count(), whole = prompt + slot.generated.count();
+    const std::int32_t after = slot.context.count() + slot.prefill.count();
+    life.limit = std::min(life.facts.max_output.count(), pool.max_context.count() - prompt);
+    expect(slot.context == Tokens(life.context) && slot.generated == Tokens(life.generated), "progress is kept");
+    expect(slot.output_limit == Tokens(life.limit), "the output limit is that of the device");
+    if (slot.prefill.count() > 0) {
+      expect(after <= whole && slot.samples == (after == whole), "a read that ends prompt and answer samples");
+    } else {
+      expect(slot.samples && slot.context == Tokens(whole - 1), "what decodes holds all but its last token");
+      expect(slot.generated.count() + static_cast<std::int32_t>(launch.step_limit) <= life.limit, "nor beyond limits");
+    }
+    const auto grows = std::max(slot.prefill.count(), static_cast<std::int32_t>(launch.step_limit));
+    expect(slot.granted >= blocks_for(slot.context + Tokens(grows), pool.block_tokens), "I4: a run's KV is leased");
+    if (life.admit == Time::never()) life.admit = now_;
+    life.in_run = true;
+    life.sequence = slot.sequence;
+    life.device = launch.device;
+    life.at = launch.device.value;
+  }
+
+  void judge(const Interrupt& c) {
+    Device& device = devices_[c.device.value];
+    expect(device.open && c.run == RunId{c.device.value, device.runs}, "an Interrupt names the open run");
+    expect(device.step_limit > 1 && !device.interrupted, "a run of steps is interrupted, and once");
+    device.interrupted = true;
+  }
+
+  void judge(const Finish& c) {
+    const auto found = lives_.find(c.request);
+    expect(found != lives_.end(), "I2: what is said to have ended was submitted, and ends once");
+    if (found == lives_.end()) return;
+    const Life& life = found->second;
+    const Account& a = c.account;
+    expect(!life.in_run, "I2: nothing ends while it is in a run");
+    expect(a.arrival == life.facts.arrival && a.prompt == life.facts.prompt && a.slo == life.facts.slo &&
+               a.model == life.facts.model && a.tenant == life.facts.tenant,
+           "an account tells what was asked");
+    expect(a.finish == now_ && a.admit == life.admit && a.first_token == life.first && a.last_token == life.last,
+           "I5: an account tells when things happened");
+    expect(a.arrival <= a.finish && (a.admit == Time::never() || (a.arrival <= a.admit && a.admit <= a.finish)) &&
+               (a.first_token == Time::never() ||
+                (a.admit <= a.first_token && a.first_token <= a.last_token && a.last_token <= a.finish)),
+           "I5: arrival <= admit <= first token <= last token <= finish");
+    expect(a.output == Tokens(life.generated), "an account counts what was generated");
+    expect(a.preemptions >= life.restarts, "an account counts preemptions");
+    if (life.admit != Time::never() && a.device.some()) {
+      const PoolView& pool = *devices_[a.device.value].pool;
+      expect(pool.model == life.facts.model && life.facts.regions.has(pool.region), "it was where it may be");
+    }
+    judge_outcome(c, life);
+    ++ended_[static_cast<std::size_t>(c.outcome)];
+    lives_.erase(found);
+  }
+
+  void judge(const auto&) { expect(false, "nothing is sent to served devices"); }
+
+  void judge_outcome(const Finish& c, const Life& life) {
+    if (life.fate) {
+      expect(c.outcome == outcome_of(life), "what a device says of an end counts");
+      return;
+    }
+    switch (c.outcome) {
+      case Outcome::done: expect(false, "nothing is done before its device says so"); break;
+      case Outcome::cancelled: expect(life.asked, "who asked nothing is not cancelled"); break;
+      case Outcome::rejected: expect(life.admit == Time::never(), "what was admitted is not rejected"); break;
+      case Outcome::failed: expect(c.why == Reason::device_lost && went_, "what fails has lost a device"); break;
+    }
+    if (c.why == Reason::shed) expect(life.expiry <= now_, "nobody is shed before the end of a patience");
+    if (c.why == Reason::queue_full) expect(lives_.size() > bounds_.sequences, "a queue is full of Bounds::sequences");
+  }
+
+  // ---- after a poll -------------------------------------------------------------------------------------------------
+
+  void judge_balance(const Ledger& ledger) {
+    expect(ledger.balances() && ledger.submitted == submitted_ && ledger.in_flight == lives_.size(),
+           "I1: submitted == ended + in flight");
+    for (std::size_t k = 0; k < ended_.size(); ++k) expect(ledger.ended[k] == ended_[k], "I1: by outcome");
+  }
+
+  void judge_idleness() {
+    std::vector<bool> busy(fleet_.models.size());
+    for (const Device& device : devices_)
+      if (device.open) busy[device.pool->model.value] = true;
+    for (const auto& [id, life] : lives_) {
+      expect(!life.fate, "an end is said by the next poll");
+      if (life.in_run) continue;
+      expect(!life.at || devices_[*life.at].open, "I7: no device idles beside a sequence of its own");
+      expect(busy[life.facts.model.value], "I7: nobody waits for a model all of whose devices idle");
+    }
+  }
+
+  const FleetView& fleet_;
+  const Bounds bounds_;
+  std::vector<Device> devices_;
+  std::vector<Time> latest_expiry_;  // by class
+  std::map<RequestId, Life> lives_;  // in flight
+  std::uint64_t submitted_ = 0;
+  std::array<std::uint64_t, 4> ended_{};
+  bool went_ = false;
+  Time now_{std::numeric_limits<std::int64_t>::min()};
+  std::string fault_;
+};
+
+}  // namespace yard
