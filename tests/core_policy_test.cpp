@@ -11,7 +11,6 @@ namespace yard {
 namespace {
 
 using builders::Given;
-using builders::Said;
 using builders::Scene;
 
 // ---- orders --------------------------------------------------------------------------------------------------------

@@ -19,8 +19,7 @@ std::string broken(std::string_view path, std::string_view text) {
   return rules;
 }
 
-// ---- rooms
-// -------------------------------------------------------------------------------------------------------------
+// ---- rooms --------------------------------------------------------------------------------------------------------
 
 TEST(Rooms, CoreMayNotEnterLoop) {
   EXPECT_EQ(broken("scheduler/core/x.cpp", "#include \"scheduler/loop/tick.h\"\n"), "room");
@@ -72,8 +71,7 @@ TEST(Rooms, TargetsLinkWhatTheTableAllows) {
   EXPECT_EQ(findings[0].what, "core links sync");
 }
 
-// ---- libraries
-// ---------------------------------------------------------------------------------------------------------
+// ---- libraries ----------------------------------------------------------------------------------------------------
 
 TEST(Libraries, HwlocAndYamlStayInTheirRoomsCppFiles) {
   for (const char* header : {"#include <hwloc.h>\n", "#include <yaml-cpp/yaml.h>\n"}) {
@@ -96,8 +94,7 @@ TEST(Libraries, CoreHasNoThreadClockOrFile) {
   EXPECT_EQ(broken("scheduler/core/x.cpp", "#include <vector>\n"), "");
 }
 
-// ---- words
-// -------------------------------------------------------------------------------------------------------------
+// ---- words --------------------------------------------------------------------------------------------------------
 
 TEST(Words, OnlyTheLiveLoopReadsAClock) {
   const char* text = "auto t = std::chrono::steady_clock::now();\n";
@@ -152,8 +149,7 @@ TEST(Words, RandomIsForNobody) {
   EXPECT_EQ(broken("tests/x.cpp", "std::mt19937 g(1);\n"), "random");
 }
 
-// ---- lines
-// -------------------------------------------------------------------------------------------------------------
+// ---- lines --------------------------------------------------------------------------------------------------------
 
 TEST(Lines, AreAtMost120Columns) {
   EXPECT_EQ(broken("tests/x.cpp", "// " + std::string(117, 'x') + "\n"), "");
@@ -179,8 +175,7 @@ TEST(Headers, BeginWithPragmaOnce) {
   EXPECT_EQ(broken("scheduler/base/x.h", "// nothing\n"), "pragma-once");
 }
 
-// ---- this repository
-// ---------------------------------------------------------------------------------------------------
+// ---- this repository ----------------------------------------------------------------------------------------------
 
 TEST(Repository, KeepsItsRules) {
   const char* root = std::getenv("SWITCHYARD_SOURCE_DIR");

@@ -83,8 +83,7 @@ struct File {
   }
 };
 
-// ---- includes
-// ----------------------------------------------------------------------------------------------------------
+// ---- includes -----------------------------------------------------------------------------------------------------
 
 // Returns: the name in an #include line, and its opening mark; an empty name elsewhere.
 std::pair<std::string_view, char> included(std::string_view code) {
@@ -153,8 +152,7 @@ void check_includes(const File& file) {
   }
 }
 
-// ---- words
-// -------------------------------------------------------------------------------------------------------------
+// ---- words --------------------------------------------------------------------------------------------------------
 
 struct Ban {
   std::string_view rule, words;  // separated by spaces
@@ -228,8 +226,7 @@ void check_float_literals(const File& file) {
       file.report(i, "float", "a floating literal", "decisions are integers; floats stay in scheduler/cost");
 }
 
-// ---- lines
-// -------------------------------------------------------------------------------------------------------------
+// ---- lines --------------------------------------------------------------------------------------------------------
 
 // Folders that exist on one machine only.
 constexpr std::string_view kMachineFolders[] = {"work", "root", "home", "farm", "Users", "mnt"};
