@@ -1,0 +1,10 @@
+# Tests that run the built program; `SWITCHYARD_PROGRAM` in the environment names another one.
+foreach(test cli_test cli_exact_test cli_input_test memory_test)
+  yard_test(${test} ENTERS loop policy base LINKS switchyard)
+  if(TARGET ${test})
+    target_compile_definitions(${test} PRIVATE SWITCHYARD_PROGRAM="$<TARGET_FILE:switchyard_cli>")
+    add_dependencies(${test} switchyard_cli)
+  endif()
+endforeach()
+yard_test(corpora_test ENTERS loop trace cost topology yaml base)
+yard_test(golden_hash_test LINKS switchyard fmt::fmt)
