@@ -63,7 +63,7 @@ const std::vector<Wrong>& wrongs() {
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
-       "kv_blocks, table, usd_per_accelerator_hour"},
+       "kv_blocks, table, served, usd_per_accelerator_hour"},
       {"DuplicateKey", pool("replicas: 2, replicas: 3}\n"),
        ":2: 'replicas': found twice, first in line 2; accepted: plain YAML, without anchors, aliases and tags, each "
        "key once"},

@@ -68,7 +68,8 @@ constexpr Room kRooms[] = {
     {"trace", "core_values topology_values"},
     {"report", "core_values topology_values"},
     {"net", "sync"},
-    {"backend", "port sim_port core_values cost topology_values net kernels sync switchyard"},
+    // core: a simulated engine behind a wire is a Core of its own.
+    {"backend", "port sim_port core core_values cost topology_values net kernels sync switchyard"},
     {"switchyard", "nothing"},
     {"assembly", "*"},
     {"outside", "*"},

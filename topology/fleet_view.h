@@ -20,16 +20,16 @@ namespace yard {
 // its own batches.
 enum class PoolKind : std::uint8_t { stepped, served };
 
-// When a served device may be sent the next sequence: never more than it can start soon, so that what waits elsewhere can
-// still be reordered, cancelled and bound elsewhere. tokens: while the prompt tokens sent and not yet begun are below
-// `unread`. sequences: while fewer than `in_flight` are sent and not ended.
+// When a served device may be sent the next sequence: never more than it can start soon, so that what waits elsewhere
+// can still be reordered, cancelled and bound elsewhere. tokens: while the prompt tokens sent and not yet begun are
+// below `unread`. sequences: while fewer than `in_flight` are sent and not ended.
 enum class WindowRule : std::uint8_t { tokens, sequences };
 
 struct Window {
   WindowRule rule = WindowRule::tokens;
-  Tokens unread{4096};              // two chunks of 2,048
-  std::uint32_t in_flight = 32;     // of the rule `sequences`
-  std::uint32_t kv_permille = 970;  // of its KV pool that prompts and expected answers may fill
+  Tokens unread{4096};                                // two chunks of 2,048
+  std::uint32_t in_flight = 32;                       // of the rule `sequences`
+  std::uint32_t kv_permille = 970;                    // of its KV pool that prompts and expected answers may fill
   Duration start_timeout = Duration(60'000'000'000);  // from a send to its first token; then the attempt is given up
 };
 
@@ -48,9 +48,9 @@ struct PoolView {
   Tokens max_context;                 // prompt and answer of one sequence; at most what the KV pool holds + 1
   NanoDollars per_hour;               // of one replica
   PoolKind kind = PoolKind::stepped;
-  Window window;        // of a served one
-  Duration wire_delay;  // of a served one, simulated: from us to the engine, and as much back
-  Milliwatts idle, busy;              // of one replica; chips only, PUE apart
+  Window window;          // of a served one
+  Duration wire_delay;    // of a served one, simulated: from us to the engine, and as much back
+  Milliwatts idle, busy;  // of one replica; chips only, PUE apart
 };
 
 struct ModelView {

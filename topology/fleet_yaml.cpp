@@ -237,13 +237,14 @@ void read_served(const Field& entry, FleetPool& pool) {
     pool.window.in_flight = static_cast<std::uint32_t>(field->integer(1, 1'000'000));
   if (const auto field = entry.get("window_kv_percent"))
     pool.window.kv_permille = static_cast<std::uint32_t>(field->decimal(1, 1, 10'000));
-  if (const auto field = entry.get("start_timeout_ms")) pool.window.start_timeout = Duration(field->decimal(6, 1, kHour));
+  if (const auto field = entry.get("start_timeout_ms"))
+    pool.window.start_timeout = Duration(field->decimal(6, 1, kHour));
 }
 
 FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue, const std::vector<Price>& prices) {
   entry.only({"name", "site", "model", "accelerator", "replicas", "tp", "precision", "kv_precision", "max_sequences",
-              "token_budget", "max_context", "block_tokens", "memory_utilization", "kv_blocks", "table",
-              "served", "usd_per_accelerator_hour"});
+              "token_budget", "max_context", "block_tokens", "memory_utilization", "kv_blocks", "table", "served",
+              "usd_per_accelerator_hour"});
   constexpr std::array<std::string_view, 6> kPrecisions = {"native", "bf16", "fp8", "int8", "mxfp4", "int4"};
   constexpr std::array<std::string_view, 3> kKvPrecisions = {"bf16", "fp8", "int8"};
   FleetPool pool;

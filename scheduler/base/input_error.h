@@ -22,7 +22,8 @@ struct InputError : std::runtime_error {
   std::string accepted;  // the remedy
 };
 
-// Returns: `text` fit for a one-line message: control bytes and what is no UTF-8 as \xNN, at most 60 characters, then "...".
+// Returns: `text` fit for a one-line message: control bytes and what is no UTF-8 as \xNN, at most 60 characters, then
+// "...".
 std::string printable(std::string_view text);
 
 // Returns: the name nearest to `word` by edit distance; empty when there are no names.

@@ -50,7 +50,9 @@ constexpr auto kFleet = [](auto& io, auto& f) {
   io(f.pue_thousandths);
 };
 
-constexpr auto kBounds = [](auto& io, auto& b) { io(b.sequences), io(b.events_per_tick), io(b.retries), io(b.steps_per_run); };
+constexpr auto kBounds = [](auto& io, auto& b) {
+  io(b.sequences), io(b.events_per_tick), io(b.retries), io(b.steps_per_run);
+};
 constexpr auto kBucket = [](auto& io, auto& b) { io(b.up_to), io(b.c0); };
 
 constexpr auto kSlotEnd = [](auto& io, auto& s) {
