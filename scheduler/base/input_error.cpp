@@ -18,12 +18,12 @@ namespace {
 std::string line_of(const std::string& file, int line, const std::string& key, const std::string& found,
                     const std::string& accepted) {
   std::string text;
-  if (!file.empty()) text += printable(file) + ":";
+  if (!file.empty()) text += printable(file), text += ":";
   if (line > 0) text += fmt::format("{}:", line);
   if (!text.empty()) text += ' ';
-  if (!key.empty()) text += printable(key) + ": ";
+  if (!key.empty()) text += printable(key), text += ": ";
   text += found;
-  if (!accepted.empty()) text += "; " + accepted;
+  if (!accepted.empty()) text += "; ", text += accepted;
   return text;
 }
 
@@ -85,7 +85,10 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 
 std::string listed(std::span<const std::string_view> names) {
   std::string out;
-  for (const auto name : names) out += (out.empty() ? "" : ", ") + std::string(name);
+  for (const auto name : names) {
+    if (!out.empty()) out += ", ";
+    out += name;
+  }
   return out;
 }
 
