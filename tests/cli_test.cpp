@@ -185,6 +185,17 @@ void expect_golden(const std::string& name, const std::string& text) {
   EXPECT_EQ(text, bytes_of(path)) << path;
 }
 
+// Reasons that did not occur are left out, so that a new reason is no change of this golden.
+std::string without_reasons_that_did_not_occur(const std::string& json) {
+  std::string kept;
+  for (const std::string& line : lines_of(json)) {
+    const std::string_view key = std::string_view(line).substr(std::min(line.find('"'), line.size()));
+    const bool reason = key.starts_with("\"rejected_") || key.starts_with("\"failed_");
+    if (!reason || !key.ends_with(": 0,")) kept += line + '\n';
+  }
+  return kept;
+}
+
 TEST(Replay, ReportIsTheGolden) {
   const Ran ran = switchyard(kSmall);
   EXPECT_EQ(ran.code, 0) << ran;
@@ -196,7 +207,7 @@ TEST(Replay, JsonIsTheGoldenAndStandsAloneOnStandardOutput) {
   const Ran ran = switchyard(with(kSmall, {"--json", "-"}));
   EXPECT_EQ(ran.code, 0) << ran;
   EXPECT_EQ(ran.err, "");
-  expect_golden("cli_small.json", decided_json(ran.out));
+  expect_golden("cli_small.json", without_reasons_that_did_not_occur(decided_json(ran.out)));
 }
 
 TEST(Replay, RequestsCsvHasOneRowPerRequestBelowTheContractsHeader) {

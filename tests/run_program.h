@@ -60,6 +60,7 @@ class Capture {
 struct Into {
   int out = -1, err = -1;   // descriptors instead of captures
   std::string folder = {};  // to run in
+  unsigned user = 0;        // to run as, where that is allowed; 0: as this one
 };
 
 // Runs a program with its path in words[0].
@@ -77,6 +78,7 @@ inline Ran run_program(const std::vector<std::string>& words, const Into& into =
     ::dup2(into.out >= 0 ? into.out : out.fd(), STDOUT_FILENO);
     ::dup2(into.err >= 0 ? into.err : err.fd(), STDERR_FILENO);
     if (!into.folder.empty() && ::chdir(into.folder.c_str()) != 0) ::_exit(126);
+    if (into.user != 0 && (::setgid(into.user) != 0 || ::setuid(into.user) != 0)) ::_exit(126);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
