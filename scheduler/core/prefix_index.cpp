@@ -103,10 +103,12 @@ std::uint32_t PrefixIndex::take_in(std::uint32_t device, Place parent, Prompt pr
         ++counts_.contradictions;
         return done;
       }
-      if (held)
+      if (held) {
         use_behind(dev, parent, places[i]);
-      else if ((places[i] = create(device, parent, chunk[i])) == 0)
-        return done;
+      } else {
+        places[i] = create(device, parent, chunk[i]);
+        if (places[i] == 0) return done;
+      }
       parent = places[i];
     }
   }
