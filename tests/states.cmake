@@ -6,3 +6,8 @@ yard_test(core_parts_test ENTERS policy core cost base)
 yard_test(core_fuzz_test ENTERS policy core cost base)
 yard_test(allocation_test ENTERS policy core cost base)
 yard_test(swarm_test ENTERS backend loop policy core cost base)
+if(TARGET allocation_test)
+  target_link_options(
+    allocation_test PRIVATE
+    "LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=free")
+endif()

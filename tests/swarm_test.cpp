@@ -1,0 +1,168 @@
+// The simulation swarm: random fleets, traces and policies under devices that drain, go and come back, many at exact
+// boundaries. Every case keeps the rules that can be seen from outside (watch.h), ends every request, gives the same
+// hash run twice, and the same whether decode steps are jumped or walked.
+//
+// SWITCHYARD_SWARM=10000 runs so many cases, SWITCHYARD_SEED=n begins with case n.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "scheduler/backend/sim_stepped.h"
+#include "scheduler/loop/sim_loop.h"
+#include "scheduler/policy/registry.h"
+#include "tests/random_case.h"
+#include "tests/watch.h"
+
+namespace yard {
+namespace {
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+class Requests final : public ArrivalSource {
+ public:
+  explicit Requests(const std::vector<reference::Request>& requests) : requests_(requests) {}
+  std::optional<Arrival> next() override {
+    if (at_ == requests_.size()) return std::nullopt;
+    const reference::Request& r = requests_[at_++];
+    return Arrival{.row = r.row,
+                   .facts = {.request = {},
+                             .model = r.model,
+                             .tenant = r.tenant,
+                             .slo = r.slo,
+                             .prompt = r.prompt,
+                             .max_output = r.max_output,
+                             .regions = r.regions,
+                             .arrival = r.arrival},
+                   .output = r.output,
+                   .cancel_at = r.cancel_at.value_or(Time::never())};
+  }
+
+ private:
+  const std::vector<reference::Request>& requests_;
+  std::size_t at_ = 0;
+};
+
+// What happened: when each row ended and how, and the instants at which anything did.
+class Witness final : public SimObserver {
+ public:
+  Witness(const FleetView& fleet, const Bounds& bounds) : watch(fleet, bounds) {}
+
+  void applied(const Event& event) override { watch.applied(event); }
+  void launched(const Launch& launch, Time now) override { watch.said(launch, now); }
+  void finished(std::uint64_t row, const Finish& finish) override {
+    watch.said(finish, finish.account.finish);
+    endings.push_back(reference::ending_of(static_cast<std::uint32_t>(row), finish));
+  }
+  void run_ended(const RunEnded&, Time now) override { instants.push_back(now); }
+  void ticked(Time now, const Core& core) override {
+    watch.ticked(now, core);
+    instants.push_back(now);
+  }
+
+  Watch watch;
+  std::vector<reference::Ending> endings;
+  std::vector<Time> instants;
+};
+
+struct Story {
+  std::vector<reference::Ending> endings;
+  std::vector<Time> instants;
+  std::uint64_t hash = 0, in_flight = 0;
+  std::string fault;
+};
+
+Story simulate(const Case& c, const std::vector<Fault>& faults, Exact exact) {
+  const Bounds bounds{
+      .sequences = c.options.sequences, .events_per_tick = 64, .steps_per_run = c.options.steps_per_run};
+  Core core(bounds, c.fleet, c.costs, find_policies(c.options.scorer, c.options.order, c.options.bind), c.options.seed);
+  SimStepped devices(c.fleet, c.costs, bounds, exact);
+  Witness witness(c.fleet, bounds);
+  SimLoop loop(core, bounds, c.fleet.devices(), devices, witness);
+  Requests source(c.requests);
+  loop.run(source, faults);
+  return {witness.endings, witness.instants, core.hash(), core.ledger().in_flight, witness.watch.fault()};
+}
+
+// Every policy in its turn, on a random fleet.
+Case swarm_case(Seed seed) {
+  Case c = random_case(seed);
+  const auto scorer = scorers()[seed % scorers().size()];
+  const auto order = orders()[seed / scorers().size() % orders().size()];
+  c.options.scorer = scorer.name;
+  c.options.order = order.name;
+  c.options.bind = seed / scorers().size() / orders().size() % 2 ? "room" : "arrival";
+  return c;
+}
+
+// Devices change at instants of the undisturbed run, a nanosecond beside one, or anywhere.
+std::vector<Fault> faults_of(Seed seed, const Case& c, const std::vector<Time>& instants) {
+  Rng rng = Rng::stream(seed, 0x6661756c74);
+  std::vector<Fault> faults;
+  const std::int64_t end = instants.back().ns() + 1;
+  for (std::uint64_t n = 1 + rng.below(24); n > 0; --n) {
+    Time at = instants[rng.below(instants.size())];
+    if (rng.below(4) == 0) at += nanoseconds(1);
+    if (rng.below(4) == 0) at = Time(static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(end))));
+    const DeviceId device{static_cast<std::uint32_t>(rng.below(c.fleet.devices()))};
+    faults.push_back({at, {device, static_cast<DeviceState>(rng.below(3))}});
+  }
+  std::stable_sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) { return a.at < b.at; });
+  return faults;
+}
+
+struct Tally {
+  std::uint64_t by_outcome[4] = {}, lost = 0, preempted = 0;
+};
+
+void expect_all_ended(const Case& c, const Story& story, Tally& tally) {
+  ASSERT_EQ(story.in_flight, 0u);
+  ASSERT_EQ(story.endings.size(), c.requests.size()) << "every request ends, once";
+  std::vector<bool> ended(c.requests.size());
+  for (const reference::Ending& e : story.endings) {
+    ASSERT_FALSE(ended.at(e.row)) << "row " << e.row << " ends twice";
+    ended[e.row] = true;
+    ++tally.by_outcome[static_cast<std::size_t>(e.outcome)];
+    tally.lost += e.why == Reason::device_lost && e.admit != Time::never();
+    tally.preempted += e.preemptions;
+    if (!e.device.some()) continue;
+    const reference::Request& asked = c.requests[e.row];
+    for (const PoolView& pool : c.fleet.pools) {
+      if (e.device.value < pool.first_device || e.device.value >= pool.first_device + pool.devices) continue;
+      ASSERT_EQ(pool.model, asked.model) << "row " << e.row << " was on a device of another model";
+      ASSERT_TRUE(asked.regions.has(pool.region)) << "row " << e.row << " was outside of its regions";
+    }
+  }
+}
+
+TEST(Swarm, KeepsEveryRuleUnderFaults) {
+  const Seed first = number_from("SWITCHYARD_SEED", 0), cases = number_from("SWITCHYARD_SWARM", 100);
+  Tally tally;
+  for (Seed seed = first; seed < first + cases; ++seed) {
+    const Case c = swarm_case(seed);
+    SCOPED_TRACE("again with SWITCHYARD_SEED=" + std::to_string(seed) + " SWITCHYARD_SWARM=1; " + c.text());
+    const Story calm = simulate(c, {}, Exact::jump);
+    ASSERT_EQ(calm.fault, "") << "without faults";
+    const std::vector<Fault> faults = faults_of(seed, c, calm.instants);
+    const Story jump = simulate(c, faults, Exact::jump);
+    ASSERT_EQ(jump.fault, "");
+    ASSERT_NO_FATAL_FAILURE(expect_all_ended(c, jump, tally));
+    ASSERT_EQ(simulate(c, faults, Exact::jump).hash, jump.hash) << "run twice";
+    const Story step = simulate(c, faults, Exact::step);
+    ASSERT_EQ(step.fault, "");
+    ASSERT_EQ(step.endings, jump.endings);
+    ASSERT_EQ(step.hash, jump.hash) << "step and jump";
+  }
+  if (cases < 100) return;
+  for (const Outcome outcome : {Outcome::done, Outcome::cancelled, Outcome::rejected, Outcome::failed})
+    EXPECT_GT(tally.by_outcome[static_cast<std::size_t>(outcome)], 0u) << name_of(outcome);
+  EXPECT_GT(tally.lost, 0u) << "no device was lost under a request";
+  EXPECT_GT(tally.preempted, 0u);
+}
+
+}  // namespace
+}  // namespace yard
