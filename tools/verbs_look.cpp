@@ -36,6 +36,7 @@ void add_topo(CLI::App& app, Action& action) {
       "examples:\n  switchyard topo --explain\n  switchyard topo --xml rack.xml --json\n"
       "  switchyard topo --synthetic \"pack:2 numa:2 l3:1 core:8 pu:2\"");
   auto* xml = verb->add_option("--xml", flags->xml, "another machine: an hwloc XML file");
+  xml->type_name("FILE");
   verb->add_option("--synthetic", flags->synthetic, "another machine: an hwloc synthetic description")->excludes(xml);
   verb->add_flag("--json", flags->json, "for programs");
   verb->add_flag("--explain", flags->explain, "which fact came from where");
@@ -61,7 +62,7 @@ void add_fleet(CLI::App& app, Action& action) {
   verb->footer("examples:\n  switchyard fleet check fleet.yaml\n  switchyard fleet show builtin:mixed --json");
   CLI::App* check = verb->add_subcommand("check", "whether a fleet can be used, and what to know about it");
   check->footer("examples:\n  switchyard fleet check fleet.yaml\n  switchyard fleet check builtin:mixed");
-  check->add_option("fleet", flags->fleet, "a YAML file, or builtin:NAME")->required();
+  check->add_option("fleet", flags->fleet, "a YAML file, or builtin:NAME")->type_name("FILE")->required();
   check->callback([flags, &action] {
     action = [flags] {
       const yard::Fleet fleet = yard::load_fleet(flags->fleet);
@@ -70,7 +71,7 @@ void add_fleet(CLI::App& app, Action& action) {
   });
   CLI::App* show = verb->add_subcommand("show", "its pools with their step costs, memory and prices");
   show->footer("examples:\n  switchyard fleet show fleet.yaml\n  switchyard fleet show builtin:thousand --json");
-  show->add_option("fleet", flags->fleet, "a YAML file, or builtin:NAME")->capture_default_str();
+  show->add_option("fleet", flags->fleet, "a YAML file, or builtin:NAME")->type_name("FILE")->capture_default_str();
   show->add_flag("--json", flags->json, "for programs");
   show->callback([flags, &action] {
     action = [flags] {
@@ -119,7 +120,9 @@ void add_trace(CLI::App& app, Action& action) {
       "examples:\n  switchyard trace stat day.csv\n  switchyard trace gen \"gen:azure-conv?rate=12.5&burst=2\" --out "
       "conv.csv");
   const auto common = [&](CLI::App* sub) {
-    sub->add_option("trace", flags->trace, "a file (CSV or JSON lines), a folder, or gen:NAME")->required();
+    sub->add_option("trace", flags->trace, "a file (CSV or JSON lines), a folder, or gen:NAME")
+        ->type_name("FILE")
+        ->required();
     add_whole(*sub, "--seed", flags->seed, "of the generator");
     add_whole(*sub, "--limit", flags->limit, "rows at most; 0: all");
     add_decimal(*sub, "--rate-scale", flags->rate_scale, "arrivals so many times as fast", 1e-6, 1e6);
@@ -131,7 +134,7 @@ void add_trace(CLI::App& app, Action& action) {
       "  switchyard trace gen \"gen:azure-conv?rate=12.5&burst=2&hours=24&curve=day\" --out day.csv\n"
       "  switchyard trace gen \"gen:servegen?dir=deepseek-r1&hours=1\" --out hour.csv\n"
       "  switchyard trace gen \"gen:agentic?path=requests_compact.csv.gz&starts=10\" --limit 1000 --out agents.jsonl");
-  gen->add_option("--out", flags->out, "a file; -: standard output")->capture_default_str();
+  gen->add_option("--out", flags->out, "a file; -: standard output")->type_name("FILE")->capture_default_str();
   gen->add_flag("--csv", flags->csv, "as CSV in any case, without prefixes");
   gen->callback([flags, &action] {
     action = [flags] {

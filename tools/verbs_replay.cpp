@@ -97,23 +97,34 @@ void add_replay(CLI::App& app, Action& action) {
       "  switchyard replay --trace gen:azure-conv --fleet builtin:mixed --limit 1000\n"
       "  switchyard replay --trace day.csv --fleet fleet.yaml --rate-scale 10 --requests-csv requests.csv\n"
       "  switchyard replay --trace day.csv --fleet fleet.yaml --record day.rec && switchyard replay --reenact day.rec");
-  verb->add_option("--trace", s.trace, "a CSV file, or gen:NAME (gen:azure-conv, gen:azure-code)")
+  verb->add_option("--trace", s.trace, "a file (CSV or JSON lines), a folder, or gen:NAME (gen:azure-conv, ...)")
+      ->type_name("FILE")
       ->capture_default_str();
-  verb->add_option("--fleet", s.fleet, "a YAML file, or builtin:NAME (single, mixed, thousand)")->capture_default_str();
+  verb->add_option("--fleet", s.fleet, "a YAML file, or builtin:NAME (single, mixed, thousand)")
+      ->type_name("FILE")
+      ->capture_default_str();
   verb->add_option("--policy", s.policy, "which device: a scorer's name, see `switchyard policies`")
+      ->type_name("NAME")
       ->capture_default_str();
-  verb->add_option("--order", s.order, "which request first: an order's name")->capture_default_str();
-  verb->add_option("--bind", s.bind, "when the device is chosen: arrival, or room")->capture_default_str();
-  verb->add_option("--exact", s.exact, "jump, or step: one step at a time, the same result")->capture_default_str();
+  verb->add_option("--order", s.order, "which request first: an order's name")
+      ->type_name("NAME")
+      ->capture_default_str();
+  verb->add_option("--bind", s.bind, "when the device is chosen: arrival, or room")
+      ->type_name("NAME")
+      ->capture_default_str();
+  verb->add_option("--exact", s.exact, "jump, or step: one step at a time, the same result")
+      ->type_name("NAME")
+      ->capture_default_str();
   add_whole(*verb, "--threads", flags->threads, "2 and more: reads the trace ahead on a thread of its own", 1, 1024);
   add_whole(*verb, "--seed", s.seed, "of the generator, the mix and the policies that draw");
   add_whole(*verb, "--limit", s.limit, "rows of the trace at most; 0: all");
   add_decimal(*verb, "--rate-scale", s.rate_scale, "arrivals so many times as fast", 1e-6, 1e6);
-  verb->add_option("--requests-csv", s.requests_csv, "one line per request; -: standard output");
-  verb->add_option("--json", s.json, "the report for programs; -: standard output");
-  verb->add_option("--record", s.record, "a recording that --reenact reads");
+  verb->add_option("--requests-csv", s.requests_csv, "one line per request; -: standard output")->type_name("FILE");
+  verb->add_option("--json", s.json, "the report for programs; -: standard output")->type_name("FILE");
+  verb->add_option("--record", s.record, "a recording that --reenact reads")->type_name("FILE");
   verb->add_flag("--quiet", flags->quiet, "no report, no progress");
-  verb->add_option("--reenact", flags->reenact, "alone: feed a recording to a new Core and compare the decisions");
+  verb->add_option("--reenact", flags->reenact, "alone: feed a recording to a new Core and compare the decisions")
+      ->type_name("FILE");
   verb->callback([flags, verb, &action] {
     if (!flags->reenact.empty()) refuse_beside_reenact(*verb);
     action = [flags] { return flags->reenact.empty() ? replay(*flags) : reenact(*flags); };

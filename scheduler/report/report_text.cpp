@@ -174,7 +174,9 @@ std::string pools_text(const Metrics& m) {
     return most;
   };
   while (widest(text) > kColumns && name_columns > 8) text = pools_table(m, --name_columns);
-  return text + "busy: in runs, of paid time. idle: idle beside waiting work. kv: blocks granted, while busy.\n";
+  return text +
+         "busy: in runs, of paid time. idle: idle beside waiting work. kv: blocks granted, while busy.\n"
+         "bound by: what kept a busy pool from taking more: work (nothing waited), sequences, KV, tokens.\n";
 }
 
 std::string totals_text(const Metrics& m) {
@@ -182,9 +184,10 @@ std::string totals_text(const Metrics& m) {
   const auto amount = [&](std::string_view key, int decimals) {
     return grouped_below(1'000'000'000, t.figure(key), decimals);
   };
-  return fmt::format("totals: {} s, {} replicas, {} kWh (PUE {})\ncost: ${}, ${} per million output tokens\n",
-                     amount("makespan_s", 1), amount("replicas", 0), amount("energy_kwh", 3), amount("pue", 2),
-                     amount("cost_usd", 2), amount("cost_per_million_output_tokens_usd", 2));
+  return fmt::format("totals: {} s, {} {}, {} kWh (PUE {})\ncost: ${}, ${} per million output tokens\n",
+                     amount("makespan_s", 1), amount("replicas", 0),
+                     t.figure("replicas").units == 1 ? "replica" : "replicas", amount("energy_kwh", 3),
+                     amount("pue", 2), amount("cost_usd", 2), amount("cost_per_million_output_tokens_usd", 2));
 }
 
 std::string run_text(const Metrics& m) {
