@@ -58,7 +58,7 @@ void __wrap_free(void* p) {
 }
 }
 
-// The other forms (arrays, nothrow, sized) call these by default.
+// All forms: sanitizers bring their own for those that are missing here.
 void* operator new(std::size_t n) {
   count();
   if (void* p = __real_malloc(n)) return p;
@@ -74,9 +74,19 @@ void operator delete(void* p) noexcept {
   if (p) count();
   __real_free(p);
 }
+void* operator new[](std::size_t n) { return operator new(n); }
+void* operator new[](std::size_t n, std::align_val_t a) { return operator new(n, a); }
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return count(), __real_malloc(n); }
+void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return count(), __real_malloc(n); }
 void operator delete(void* p, std::size_t) noexcept { operator delete(p); }
 void operator delete(void* p, std::align_val_t) noexcept { operator delete(p); }
 void operator delete(void* p, std::size_t, std::align_val_t) noexcept { operator delete(p); }
+void operator delete(void* p, const std::nothrow_t&) noexcept { operator delete(p); }
+void operator delete[](void* p) noexcept { operator delete(p); }
+void operator delete[](void* p, std::size_t) noexcept { operator delete(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { operator delete(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { operator delete(p); }
+void operator delete[](void* p, const std::nothrow_t&) noexcept { operator delete(p); }
 
 namespace yard {
 namespace {

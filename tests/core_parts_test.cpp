@@ -121,13 +121,16 @@ TEST(TimeHeap, AgreesWithASortedSetWhateverIsSetAndRemoved) {
       const bool there = sorted.contains({times[thing], thing});
       if (there) sorted.erase({times[thing], thing});
       if (there && rng.below(3) == 0) {
-        heap.remove(thing);
+        rng.below(2) ? heap.remove(thing) : heap.clear(thing);
+      } else if (!there && rng.below(4) == 0) {
+        heap.clear(thing);  // without effect
       } else {
         times[thing] = Time(static_cast<std::int64_t>(rng.below(20)));
         heap.set(thing, times[thing]);
         sorted.insert({times[thing], thing});
       }
       ASSERT_EQ(heap.empty(), sorted.empty());
+      ASSERT_EQ(heap.has(thing), sorted.contains({times[thing], thing}));
       ASSERT_EQ(heap.next(), sorted.empty() ? Time::never() : sorted.begin()->first);
       if (!sorted.empty()) {
         ASSERT_EQ(heap.first(), sorted.begin()->second) << "ties go to the lower number";

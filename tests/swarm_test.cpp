@@ -5,8 +5,10 @@
 // SWITCHYARD_SWARM=10000 runs so many cases, SWITCHYARD_SEED=n begins with case n.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "scheduler/backend/sim_stepped.h"
@@ -111,7 +113,10 @@ std::vector<Fault> faults_of(Seed seed, const Case& c, const std::vector<Time>& 
     const DeviceId device{static_cast<std::uint32_t>(rng.below(c.fleet.devices()))};
     faults.push_back({at, {device, static_cast<DeviceState>(rng.below(3))}});
   }
-  std::stable_sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) { return a.at < b.at; });
+  // At one instant by device and state, so that the order is the same in every library.
+  std::sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) {
+    return std::tuple(a.at, a.change.device, a.change.state) < std::tuple(b.at, b.change.device, b.change.state);
+  });
   return faults;
 }
 
