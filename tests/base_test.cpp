@@ -124,5 +124,10 @@ TEST(OutputFile, ANameTooLongForTheSystemIsAnInputError) {
   EXPECT_THROW(OutputFile(std::string(5000, 'x')), InputError);
 }
 
+TEST(InputError, NamesTheWholePathHoweverLong) {
+  const std::string path = std::string(300, 'p') + "/trace.csv";
+  EXPECT_TRUE(std::string(InputError(path, 3, "", "found nothing", "").what()).starts_with(path + ":3:"));
+}
+
 }  // namespace
 }  // namespace yard

@@ -15,10 +15,32 @@
 namespace yard {
 namespace {
 
+// A path stands whole in a message, or nobody can find the file.
+constexpr std::size_t kLongestPath = 4096;
+
+std::string escaped(std::string_view text, std::size_t most) {
+  std::string out;
+  while (!text.empty()) {
+    if (out.size() >= most) return out + "...";
+    const std::size_t length = utf8_length(text);
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const bool control = byte(0) < 0x20 || byte(0) == 0x7f || (byte(0) == 0xc2 && length == 2 && byte(1) < 0xa0);
+    const std::size_t taken = std::max<std::size_t>(length, 1);
+    for (std::size_t i = 0; i < taken; ++i) {
+      if (length == 0 || control)
+        out += fmt::format("\\x{:02x}", byte(i));
+      else
+        out += text[i];
+    }
+    text.remove_prefix(taken);
+  }
+  return out;
+}
+
 std::string line_of(const std::string& file, int line, const std::string& key, const std::string& found,
                     const std::string& accepted) {
   std::string text;
-  if (!file.empty()) text += printable(file), text += ":";
+  if (!file.empty()) text += escaped(file, kLongestPath), text += ":";
   if (line > 0) text += fmt::format("{}:", line);
   if (!text.empty()) text += ' ';
   if (!key.empty()) text += printable(key), text += ": ";
@@ -52,25 +74,7 @@ InputError::InputError(std::string file_, int line_, std::string key_, std::stri
       found(std::move(found_)),
       accepted(std::move(accepted_)) {}
 
-std::string printable(std::string_view text) {
-  constexpr std::size_t kMax = 60;
-  std::string out;
-  while (!text.empty()) {
-    if (out.size() >= kMax) return out + "...";
-    const std::size_t length = utf8_length(text);
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-    const bool control = byte(0) < 0x20 || byte(0) == 0x7f || (byte(0) == 0xc2 && length == 2 && byte(1) < 0xa0);
-    const std::size_t taken = std::max<std::size_t>(length, 1);
-    for (std::size_t i = 0; i < taken; ++i) {
-      if (length == 0 || control)
-        out += fmt::format("\\x{:02x}", byte(i));
-      else
-        out += text[i];
-    }
-    text.remove_prefix(taken);
-  }
-  return out;
-}
+std::string printable(std::string_view text) { return escaped(text, 60); }
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> names) {
   word = word.substr(0, 100);  // a hostile word must not cost more than a name
