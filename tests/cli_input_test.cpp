@@ -253,7 +253,7 @@ TEST(Csv, HostileNamesStayOnOneLine) {
   const Scratch here;
   expect_refusal(switchyard({"replay", "--trace", here.at("a\nb\x1b[2J.csv")}), "a\\x0ab\\x1b[2J.csv");
   expect_refusal(switchyard({"replay", "--policy", std::string(5000, 'x') + '\n'}), "...'; nearest is ");
-  expect_refusal(switchyard({"replay", "--limit", "5", "--json", std::string(5000, 'x')}), ": cannot be written (");
+  expect_refusal(switchyard({"replay", "--limit", "5", "--json", std::string(256, 'x')}), ": cannot be written (");
 }
 
 // ---- fleets --------------------------------------------------------------------------------------------------------
