@@ -1,2 +1,5 @@
 yard_test(prefix_index_test ENTERS core base)
+if(TARGET prefix_index_test)
+  target_link_options(prefix_index_test PRIVATE "LINKER:--wrap=_Znwm")
+endif()
 yard_test(block_hash_test ENTERS base)
