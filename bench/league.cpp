@@ -1,6 +1,6 @@
 // The league: how many requests a second a fleet takes at 90 and 99 % attainment, by placement policy.
 //
-//   league [--requests N] [--seeds N]        prints a table; with the defaults it takes about five minutes
+//   league [--requests N] [--seeds N]        prints a table; with the defaults it takes about two minutes
 //
 // Attainment counts all that arrived, rejected ones as missed. Per policy, trace and seed the highest rate with that
 // attainment is found by bisection to 1.5 %; the table has the mean over seeds, and beside it the paired ratio to the

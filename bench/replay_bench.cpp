@@ -2,17 +2,19 @@
 //
 //   replay_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
 //
-// Arrivals like Azure's conversation hour at 1.4 requests a second and replica; the fleets are uniform (H100, Llama 3.1
-// 8B) or the built-in mixture, scaled. Counters: requests_per_cpu_s; in_flight, at most; bytes_per_request_in_flight,
-// of the process' peak memory beyond that of a replay of ten requests.
+// Arrivals like Azure's conversation hour at 1.4 requests a second and replica, over a uniform fleet (H100, Llama 3.1
+// 8B). Counters: requests_per_cpu_s; in_flight, at most; peak_mib; bytes_per_request_in_flight, of the peak beyond that
+// of a replay of ten requests, where 1,000 and more are in flight.
 #include <benchmark/benchmark.h>
-#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <switchyard/replay.h>
@@ -42,12 +44,6 @@ class FleetFile {
   const std::string path_;
 };
 
-std::int64_t peak_bytes() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * 1024;
-}
-
 switchyard::Replayed must(std::variant<switchyard::Replayed, switchyard::ConfigError> result) {
   if (auto* wrong = std::get_if<switchyard::ConfigError>(&result)) {
     std::fprintf(stderr, "%s\n", wrong->what());
@@ -55,6 +51,52 @@ switchyard::Replayed must(std::variant<switchyard::Replayed, switchyard::ConfigE
   }
   return std::move(std::get<switchyard::Replayed>(result));
 }
+
+// A replay's peak memory, in a process of its own: ours keeps the peak of whatever ran before. The child says it
+// itself: getrusage's peak survives fork and exec, the VmHWM of a new program does not.
+struct Footprint {
+  std::int64_t peak_bytes, in_flight;
+};
+
+constexpr const char* kFootprint = "--footprint";
+
+// What that process does: fleet, trace, policy, limit; says on standard output what it took.
+int tell_footprint(char** words) {
+  switchyard::Simulation simulation;
+  simulation.fleet = words[0], simulation.trace = words[1], simulation.policy = words[2];
+  simulation.limit = std::strtoull(words[3], nullptr, 10);
+  Footprint own{};
+  own.in_flight = static_cast<std::int64_t>(must(switchyard::simulate(simulation)).most_in_flight);
+  std::FILE* status = std::fopen("/proc/self/status", "r");
+  char line[256];
+  while (status && std::fgets(line, sizeof line, status))
+    if (std::strncmp(line, "VmHWM:", 6) == 0) own.peak_bytes = std::strtoll(line + 6, nullptr, 10) * 1024;
+  return own.peak_bytes > 0 && write(STDOUT_FILENO, &own, sizeof own) == sizeof own ? 0 : 1;
+}
+
+Footprint footprint(const switchyard::Simulation& simulation, std::uint64_t limit) {
+  int ends[2];
+  if (pipe(ends) != 0) std::abort();
+  const std::string limit_word = std::to_string(limit);
+  const pid_t child = fork();
+  if (child < 0) std::abort();
+  if (child == 0) {
+    dup2(ends[1], STDOUT_FILENO);
+    execl("/proc/self/exe", "replay_bench", kFootprint, simulation.fleet.c_str(), simulation.trace.c_str(),
+          simulation.policy.c_str(), limit_word.c_str(), nullptr);
+    _exit(1);
+  }
+  close(ends[1]);
+  Footprint result{};
+  int status = 0;
+  const bool told = read(ends[0], &result, sizeof result) == sizeof result;
+  if (waitpid(child, &status, 0) != child || status != 0 || !told) std::abort();
+  close(ends[0]);
+  return result;
+}
+
+// Below so many a few pages of memory more or less would be all that is seen.
+constexpr std::int64_t kManyInFlight = 1000;
 
 void replay(benchmark::State& state, const std::string& policy) {
   const std::int64_t replicas = state.range(0);
@@ -64,23 +106,28 @@ void replay(benchmark::State& state, const std::string& policy) {
   simulation.fleet = fleet.path();
   simulation.policy = policy;
   simulation.limit = static_cast<std::uint64_t>(state.range(1));
+  const Footprint whole = footprint(simulation, simulation.limit), least = footprint(simulation, 10);
+
   double cpu = 0;
-  std::uint64_t requests = 0, in_flight = 0;
+  std::uint64_t requests = 0;
   for (auto _ : state) {
     const switchyard::Replayed result = must(switchyard::simulate(simulation));
     state.SetIterationTime(result.cpu_seconds);
     cpu += result.cpu_seconds;
     requests += result.arrived;
-    in_flight = result.most_in_flight;
   }
   state.counters["requests_per_cpu_s"] = static_cast<double>(requests) / cpu;
-  state.counters["in_flight"] = static_cast<double>(in_flight);
-  state.counters["peak_mib"] = static_cast<double>(peak_bytes()) / (1 << 20);
+  state.counters["in_flight"] = static_cast<double>(whole.in_flight);
+  state.counters["peak_mib"] = static_cast<double>(whole.peak_bytes) / (1 << 20);
+  if (whole.in_flight >= kManyInFlight)
+    state.counters["bytes_per_request_in_flight"] = static_cast<double>(whole.peak_bytes - least.peak_bytes) /
+                                                    static_cast<double>(whole.in_flight - least.in_flight);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 6 && std::string_view(argv[1]) == kFootprint) return tell_footprint(argv + 2);
   for (const yard::NamedScorer& scorer : yard::scorers())
     for (const auto& [replicas, requests] : {std::pair{4, 200'000}, {40, 200'000}, {1000, 200'000}, {10'000, 50'000}})
       benchmark::RegisterBenchmark(fmt::format("replay/{}", scorer.name).c_str(),

@@ -13,42 +13,12 @@
 #include "scheduler/trace/trace.h"
 #include "tests/random_case.h"
 #include "tests/reference.h"
+#include "tests/simulate.h"
 
 namespace yard {
 namespace {
 
 using reference::Ending;
-
-class Requests final : public ArrivalSource {
- public:
-  explicit Requests(const std::vector<reference::Request>& requests) : requests_(requests) {}
-  std::optional<Arrival> next() override {
-    if (at_ == requests_.size()) return std::nullopt;
-    const reference::Request& r = requests_[at_++];
-    return Arrival{.row = r.row,
-                   .facts = {.request = {},
-                             .model = r.model,
-                             .tenant = r.tenant,
-                             .slo = r.slo,
-                             .prompt = r.prompt,
-                             .max_output = r.max_output,
-                             .regions = r.regions,
-                             .arrival = r.arrival},
-                   .output = r.output,
-                   .cancel_at = r.cancel_at.value_or(Time::never())};
-  }
-
- private:
-  const std::vector<reference::Request>& requests_;
-  std::size_t at_ = 0;
-};
-
-struct Endings final : SimObserver {
-  void finished(std::uint64_t row, const Finish& f) override {
-    all.push_back(reference::ending_of(static_cast<std::uint32_t>(row), f));
-  }
-  std::vector<Ending> all;
-};
 
 struct Outcomes {
   std::vector<Ending> endings;
@@ -93,11 +63,6 @@ bool agree(const Case& c, Seed seed) {
     if (jump.endings[k] != reference[k]) return false;
   }
   return jump.hash == step.hash && jump.endings == step.endings && jump.endings.size() == reference.size();
-}
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
 TEST(Exact, JumpStepAndReferenceAgreeOnRandomFleetsAndTraces) {

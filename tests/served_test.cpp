@@ -11,36 +11,12 @@
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/policy/registry.h"
 #include "tests/random_case.h"
+#include "tests/simulate.h"
 
 namespace yard {
 namespace {
 
 using reference::Ending;
-
-class Requests final : public ArrivalSource {
- public:
-  explicit Requests(const std::vector<reference::Request>& requests) : requests_(requests) {}
-  std::optional<Arrival> next() override {
-    if (at_ == requests_.size()) return std::nullopt;
-    const reference::Request& r = requests_[at_++];
-    Arrival a{.row = r.row, .facts = {}, .output = r.output, .cancel_at = r.cancel_at.value_or(Time::never())};
-    a.facts.model = r.model, a.facts.tenant = r.tenant, a.facts.slo = r.slo;
-    a.facts.prompt = r.prompt, a.facts.max_output = r.max_output;
-    a.facts.regions = r.regions, a.facts.arrival = r.arrival;
-    return a;
-  }
-
- private:
-  const std::vector<reference::Request>& requests_;
-  std::size_t at_ = 0;
-};
-
-struct Endings final : SimObserver {
-  void finished(std::uint64_t row, const Finish& f) override {
-    all.push_back(reference::ending_of(static_cast<std::uint32_t>(row), f));
-  }
-  std::vector<Ending> all;
-};
 
 struct Recording final : SimObserver {
   explicit Recording(const std::string& path) : recorder(path) {}

@@ -15,39 +15,11 @@
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/policy/registry.h"
 #include "tests/random_case.h"
+#include "tests/simulate.h"
 #include "tests/watch.h"
 
 namespace yard {
 namespace {
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
-class Requests final : public ArrivalSource {
- public:
-  explicit Requests(const std::vector<reference::Request>& requests) : requests_(requests) {}
-  std::optional<Arrival> next() override {
-    if (at_ == requests_.size()) return std::nullopt;
-    const reference::Request& r = requests_[at_++];
-    return Arrival{.row = r.row,
-                   .facts = {.request = {},
-                             .model = r.model,
-                             .tenant = r.tenant,
-                             .slo = r.slo,
-                             .prompt = r.prompt,
-                             .max_output = r.max_output,
-                             .regions = r.regions,
-                             .arrival = r.arrival},
-                   .output = r.output,
-                   .cancel_at = r.cancel_at.value_or(Time::never())};
-  }
-
- private:
-  const std::vector<reference::Request>& requests_;
-  std::size_t at_ = 0;
-};
 
 // What happened: when each row ended and how, and the instants at which anything did.
 class Witness final : public SimObserver {

@@ -16,7 +16,7 @@ constexpr std::pair<std::string_view, std::string_view> kFolders[] = {
     {"scheduler/core/ledger.h", "core_values"},
     {"scheduler/core/bounds.h", "core_values"},
     {"scheduler/loop/port.h", "port"},
-    {"scheduler/loop/sim_loop.h", "sim_port"},  // what a simulated device must do stands in it
+    {"scheduler/loop/sim_port.h", "sim_port"},
     {"topology/fleet_view.h", "topology_values"},
     {"topology/fleet.h", "topology_values"},
     {"topology/mix.h", "topology_facts"},

@@ -11,7 +11,10 @@
 
 #include "scheduler/base/histogram.h"
 #include "scheduler/base/lazy_array.h"
-#include "scheduler/loop/sim_loop.h"
+#include "scheduler/core/core.h"
+#include "scheduler/cost/step_cost.h"
+#include "scheduler/loop/sim_port.h"
+#include "topology/fleet_view.h"
 
 namespace yard {
 

@@ -21,7 +21,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       pool(static_cast<std::uint32_t>(pool_size(b))),
       devices(f),
       served(f, pool, devices),
-      placement(f, tables_, policies, seed, pool, devices, served),
+      placement(f, tables_, policies, seed, devices, served),
       batcher(f, pool, devices, b.steps_per_run),
       occupancy(f),
       by_request(pool_size(b)),

@@ -3,11 +3,10 @@
 namespace yard {
 
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
-                     SequencePool& pool, Devices& devices, const Served& served)
+                     Devices& devices, const Served& served)
     : fleet_(fleet),
       tables_(tables),
       policies_(policies),
-      pool_(pool),
       devices_(devices),
       served_(served),
       models_(fleet.models.size()),

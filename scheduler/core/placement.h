@@ -25,7 +25,7 @@ class LengthMean {
 
 class Placement {
  public:
-  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, SequencePool&, Devices&, const Served&);
+  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, Devices&, const Served&);
 
   // Returns: why the fleet cannot ever or not now serve it; Reason::none where it is eligible somewhere.
   Reason at_the_door(const Sequence&) const;
@@ -62,7 +62,6 @@ class Placement {
   const FleetView& fleet_;
   const CostTables& tables_;
   const PolicySet& policies_;
-  SequencePool& pool_;
   Devices& devices_;
   const Served& served_;
   std::vector<Model> models_;

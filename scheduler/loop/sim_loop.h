@@ -13,6 +13,7 @@
 #include "scheduler/base/heap.h"
 #include "scheduler/base/lazy_array.h"
 #include "scheduler/core/core.h"
+#include "scheduler/loop/sim_port.h"
 
 namespace yard {
 
@@ -29,21 +30,6 @@ class ArrivalSource {
   virtual ~ArrivalSource() = default;
   // Returns: the next one, in order of arrival; nothing at the end.
   virtual std::optional<Arrival> next() = 0;
-};
-
-// What simulated devices must do. All devices of a shard are one object: a call names the device.
-class SimDevices {
- public:
-  virtual ~SimDevices() = default;
-  // Each returns when the device wants to be fired next; Time::never(): not before something else is asked of it.
-  virtual Time launch(const Launch&, Time now) = 0;
-  virtual Time interrupt(const Interrupt&, Time now) = 0;
-  virtual Time send(const Send&, Time now) = 0;
-  virtual Time abort(const Abort&, Time now) = 0;
-  // What the device says now, if anything, is added to `said` (slots live until the next call).
-  virtual Time fire(std::uint32_t device, Time now, std::vector<Event>& said) = 0;
-  // Told before Core hears of the request, and after its Finish.
-  virtual void arrives(RequestId, Tokens output) = 0;
 };
 
 class SimObserver {

@@ -1,0 +1,26 @@
+// What simulated devices must do for sim_loop: the counterpart of port.h in virtual time. Implemented in backend.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "scheduler/core/command.h"
+#include "scheduler/core/event.h"
+
+namespace yard {
+
+// All devices of a shard are one object: a call names the device.
+class SimDevices {
+ public:
+  virtual ~SimDevices() = default;
+  // Each returns when the device wants to be fired next; Time::never(): not before something else is asked of it.
+  virtual Time launch(const Launch&, Time now) = 0;
+  virtual Time interrupt(const Interrupt&, Time now) = 0;
+  virtual Time send(const Send&, Time now) = 0;
+  virtual Time abort(const Abort&, Time now) = 0;
+  // What the device says now, if anything, is added to `said` (slots live until the next call).
+  virtual Time fire(std::uint32_t device, Time now, std::vector<Event>& said) = 0;
+  // Told before Core hears of the request, and after its Finish.
+  virtual void arrives(RequestId, Tokens output) = 0;
+};
+
+}  // namespace yard

@@ -1,0 +1,51 @@
+// Cases of random_case.h driven through the shipped loop: what goes in, and what is written down of it.
+#pragma once
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+#include <vector>
+
+#include "scheduler/loop/sim_loop.h"
+#include "tests/reference_values.h"
+
+namespace yard {
+
+// The requests of a case as a simulation takes them, in their order.
+class Requests final : public ArrivalSource {
+ public:
+  explicit Requests(const std::vector<reference::Request>& requests) : requests_(requests) {}
+  std::optional<Arrival> next() override {
+    if (at_ == requests_.size()) return std::nullopt;
+    const reference::Request& r = requests_[at_++];
+    return Arrival{.row = r.row,
+                   .facts = {.request = {},
+                             .model = r.model,
+                             .tenant = r.tenant,
+                             .slo = r.slo,
+                             .prompt = r.prompt,
+                             .max_output = r.max_output,
+                             .regions = r.regions,
+                             .arrival = r.arrival},
+                   .output = r.output,
+                   .cancel_at = r.cancel_at.value_or(Time::never())};
+  }
+
+ private:
+  const std::vector<reference::Request>& requests_;
+  std::size_t at_ = 0;
+};
+
+// How each ended, in the order of Finish.
+struct Endings final : SimObserver {
+  void finished(std::uint64_t row, const Finish& f) override {
+    all.push_back(reference::ending_of(static_cast<std::uint32_t>(row), f));
+  }
+  std::vector<reference::Ending> all;
+};
+
+inline std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+}  // namespace yard
