@@ -132,7 +132,7 @@ bool for_seeds(std::uint64_t many, const Run& run) {
 }
 
 TEST(CoreFuzz, SaysWhatTheModelSaysAndMeetsEveryPairOfTheTables) {
-  static constexpr std::array kScorers = {"expected_cost", "least_loaded", "power_of_two", "round_robin", "random"};
+  static constexpr std::array kScorers = {"expected_seconds", "least_loaded", "power_of_two", "round_robin", "random"};
   Visited visited;
   const bool many = for_seeds(800, [&](Seed seed) {
     const Case c = tiny_case(seed, kScorers[seed % kScorers.size()]);
@@ -148,7 +148,7 @@ TEST(CoreFuzz, SaysWhatTheModelSaysAndMeetsEveryPairOfTheTables) {
 TEST(CoreFuzz, KeepsTheRulesWhereTheScorerRefuses) {
   std::uint64_t refused = 0;
   const bool many = for_seeds(200, [&](Seed seed) {
-    Case c = tiny_case(seed, "fewest_misses");
+    Case c = tiny_case(seed, "expected_cost");
     SCOPED_TRACE(c.text());
     // Promises of about the length of a tick, so that some can be kept.
     for (SloClass& slo : c.fleet.classes) slo.ttft = nanoseconds(200), slo.tpot = nanoseconds(50);

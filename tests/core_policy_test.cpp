@@ -167,13 +167,13 @@ Hand priced(bool a_first, std::int64_t c0_of_b) {
 TEST(ExpectedCost, IsTheSumOfThePagesFormula) {
   constexpr std::int64_t kEqual = (75'307 - 400) / 9;
   static_assert(kEqual * 9 + 400 == 75'307);
-  EXPECT_EQ(priced(true, kEqual + 1).choose(policy::expected_cost, {0, 1}, 50, 7), 0u);
-  EXPECT_EQ(priced(true, kEqual - 1).choose(policy::expected_cost, {0, 1}, 50, 7), 1u);
+  EXPECT_EQ(priced(true, kEqual + 1).choose(policy::expected_seconds, {0, 1}, 50, 7), 0u);
+  EXPECT_EQ(priced(true, kEqual - 1).choose(policy::expected_seconds, {0, 1}, 50, 7), 1u);
 }
 
 TEST(ExpectedCost, TakesTheLowestIndexOnATie) {
-  EXPECT_EQ(priced(true, 8323).choose(policy::expected_cost, {0, 1}, 50, 7), 0u);
-  EXPECT_EQ(priced(false, 8323).choose(policy::expected_cost, {0, 1}, 50, 7), 0u);
+  EXPECT_EQ(priced(true, 8323).choose(policy::expected_seconds, {0, 1}, 50, 7), 0u);
+  EXPECT_EQ(priced(false, 8323).choose(policy::expected_seconds, {0, 1}, 50, 7), 0u);
 }
 
 // ---- what a scorer is shown ----------------------------------------------------------------------------------------

@@ -214,7 +214,7 @@ TEST(Physics, GivesTheFiguresOfThePlacementStudy) {
 // output token with context and the other requests' prefills in it. A physics table is held to 35 % there.
 TEST(Physics, IsNearMeasuredDecodeSteps) {
   const auto step = [](Replica r, std::uint32_t n, std::int64_t context) {
-    return ms(step_cost(r).step(n, 0, n * context));
+    return ms(step_cost(r).step(n, 0, 0, n * context));
   };
   Replica fp8 = replica("llama-3.1-70b", "h100-sxm", 4);
   fp8.weights = Precision::fp8;

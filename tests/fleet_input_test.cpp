@@ -53,17 +53,17 @@ const std::vector<Wrong>& wrongs() {
       {"PoolsAreAMap", "pools: {a: 1}\n", ":1: pools: found a map; accepted: a list"},
       {"NotAMap", "- 1\n",
        ":1: found a list; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, pools, "
-       "mix"},
+       "mix, prefix_block_tokens"},
       {"JustAWord", "fleet\n",
        ":1: found 'fleet'; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, pools, "
-       "mix"},
+       "mix, prefix_block_tokens"},
       {"UnknownKey", beside("pool: 3"),
        ":1: pool: unknown key; nearest is 'pools'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, pools, mix"},
+       "slo_classes, pools, mix, prefix_block_tokens"},
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
-       "kv_blocks, table, served, usd_per_accelerator_hour"},
+       "kv_blocks, table, served, cost_error_percent, prefix_cache, usd_per_accelerator_hour"},
       {"DuplicateKey", pool("replicas: 2, replicas: 3}\n"),
        ":2: 'replicas': found twice, first in line 2; accepted: plain YAML, without anchors, aliases and tags, each "
        "key once"},
@@ -182,7 +182,7 @@ const std::vector<Wrong>& wrongs() {
       {"Tab", "\tname: x\n", ":1: is not YAML: illegal map value; correct the line or the one before it"},
       {"MergeKey", "<<: {a: b}\n",
        ":1: <<: unknown key; nearest is 'pue'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, pools, mix"},
+       "slo_classes, pools, mix, prefix_block_tokens"},
       {"Utf16", std::string("\377\376p\000o\000", 6), ":1: found byte 0xff; accepted: UTF-8 text"},
   };
   return all;

@@ -60,7 +60,8 @@ std::string all_lines() {
   std::string text;
   for (const char* trace : {"gen:azure-conv", "gen:azure-code"}) {
     for (const char* fleet : {"builtin:single", "builtin:mixed"}) {
-      for (const char* policy : {"expected_cost", "least_loaded", "power_of_two", "round_robin", "random"})
+      for (const char* policy :
+           {"expected_cost", "expected_seconds", "least_loaded", "power_of_two", "round_robin", "random"})
         for (const char* bind : {"arrival", "room"}) text += line_of({trace, fleet, policy, "edf", bind});
       for (const char* order : {"fcfs", "shortest_first"})
         text += line_of({trace, fleet, "least_loaded", order, "arrival"});

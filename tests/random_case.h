@@ -72,7 +72,7 @@ class CaseMaker {
 
   reference::Options options() {
     constexpr std::array orders = {"fcfs", "edf", "shortest_first"};
-    constexpr std::array scorers = {"round_robin", "random", "least_loaded", "power_of_two", "expected_cost"};
+    constexpr std::array scorers = {"round_robin", "random", "least_loaded", "power_of_two", "expected_seconds"};
     constexpr std::array binds = {"arrival", "room"};
     constexpr std::array<std::uint32_t, 6> steps = {1, 2, 3, 7, 16, 256};
     reference::Options o;
@@ -143,7 +143,8 @@ class CaseMaker {
     }
     const std::int64_t c1 = round_ ? (chance(4) ? step_ps_ : 0) : between(0, step_ps_ / 20 + 1);
     const std::int64_t c2 = round_ ? 0 : between(0, step_ps_ / 500 + 1);
-    return StepCost(std::move(buckets), Picoseconds(c1), Picoseconds(c2), max_sequences);
+    const std::int64_t c4 = round_ ? 0 : between(0, step_ps_ / 10 + 1);
+    return StepCost(std::move(buckets), Picoseconds(c1), Picoseconds(c2), max_sequences, Picoseconds(c4));
   }
 
   void add_requests(Case& c, std::uint32_t n) {

@@ -318,7 +318,7 @@ TEST_P(LiveRecording, HasEverythingInItAndReenactsToTheSameHash) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Choices, LiveRecording,
-                         testing::Values(Choice{"expected_cost", "edf", "arrival", 1},
+                         testing::Values(Choice{"expected_seconds", "edf", "arrival", 1},
                                          Choice{"power_of_two", "shortest_first", "arrival", 2},
                                          Choice{"random", "fcfs", "room", 3}, Choice{"round_robin", "edf", "room", 4},
                                          Choice{"least_loaded", "fcfs", "arrival", 5}),
@@ -370,7 +370,7 @@ TEST_P(Reenact, IsEqualUpToACut) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Choices, Reenact, testing::Values(Choice{"expected_cost", "edf", "arrival", 6}),
+INSTANTIATE_TEST_SUITE_P(Choices, Reenact, testing::Values(Choice{"expected_seconds", "edf", "arrival", 6}),
                          [](const auto& of) { return of.param.policy + "_" + of.param.bind; });
 
 }  // namespace

@@ -34,9 +34,9 @@ class Scorers {
         return world_.load_of(a).sequences() < world_.load_of(b).sequences();
       });
     }
-    CHECK(world_.options.scorer == "expected_cost");
+    CHECK(world_.options.scorer == "expected_seconds");
     return *std::min_element(candidates.begin(), candidates.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return expected_cost(s, a) < expected_cost(s, b);
+      return expected_seconds(s, a) < expected_seconds(s, b);
     });
   }
 
@@ -66,7 +66,7 @@ class Scorers {
   }
 
   // Picoseconds, by the formula of the page, letter by letter.
-  std::int64_t expected_cost(const Sequence& s, std::uint32_t d) const {
+  std::int64_t expected_seconds(const Sequence& s, std::uint32_t d) const {
     const PoolView& pool = *world_.devices[d].pool;
     const StepCost& cost = world_.costs.rows[pool.cost.value];
     const Load load = world_.load_of(d);

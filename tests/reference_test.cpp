@@ -592,7 +592,7 @@ TEST(Reference, RandomScorersDrawAsThePageSays) {
 
 TEST(Reference, ExpectedCostWeighsTheWaitOfAFullDevice) {
   Yard yard;
-  yard.options.scorer = "expected_cost";
+  yard.options.scorer = "expected_seconds";
   yard.add_pool({29'000, 29'000, 29'000}, 1000);
   yard.fleet.pools[0].max_sequences = yard.fleet.pools[1].max_sequences = 1;
   // o = 256, p = 1. First request: device 0: first 1000 + 10000, cost 22000 + 2560000; device 1: 60000 + 7424000.
@@ -630,7 +630,7 @@ TEST(Reference, PowerOfTwoTakesTheLessLoadedOfTwoDifferentOnes) {
 class Scales {
  public:
   explicit Scales(std::int64_t c0) {
-    yard_.options.scorer = "expected_cost";
+    yard_.options.scorer = "expected_seconds";
     yard_.fleet.regions = {"loaded", "idle"};
     yard_.set_cost(10'000, 12'000, 1000, 100);
     yard_.pool().max_sequences = 2;
@@ -676,7 +676,7 @@ TEST(Reference, ExpectedCostLearnsFromAnswersThatAreDone) {
     Yard yard;
     yard.costs.rows.clear();
     yard.fleet.pools.clear();
-    yard.options.scorer = "expected_cost";
+    yard.options.scorer = "expected_seconds";
     yard.add_pool({11'000, 11'000, 11'000}, 0);
     yard.add_pool({10'000, 10'000, 10'000}, 1000);
     return devices(yard.run({request(0, 0, prompt, 1), request(1, 100'000, prompt, 1)}));

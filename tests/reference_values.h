@@ -27,7 +27,7 @@ struct Request {
 
 struct Options {
   std::string order = "fcfs";          // fcfs, edf, shortest_first
-  std::string scorer = "round_robin";  // round_robin, random, least_loaded, power_of_two, expected_cost
+  std::string scorer = "round_robin";  // round_robin, random, least_loaded, power_of_two, expected_seconds
   std::string bind = "arrival";        // arrival, room
   Seed seed = 0;
   std::uint32_t sequences = 1u << 20;  // Bounds::sequences

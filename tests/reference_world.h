@@ -120,10 +120,13 @@ struct World {
   std::int64_t step_cost(const Device& device, const Run& run, std::uint32_t steps) const {
     const StepCost& cost = costs.rows[device.pool->cost.value];
     std::int64_t p = c0(cost, run.slots.size());
+    std::int64_t pairs = 0;
     for (const Slot& slot : run.slots) {
-      p += slot.reads > 0 ? cost.c1().count() * slot.reads : cost.c2().count() * (sequences[slot.who].context + steps);
+      const std::int64_t context = sequences[slot.who].context;
+      p += slot.reads > 0 ? cost.c1().count() * slot.reads : cost.c2().count() * (context + steps);
+      for (std::int64_t k = 1; k <= slot.reads; ++k) pairs += context + k;  // itself and all before it
     }
-    return p;
+    return p + cost.c4().count() * pairs / 1024;
   }
 
   bool has_ended(const Slot& slot, std::uint32_t steps) const {

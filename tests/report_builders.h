@@ -110,7 +110,7 @@ inline Summary summary_of(const Meter& meter) {
   s.seed = 7;
   s.version = "0.1.0";
   s.trace = "small.csv";
-  s.policy = "expected_cost";
+  s.policy = "expected_seconds";
   s.order = "edf";
   s.bind = "arrival";
   return s;

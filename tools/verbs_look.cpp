@@ -85,13 +85,13 @@ void add_fleet(CLI::App& app, Action& action) {
 std::string policies_text() {
   std::string text = "scorers (--policy): which device a request goes to\n";
   for (const yard::NamedScorer& s : yard::scorers())
-    text += fmt::format("  {:<16}{}{}\n", s.name, s.meaning, s.name == yard::kDefaultScorer ? " (default)" : "");
+    text += fmt::format("  {:<24}{}{}\n", s.name, s.meaning, s.name == yard::kDefaultScorer ? " (default)" : "");
   text += "orders (--order): which waiting request goes first\n";
   for (const yard::NamedOrder& o : yard::orders())
-    text += fmt::format("  {:<16}{}{}\n", o.name, o.meaning, o.name == yard::kDefaultOrder ? " (default)" : "");
+    text += fmt::format("  {:<24}{}{}\n", o.name, o.meaning, o.name == yard::kDefaultOrder ? " (default)" : "");
   text += "binding (--bind): when the device is chosen\n";
-  text += "  arrival         at once; the request waits in that device's line (default)\n";
-  text += "  room            when a device has room for it\n";
+  text += "  arrival                 at once; the request waits in that device's line (default)\n";
+  text += "  room                    when a device has room for it\n";
   return text;
 }
 

@@ -20,16 +20,24 @@ std::vector<SloClass> default_classes() {
                 .ttft_per_token = microseconds(300),
                 .tpot = milliseconds(50),
                 .e2e = {},
-                .patience = {}};
+                .patience = {},
+                .on_overload = Overload::reject};
   classes[1] = {.name = "standard",
                 .rank = 1,
                 .ttft = seconds(5),
                 .ttft_per_token = {},
                 .tpot = milliseconds(100),
                 .e2e = {},
-                .patience = {}};
-  classes[2] = {
-      .name = "batch", .rank = 2, .ttft = {}, .ttft_per_token = {}, .tpot = {}, .e2e = seconds(3600), .patience = {}};
+                .patience = {},
+                .on_overload = Overload::reject};
+  classes[2] = {.name = "batch",
+                .rank = 2,
+                .ttft = {},
+                .ttft_per_token = {},
+                .tpot = {},
+                .e2e = seconds(3600),
+                .patience = {},
+                .on_overload = Overload::defer};
   return classes;
 }
 

@@ -37,7 +37,7 @@ struct GivenTable {
     Picoseconds c0;
   };
   std::vector<Bucket> buckets;
-  Picoseconds c1, c2;
+  Picoseconds c1, c2, c4;
 };
 
 struct FleetPool {
@@ -50,6 +50,8 @@ struct FleetPool {
   std::optional<Blocks> kv_blocks;    // what memory leaves
   std::int32_t memory_thousandths = 900;
   std::optional<GivenTable> table;
+  std::uint32_t cost_error_permille = 100;  // of its step costs, relative
+  bool prefix_cache = true;
   PoolKind kind = PoolKind::stepped;
   Window window;        // of a served one
   Duration wire_delay;  // likewise
@@ -77,6 +79,7 @@ struct Fleet {
   std::vector<Accelerator> accelerators;  // those in use
   std::vector<FleetPool> pools;
   std::vector<MixRow> mix;
+  Tokens prefix_block{512};  // prompts' leading blocks of so many tokens are told apart
   std::int64_t pue_thousandths = 1000;
 };
 

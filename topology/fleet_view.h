@@ -47,6 +47,7 @@ struct PoolView {
   Tokens token_budget{2048};          // read in one step, prefill and decode together
   Tokens max_context;                 // prompt and answer of one sequence; at most what the KV pool holds + 1
   NanoDollars per_hour;               // of one replica
+  bool prefix_cache = true;           // keeps the KV of prompts that it has read, for others that begin alike
   PoolKind kind = PoolKind::stepped;
   Window window;          // of a served one
   Duration wire_delay;    // of a served one, simulated: from us to the engine, and as much back
@@ -55,7 +56,12 @@ struct PoolView {
 
 struct ModelView {
   std::string name;
+  Tokens prefix_block{512};  // what its prompts are hashed by; a pool caches prefixes if its KV blocks divide this
 };
+
+// What becomes of a request that would cost more promises than it keeps: told to come back, or kept waiting without a
+// promise until it harms nobody.
+enum class Overload : std::uint8_t { reject, defer };
 
 // A promise. A request attains it when TTFT <= ttft + ttft_per_token * prompt, TPOT <= tpot and E2E <= e2e; an
 // objective of zero is none. Classes are ordered by rank: all of a lower rank go before any of a higher.
@@ -64,6 +70,7 @@ struct SloClass {
   std::uint32_t rank = 0;
   Duration ttft, ttft_per_token, tpot, e2e;
   Duration patience;  // shed when not admitted so long after arrival; zero: never
+  Overload on_overload = Overload::reject;
 
   constexpr Duration ttft_objective(Tokens prompt) const { return ttft + ttft_per_token * prompt.count(); }
   // When its first token is due (its last one, where only E2E is promised): what EDF orders by.

@@ -125,7 +125,8 @@ void read_classes(const Field& root, Fleet& fleet) {
   }
   constexpr std::int64_t kDayMs = 86'400'000;
   for (const Field& entry : list->items(kMostClasses)) {
-    entry.only({"name", "rank", "ttft_ms", "ttft_per_prompt_token_ms", "tpot_ms", "e2e_ms", "shed_after_ms"});
+    entry.only(
+        {"name", "rank", "ttft_ms", "ttft_per_prompt_token_ms", "tpot_ms", "e2e_ms", "shed_after_ms", "on_overload"});
     SloClass slo;
     slo.name = entry.need("name").name();
     refuse_twice(entry.need("name"), slo.name, names_of(fleet.classes));
@@ -135,6 +136,13 @@ void read_classes(const Field& root, Fleet& fleet) {
     slo.tpot = milliseconds_or_none(entry, "tpot_ms", kDayMs);
     slo.e2e = milliseconds_or_none(entry, "e2e_ms", 30 * kDayMs);
     slo.patience = milliseconds_or_none(entry, "shed_after_ms", 30 * kDayMs);
+    const bool promised = slo.ttft.count() > 0 || slo.tpot.count() > 0;
+    slo.on_overload = promised ? Overload::reject : Overload::defer;
+    if (const auto field = entry.get("on_overload")) {
+      constexpr std::array<std::string_view, 2> kWhat = {"reject", "defer"};
+      slo.on_overload = field->text() == kWhat[0] ? Overload::reject : Overload::defer;
+      if (field->text() != kWhat[0] && field->text() != kWhat[1]) field->refuse_name("what to do", kWhat);
+    }
     if (slo.ttft_per_token.count() > 0 && slo.ttft.count() == 0)
       entry.need("ttft_per_prompt_token_ms").refuse("found no ttft_ms beside it", "add ttft_ms");
     fleet.classes.push_back(std::move(slo));
@@ -189,8 +197,10 @@ NanoDollars price_of(const Field& entry, const Accelerator& chip, const std::str
 
 // ---- pools ----------------------------------------------------------------------------------------------------------
 
+constexpr std::array<std::string_view, 2> kOffOn = {"off", "on"};
+
 GivenTable read_table(const Field& entry) {
-  entry.only({"c0_ps", "c1_ps", "c2_ps"});
+  entry.only({"c0_ps", "c1_ps", "c2_ps", "c4_ps"});
   GivenTable table;
   const Field list = entry.need("c0_ps");
   for (const Field& bucket : list.items(1024)) {
@@ -204,6 +214,7 @@ GivenTable read_table(const Field& entry) {
   if (table.buckets.empty()) list.refuse("found an empty list", "accepted: at least one {up_to, ps}");
   table.c1 = Picoseconds(entry.need("c1_ps").integer(0, 1'000'000'000'000));
   table.c2 = Picoseconds(entry.need("c2_ps").integer(0, 10'000'000));
+  if (const auto field = entry.get("c4_ps")) table.c4 = Picoseconds(field->integer(0, 1'000'000'000));
   return table;
 }
 
@@ -221,6 +232,10 @@ void read_engine(const Field& entry, FleetPool& pool) {
   if (const auto field = entry.get("memory_utilization"))
     pool.memory_thousandths = static_cast<std::int32_t>(field->decimal(3, 1, 1000));
   if (const auto field = entry.get("table")) pool.table = read_table(*field);
+  // A spread of less would trust costs more than any that were ever measured (PLACEMENT's floor).
+  if (const auto field = entry.get("cost_error_percent"))
+    pool.cost_error_permille = static_cast<std::uint32_t>(field->decimal(1, 100, 1000));
+  if (const auto field = entry.get("prefix_cache")) pool.prefix_cache = field->one_of(kOffOn) == 1;
 }
 
 // An engine behind a wire: how far it is, and when it may be sent more.
@@ -244,7 +259,7 @@ void read_served(const Field& entry, FleetPool& pool) {
 FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue, const std::vector<Price>& prices) {
   entry.only({"name", "site", "model", "accelerator", "replicas", "tp", "precision", "kv_precision", "max_sequences",
               "token_budget", "max_context", "block_tokens", "memory_utilization", "kv_blocks", "table", "served",
-              "usd_per_accelerator_hour"});
+              "cost_error_percent", "prefix_cache", "usd_per_accelerator_hour"});
   constexpr std::array<std::string_view, 6> kPrecisions = {"native", "bf16", "fp8", "int8", "mxfp4", "int4"};
   constexpr std::array<std::string_view, 3> kKvPrecisions = {"bf16", "fp8", "int8"};
   FleetPool pool;
@@ -322,12 +337,14 @@ void read_mix(const Field& root, Fleet& fleet) {
 Fleet read_fleet(const std::string& file, std::string_view text) {
   const yaml::Document document = yaml::parse(file, text);
   const Field root = root_of(document);
-  root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "pools", "mix"});
+  root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "pools", "mix",
+             "prefix_block_tokens"});
   Fleet fleet;
   fleet.file = file;
   const auto name = root.get("name");
   fleet.name = name ? name->name() : "fleet";
   if (const auto pue = root.get("pue")) fleet.pue_thousandths = pue->decimal(3, 1000, 5000);
+  if (const auto block = root.get("prefix_block_tokens")) fleet.prefix_block = Tokens(block->integer(1, 65536));
   read_sites(root, fleet);
   read_links(root, fleet);
   read_classes(root, fleet);

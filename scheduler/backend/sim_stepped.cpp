@@ -13,7 +13,7 @@ SimStepped::SimStepped(const FleetView& fleet, const CostTables& tables, const B
 
 Picoseconds SimStepped::after(const Run& run, const StepCost& cost, std::uint32_t steps) const {
   const std::uint32_t n = run.slot_count;
-  if (run.prefill > 0) return cost.step(n, run.prefill, run.context + run.decoding);
+  if (run.prefill > 0) return cost.step(n, run.prefill, run.pairs, run.context + run.decoding);
   return cost.decode_steps(n, run.context, steps);
 }
 
@@ -30,7 +30,7 @@ Time SimStepped::launch(const Launch& launch, Time now) {
   run.start = now;
   run.step_limit = launch.step_limit;
   run.done = 0;
-  run.context = run.prefill = 0;
+  run.context = run.prefill = run.pairs = 0;
   run.decoding = 0;
   run.interrupted = false;
   auto steps = static_cast<std::int32_t>(launch.step_limit);
@@ -45,6 +45,7 @@ Time SimStepped::launch(const Launch& launch, Time now) {
     ++state;
     if (slot.prefill.count() > 0) {
       run.prefill += slot.prefill.count();
+      run.pairs += prefill_pairs(slot.prefill.count(), slot.context.count());
     } else {
       ++run.decoding;
       run.context += slot.context.count();

@@ -56,7 +56,7 @@ class SimStepped final : public SimDevices {
     std::uint32_t done = 0;     // boundaries passed (Exact::step)
     std::int64_t context = 0;   // held by its decoding sequences at the start
     std::uint32_t decoding = 0;
-    std::int64_t prefill = 0;
+    std::int64_t prefill = 0, pairs = 0;
     bool interrupted = false;
   };
   Picoseconds after(const Run&, const StepCost&, std::uint32_t steps) const;

@@ -25,7 +25,7 @@ void Core::State::apply(const FirstToken& e) {
   CHECK_WHY(s.reading() && e.at <= now, "an attempt gives its first token once");
   served.begins(s.device.value, i);
   served.endpoint(s.device.value).health.gave_token();
-  devices.spent_on_prefill(s.device.value, time_to_read(s.device.value, s.to_read), now);
+  devices.spent_on_prefill(s.device.value, time_to_read(s.device.value, s.to_read, prefill_pairs(s.to_read, 0)), now);
   s.generated = 1;
   s.first_token = s.last_token = e.at;
   devices.touch(s.device.value);

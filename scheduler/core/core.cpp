@@ -117,14 +117,15 @@ void Core::State::apply(const RunEnded& e) {
   devices.touch(e.device.value);
   occupancy.idle_changes(devices.pool_of(e.device.value), +1, now);
 
-  std::int64_t read = 0;
+  std::int64_t read = 0, pairs = 0;
   for (const SlotEnd& slot : e.slots) {
-    read += slot.prefilled.count();
     const std::uint32_t i = slot.sequence.index;
     CHECK_WHY(pool.id(i) == slot.sequence && pool[i].planned > 0, "a RunEnded names the slots of its Launch");
+    read += slot.prefilled.count();
+    pairs += prefill_pairs(slot.prefilled.count(), pool[i].context);
     slot_ended(e.device.value, pool[i], i, slot);
   }
-  devices.spent_on_prefill(e.device.value, time_to_read(e.device.value, read), now);
+  devices.spent_on_prefill(e.device.value, time_to_read(e.device.value, read, pairs), now);
   if (std::exchange(device.lost, false)) lose_running(e.device.value);
 }
 
@@ -295,12 +296,10 @@ void Core::State::place_unbound() {
     }
 }
 
-// Served now, it would cost more promises than it keeps. Who was promised something is told to come back; who was not
-// waits until it harms nobody.
+// Served now, it would cost more promises than it keeps: it is told to come back, or waits until it harms nobody.
 void Core::State::put_off(std::uint32_t i) {
   Sequence& s = pool[i];
-  const SloClass& slo = fleet.classes[s.slo.value];
-  if (slo.ttft.count() > 0 || slo.tpot.count() > 0) {
+  if (fleet.classes[s.slo.value].on_overload == Overload::reject) {
     end(i, Outcome::rejected, Reason::overloaded);
     say_ends();
     return;
@@ -311,14 +310,14 @@ void Core::State::put_off(std::uint32_t i) {
   unbound[s.model.value].push_back(pool, i);
 }
 
-Duration Core::State::time_to_read(std::uint32_t device, std::int64_t tokens) const {
-  return Duration(tables[fleet.pools[devices.pool_of(device)].cost].c1().count() * tokens / 1000);
+Duration Core::State::time_to_read(std::uint32_t device, std::int64_t tokens, std::int64_t pairs) const {
+  return Duration(tables[fleet.pools[devices.pool_of(device)].cost].reading(tokens, pairs).count() / 1000);
 }
 
 void Core::State::bind(std::uint32_t i, DeviceId device) {
   Sequence& s = pool[i];
   s.let_in = true;
-  devices.brings_prefill(device.value, time_to_read(device.value, s.to_read));
+  devices.brings_prefill(device.value, time_to_read(device.value, s.to_read, prefill_pairs(s.to_read, 0)));
   move_to(s, SequenceState::bound);
   s.device = device;
   s.output_limit = std::min(s.max_output, placement.max_context(device.value).count() - s.prompt);

@@ -46,6 +46,7 @@ class Devices {
     prefill_.resize(n), kv_.resize(n), waiting_tokens_.resize(n);
     by_class_.resize(n * fleet.classes.size());
     prefill_share_.resize(n), prefill_burst_.resize(n), share_since_.resize(n), sizes_.resize(n);
+    hits_.resize(n), cached_.resize(n);
     touched_.reserve(n);
     for (std::uint32_t p = 0; p < fleet.pools.size(); ++p)
       for (std::uint32_t i = 0; i < fleet.pools[p].devices; ++i) {
@@ -61,7 +62,8 @@ class Devices {
   std::uint32_t running(std::uint32_t d) const { return running_[d]; }
 
   DeviceColumns columns() const {
-    return {pool_, waiting_, running_, prefill_, kv_, waiting_tokens_, by_class_, prefill_share_, prefill_burst_};
+    return {pool_,     waiting_,       running_,       prefill_, kv_,    waiting_tokens_,
+            by_class_, prefill_share_, prefill_burst_, hits_,    cached_};
   }
 
   // ---- the columns follow what happens to a sequence --------------------------------------------------------------
@@ -149,6 +151,8 @@ class Devices {
   std::vector<std::int64_t> prefill_, kv_, waiting_tokens_;
   std::vector<std::uint32_t> by_class_, prefill_share_;
   std::vector<std::int64_t> prefill_burst_;
+  std::vector<std::int32_t> hits_;    // of the prompt asked about; zero between decisions
+  std::vector<std::int64_t> cached_;  // tokens
   std::vector<Time> share_since_;
   std::vector<Sizes> sizes_;
   std::vector<std::uint32_t> touched_;

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "scheduler/base/block_hash.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/units.h"
 
@@ -30,6 +31,10 @@ struct Submitted {
   Tokens max_output = Tokens::max();  // as the caller asked; max(): as many as the model and the KV pool can hold
   RegionMask regions;                 // where it may run
   Time arrival;                       // the caller's clock reading, mapped to the shard's epoch; never after `now`
+  std::uint64_t session = 0;          // the conversation that it belongs to; 0: none is known
+  // Chained hashes of the prompt's leading whole blocks of ModelView::prefix_block tokens, as many as are known; they
+  // live until the request's Finish.
+  std::span<const BlockHash> prefix = {};
 };
 
 struct CancelAsked {

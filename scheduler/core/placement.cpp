@@ -89,6 +89,9 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   const Model& model = models_[s.model.value];
   const Ask ask{.model = s.model,
                 .slo = s.slo,
+                .tenant = s.tenant,
+                .prefix_head = 0,
+                .session = 0,
                 .prompt = Tokens(s.prompt + s.generated),
                 .expected_output = expected_output(s),
                 .now = now,

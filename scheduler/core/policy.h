@@ -29,12 +29,17 @@ struct DeviceColumns {
   std::span<const std::uint32_t> by_class;       // sequences in the line or admitted: [device * classes + class]
   std::span<const std::uint32_t> prefill_share;  // of its time, lately (5 s), 1/65536
   std::span<const std::int64_t> prefill_burst;   // seconds of prefill that one prompt brings, size-biased mean, ns
+  std::span<const std::int32_t> hit_tokens;      // of the asked prompt, expected in the device's prefix cache
+  std::span<const std::int64_t> cached_tokens;   // believed to be in the device's prefix cache, in all
 };
 
 // The sequence to be placed.
 struct Ask {
   ModelId model;
   SloClassId slo;
+  TenantId tenant;
+  std::uint64_t prefix_head;  // hash of the prompt's first block; 0: none is known
+  std::uint64_t session;      // the conversation that it belongs to; 0: none is known
   Tokens prompt;
   Tokens expected_output;  // mean of what this class and model generated so far, at most what the caller allows
   Time now;

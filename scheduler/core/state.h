@@ -49,7 +49,7 @@ struct Core::State {
   void drive_devices();
 
   void put_off(std::uint32_t i);
-  Duration time_to_read(std::uint32_t device, std::int64_t tokens) const;
+  Duration time_to_read(std::uint32_t device, std::int64_t tokens, std::int64_t pairs) const;
   void bind(std::uint32_t i, DeviceId);
   void launch(std::uint32_t device);
   void interrupt_if_needed(std::uint32_t device);

@@ -134,31 +134,33 @@ class Compiler {
   }
 
   StepCost cost_of(const FleetPool& pool, const std::optional<Replica>& replica) const {
-    if (!pool.table) return step_cost(*replica);
+    if (!pool.table) return step_cost(*replica, pool.cost_error_permille);
     std::vector<BatchBucket> buckets;
     for (const auto& bucket : pool.table->buckets) buckets.push_back({bucket.up_to, bucket.c0});
-    return StepCost(std::move(buckets), pool.table->c1, pool.table->c2, pool.max_sequences);
+    return StepCost(std::move(buckets), pool.table->c1, pool.table->c2, pool.max_sequences, pool.table->c4,
+                    pool.cost_error_permille);
   }
 
   // StepCost's bounds: no run may come near 2^63 ps, whatever it is made of.
   void check_bounds(const FleetPool& pool, const StepCost& cost) const {
     std::int64_t c0 = 0;
     for (const auto& bucket : cost.buckets()) c0 = std::max(c0, bucket.c0.count());
-    const bool fine =
-        c0 <= 1'000'000'000'000'000 && cost.c1().count() <= 1'000'000'000'000 && cost.c2().count() <= 10'000'000;
+    const bool fine = c0 <= 1'000'000'000'000'000 && cost.c1().count() <= 1'000'000'000'000 &&
+                      cost.c2().count() <= 10'000'000 && cost.c4().count() <= 1'000'000'000;
     const Wide context = Wide(pool.max_sequences) * Wide(kMostContext + kMostSteps);
     const Wide run = Wide(c0) * kMostSteps + Wide(cost.c1().count()) * Wide(pool.token_budget.count()) +
+                     Wide(cost.c4().count()) * Wide(pool.token_budget.count()) * Wide(kMostContext + kMostSteps) +
                      Wide(cost.c2().count()) * context * kMostSteps;
     if (!fine || run >= Wide{1} << 63)
       refuse(fleet_, pool, "",
-             fmt::format("found steps of {} ps, {} ps a prefill token, {} ps a KV token", c0, cost.c1().count(),
-                         cost.c2().count()),
-             "accepted: at most 1e15, 1e12 and 1e7");
+             fmt::format("found steps of {} ps, {} ps a prefill token, {} ps a KV token, {} ps for 1,024 prefill pairs",
+                         c0, cost.c1().count(), cost.c2().count(), cost.c4().count()),
+             "accepted: at most 1e15, 1e12, 1e7 and 1e9");
   }
 
   CostRow row_of(const FleetPool& pool, const std::string& model, const std::optional<Replica>& replica) {
-    const std::string key = fmt::format("{} {} {} {} {} {}", model, pool.accelerator, pool.tp, pool.precision,
-                                        pool.kv_precision, pool.max_sequences);
+    const std::string key = fmt::format("{} {} {} {} {} {} {}", model, pool.accelerator, pool.tp, pool.precision,
+                                        pool.kv_precision, pool.max_sequences, pool.cost_error_permille);
     if (!pool.table)
       if (const auto known = rows_.find(key); known != rows_.end()) return known->second;
     StepCost cost = cost_of(pool, replica);
@@ -172,7 +174,7 @@ class Compiler {
   ModelId model_of(const std::string& name) {
     for (std::uint32_t i = 0; i < view_.models.size(); ++i)
       if (view_.models[i].name == name) return ModelId{i};
-    view_.models.push_back({name});
+    view_.models.push_back({name, fleet_.prefix_block});
     return ModelId{static_cast<std::uint32_t>(view_.models.size() - 1)};
   }
 
@@ -200,6 +202,7 @@ class Compiler {
     out.kv_blocks = replica ? kv_blocks_of(pool, *replica) : *pool.kv_blocks;
     out.cost = row_of(pool, model, replica);
     out.block_tokens = pool.block_tokens;
+    out.prefix_cache = pool.prefix_cache;
     out.kind = pool.kind;
     out.window = pool.window;
     out.wire_delay = pool.wire_delay;

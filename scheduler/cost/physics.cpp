@@ -92,6 +92,14 @@ std::int64_t kv_values_per_layer(const ModelCard& m) {
 
 bool window_is_short(const ModelCard& m) { return m.sliding_layers > 0 && m.sliding_window < kShortWindow; }
 
+// A prompt token and one that it attends to: 2 FLOPs a value of q k^T and 2 of p v, in the layers that keep all context
+// (Hoffmann et al., Training Compute-Optimal Large Language Models, 2022, appendix F). A short window's pairs, and what
+// MLA's k and v heads differ from head_dim by, are left out.
+double flops_time_per_pair(const Replica& r) {
+  const std::int64_t layers = r.model.full_layers + (window_is_short(r.model) ? 0 : r.model.sliding_layers);
+  return 4.0 * real(layers * r.model.query_heads * r.model.head_dim) / flops_per_s(r.chip, Precision::bf16) / r.tp;
+}
+
 // Reading one token of context in the layers that keep all of it.
 double kv_time_per_token(const Replica& r) {
   const std::int64_t layers = r.model.full_layers + (window_is_short(r.model) ? 0 : r.model.sliding_layers);
@@ -182,12 +190,13 @@ MemoryFit memory_fit(const Replica& r) {
   return fit;
 }
 
-StepCost step_cost(const Replica& r) {
+StepCost step_cost(const Replica& r, std::uint32_t error_permille) {
   CHECK(!refusal_of(r).any());
   std::vector<BatchBucket> buckets;
   for (const std::uint32_t edge : batch_edges(r.max_sequences)) buckets.push_back({edge, rounded(step_time(r, edge))});
   const double c1 = flops_time_per_token(r) + all_reduce_time_per_token(r);
-  return StepCost(std::move(buckets), rounded(c1), rounded(kv_time_per_token(r)), r.max_sequences);
+  return StepCost(std::move(buckets), rounded(c1), rounded(kv_time_per_token(r)), r.max_sequences,
+                  rounded(flops_time_per_pair(r) * 1024.0), error_permille);
 }
 
 }  // namespace yard

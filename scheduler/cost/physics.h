@@ -1,7 +1,7 @@
 // What a replica can hold and what its steps cost, from first principles: bytes over bandwidth, FLOPs over peak.
 //
 // A starting point where nothing was measured, and never more exact than the assumed efficiencies of the catalogue. Not
-// in it: the quadratic part of prefill attention, expert parallelism, imbalance among experts, pipeline parallelism.
+// in it: expert parallelism, imbalance among experts, pipeline parallelism.
 // Memory is computed in integers. Times are computed in doubles with + - * / alone and rounded once, to whole
 // picoseconds.
 #pragma once
@@ -46,7 +46,7 @@ Refusal refusal_of(const Replica&);
 
 // Requires, both: !refusal_of(replica).any().
 MemoryFit memory_fit(const Replica&);
-StepCost step_cost(const Replica&);
+StepCost step_cost(const Replica&, std::uint32_t error_permille = 100);
 
 // Sequences by which c0 is told apart, up to and with max_sequences: the batch sizes for which vLLM's V1 engine
 // captures CUDA graphs and to which it pads (1, 2, 4, then multiples of 8 to 512; `cudagraph_capture_sizes`); beyond,

@@ -1,14 +1,16 @@
 // What one step costs, in integer picoseconds: rounded once when the table is made, exact ever after.
 //
 //   step = c0[n] + c1 * prefill tokens + c2 * sum of context over the n_d decoding sequences, this step's token
-//   included
+//   included + c4 * prefill pairs / 1024
 //
+// A pair is a prompt token read in this step and one that it attends to: of r tokens read behind c in KV there are
+// r * c + r * (r + 1) / 2, summed over the step's slots before the one division.
 // n counts all sequences of the step. A pure decode step of n sequences that hold S tokens of context before it thus
 // costs c0[n] + c2 * (S + n), and k of them c0[n] * k + c2 * (k * S + n * k * (k + 1) / 2): no division, so that k
 // steps sum to the very value that k single steps sum to.
 //
-// Bounds: c0 <= 1e15, c1 <= 1e12, c2 <= 1e7 ps, so that a run of 1,024 sequences, 256 steps and 2^20 tokens of context
-// each stays below 2^63.
+// Bounds: c0 <= 1e15, c1 <= 1e12, c2 <= 1e7, c4 <= 1e9 ps, so that a run of 1,024 sequences, 256 steps and 2^20 tokens
+// of context each stays below 2^63.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -24,12 +26,21 @@ struct BatchBucket {
   Picoseconds c0;
 };
 
+constexpr std::int64_t prefill_pairs(std::int64_t read, std::int64_t context) {
+  return read * context + read * (read + 1) / 2;
+}
+
 class StepCost {
  public:
+  // `error_permille`: how far off these costs are, relative standard deviation; what is decided by them widens by it.
   // Requires: at least one bucket, `up_to` ascending.
   StepCost(std::vector<BatchBucket> buckets, Picoseconds c1_per_prefill_token, Picoseconds c2_per_kv_token,
-           std::uint32_t max_sequences)
-      : buckets_(std::move(buckets)), c1_(c1_per_prefill_token), c2_(c2_per_kv_token) {
+           std::uint32_t max_sequences, Picoseconds c4_per_1024_pairs = {}, std::uint32_t error_permille = 100)
+      : buckets_(std::move(buckets)),
+        c1_(c1_per_prefill_token),
+        c2_(c2_per_kv_token),
+        c4_(c4_per_1024_pairs),
+        error_permille_(error_permille) {
     CHECK(!buckets_.empty());
     c0_.reserve(max_sequences + 1);
     std::size_t b = 0;
@@ -43,10 +54,18 @@ class StepCost {
   Picoseconds c0(std::uint32_t n) const { return c0_[n]; }
   Picoseconds c1() const { return c1_; }
   Picoseconds c2() const { return c2_; }
+  Picoseconds c4() const { return c4_; }
+  std::uint32_t error_permille() const { return error_permille_; }
+
+  // What reading prompt tokens adds to a step.
+  Picoseconds reading(std::int64_t tokens, std::int64_t pairs) const {
+    return c1_ * tokens + Picoseconds(c4_.count() * pairs / 1024);
+  }
 
   // `decode_context`: tokens that the decoding sequences hold, this step's included.
-  Picoseconds step(std::uint32_t n, std::int64_t prefill_tokens, std::int64_t decode_context) const {
-    return c0(n) + c1_ * prefill_tokens + c2_ * decode_context;
+  Picoseconds step(std::uint32_t n, std::int64_t prefill_tokens, std::int64_t pairs,
+                   std::int64_t decode_context) const {
+    return c0(n) + reading(prefill_tokens, pairs) + c2_ * decode_context;
   }
 
   // k pure decode steps of n sequences that hold `context` tokens before the first.
@@ -60,7 +79,8 @@ class StepCost {
  private:
   std::vector<BatchBucket> buckets_;
   std::vector<Picoseconds> c0_;  // by number of sequences: the buckets, expanded
-  Picoseconds c1_, c2_;
+  Picoseconds c1_, c2_, c4_;
+  std::uint32_t error_permille_;
 };
 
 // One row per (model, accelerator, parallelism, precision) in use; pools of a FleetView name theirs.

@@ -29,21 +29,22 @@ constexpr auto kPool = [](auto& io, auto& p) {
   io(p.first_device), io(p.devices), io(p.accelerators_per_device);
   io(p.kv_blocks), io(p.block_tokens), io(p.max_sequences), io(p.token_budget), io(p.max_context);
   io(p.per_hour), io(p.idle), io(p.busy);
-  io.one_of(p.kind, 2), io.one_of(p.window.rule, 2);
+  io.one_of(p.prefix_cache, 2), io.one_of(p.kind, 2), io.one_of(p.window.rule, 2);
   io(p.window.unread), io(p.window.in_flight), io(p.window.kv_permille), io(p.window.start_timeout), io(p.wire_delay);
 };
-constexpr std::size_t kLeastPool = 4 * 4 + 3 * 4 + 3 * 4 + 5 * 4 + 3 * 8 + 2 * 1 + 3 * 4 + 2 * 8;
+constexpr std::size_t kLeastPool = 4 * 4 + 3 * 4 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 2 * 8;
 
-constexpr auto kModel = [](auto& io, auto& m) { io(m.name); };
+constexpr auto kModel = [](auto& io, auto& m) { io(m.name), io(m.prefix_block); };
 constexpr auto kClass = [](auto& io, auto& c) {
-  io(c.name), io(c.rank), io(c.ttft), io(c.ttft_per_token), io(c.tpot), io(c.e2e), io(c.patience);
+  io(c.name), io(c.rank), io(c.ttft), io(c.ttft_per_token), io(c.tpot), io(c.e2e), io(c.patience),
+      io.one_of(c.on_overload, 2);
 };
-constexpr std::size_t kLeastClass = 4 + 4 + 5 * 8;
+constexpr std::size_t kLeastClass = 4 + 4 + 5 * 8 + 1;
 
 constexpr auto kFleet = [](auto& io, auto& f) {
   io(f.name);
   io.list(f.pools, kLeastPool, kPool);
-  io.list(f.models, 4, kModel);
+  io.list(f.models, 8, kModel);
   io.list(f.classes, kLeastClass, kClass);
   io.list(f.tenants, 4, kString);
   io.list(f.regions, 4, kString);
@@ -87,24 +88,25 @@ constexpr const char* kCost = "a step cost beyond its bounds";  // step_cost.h
 
 void write_row(wire::Writer& io, const StepCost& row) {
   io.list(row.buckets(), 12, kBucket);
-  io(row.c1()), io(row.c2()), io(row.max_sequences());
+  io(row.c1()), io(row.c2()), io(row.c4()), io(row.error_permille()), io(row.max_sequences());
 }
 
 // `room`: entries that all rows together may still have.
 StepCost read_row(wire::Reader& io, std::uint64_t& room) {
   std::vector<BatchBucket> buckets;
-  Picoseconds c1, c2;
-  std::uint32_t max_sequences;
+  Picoseconds c1, c2, c4;
+  std::uint32_t error_permille, max_sequences;
   io.list(buckets, 12, kBucket);
-  io(c1), io(c2), io(max_sequences);
+  io(c1), io(c2), io(c4), io(error_permille), io(max_sequences);
   if (buckets.empty()) throw Malformed{"a step cost without a bucket"};
   for (const BatchBucket& b : buckets) require(b.c0.count() >= 0 && b.c0.count() <= 1'000'000'000'000'000, kCost);
   require(c1.count() >= 0 && c1.count() <= 1'000'000'000'000 && c2.count() >= 0 && c2.count() <= 1'000'000'000, kCost);
+  require(c4.count() >= 0 && c4.count() <= 1'000'000'000 && error_permille <= 1000, kCost);
   if (max_sequences >= room) throw Malformed{"step costs beyond their bound"};
   for (std::size_t i = 1; i < buckets.size(); ++i)
     if (buckets[i].up_to <= buckets[i - 1].up_to) throw Malformed{"buckets of a step cost out of order"};
   room -= max_sequences + 1;
-  return StepCost(std::move(buckets), c1, c2, max_sequences);
+  return StepCost(std::move(buckets), c1, c2, max_sequences, c4, error_permille);
 }
 
 // ---- what must hold before a Core is made of it --------------------------------------------------------------------
@@ -171,7 +173,7 @@ RecordingHead decode_head(std::string_view raw) {
   kFleet(io, head.fleet);
   std::uint32_t rows;
   io(rows);
-  if (rows > io.left() / 36) throw Malformed{"a count beyond the bytes there are"};
+  if (rows > io.left() / 48) throw Malformed{"a count beyond the bytes there are"};
   head.tables.rows.reserve(rows);
   std::uint64_t room = kMaxSequences;
   for (std::uint32_t i = 0; i < rows; ++i) head.tables.rows.push_back(read_row(io, room));

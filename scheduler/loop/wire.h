@@ -23,6 +23,8 @@ struct Malformed {
 
 template <class E>
 concept Enum = std::is_enum_v<E>;
+template <class E>
+concept Choice = std::is_enum_v<E> || std::is_same_v<E, bool>;
 
 class Writer {
  public:
@@ -57,8 +59,8 @@ class Writer {
     (*this)(static_cast<std::uint32_t>(s.size()));
     out_ += s;
   }
-  // An enum of `n` values.
-  template <Enum E>
+  // An enum of `n` values, or a bool.
+  template <Choice E>
   void one_of(const E& e, unsigned) {
     (*this)(static_cast<std::uint8_t>(e));
   }
@@ -110,7 +112,7 @@ class Reader {
     (*this)(size);
     s = std::string(take(size));
   }
-  template <Enum E>
+  template <Choice E>
   void one_of(E& e, unsigned n) {
     std::uint8_t value;
     (*this)(value);

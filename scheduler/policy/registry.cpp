@@ -9,9 +9,9 @@ namespace yard {
 namespace {
 
 constexpr NamedScorer kScorers[] = {
-    {"expected_cost", "least expected seconds to first and last token", policy::expected_cost},
-    {"fewest_misses", "fewest promises missed, its own and others'; refuses where that is one or more",
-     policy::fewest_misses},
+    {"expected_cost", "fewest promises missed, its own and others'; refuses where that is one or more",
+     policy::expected_cost},
+    {"expected_seconds", "least expected seconds to first and last token", policy::expected_seconds},
     {"least_loaded", "fewest sequences waiting or running", policy::least_loaded},
     {"power_of_two", "the less loaded of two drawn at random", policy::power_of_two},
     {"round_robin", "each device in turn", policy::round_robin},

@@ -12,8 +12,8 @@ YARD_SCORER(round_robin);
 YARD_SCORER(random);
 YARD_SCORER(least_loaded);
 YARD_SCORER(power_of_two);
+YARD_SCORER(expected_seconds);
 YARD_SCORER(expected_cost);
-YARD_SCORER(fewest_misses);
 
 #undef YARD_SCORER
 

@@ -145,13 +145,14 @@ class [[nodiscard]] Reply {
 
 struct Options {
   std::vector<Device> devices{};
-  std::string policy = "expected_cost";  // which device: names by `switchyard policies`
-  std::string order = "edf";             // which request first: the same
-  std::string bind = "arrival";          // or "room": a device is chosen when one has room
-  std::vector<SloClass> classes{};       // empty: standard, interactive, batch
-  std::uint32_t max_waiting = 65536;     // beyond it submit() answers rejected; replies held after their end may count
-  std::uint64_t seed = 1;                // of policies that draw
-  std::string record_to{};               // a recording of everything the shard was told; empty: none
+  std::string policy =
+      "expected_seconds";             // which device: names by `switchyard policies`; no refusals on costs not known
+  std::string order = "edf";          // which request first: the same
+  std::string bind = "arrival";       // or "room": a device is chosen when one has room
+  std::vector<SloClass> classes{};    // empty: standard, interactive, batch
+  std::uint32_t max_waiting = 65536;  // beyond it submit() answers rejected; replies held after their end may count
+  std::uint64_t seed = 1;             // of policies that draw
+  std::string record_to{};            // a recording of everything the shard was told; empty: none
   std::function<void(std::string_view)> log{};  // from any thread; empty: silent
 };
 

@@ -1,0 +1,73 @@
+// Least expected time to first token plus time to last token, from the device's own step costs and what it has to do.
+//
+// All in integer picoseconds; the formula stands in core/README.md. A sum that would pass 2^63 stays at its greatest
+// value: such a device is as bad as any.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "scheduler/policy/scorers.h"
+
+namespace yard::policy {
+namespace {
+
+constexpr std::int64_t kWorst = std::numeric_limits<std::int64_t>::max();
+
+std::int64_t times(std::int64_t a, std::int64_t b) {  // of numbers >= 0
+  std::int64_t product;
+  return __builtin_mul_overflow(a, b, &product) ? kWorst : product;
+}
+std::int64_t plus(std::int64_t a, std::int64_t b) {
+  std::int64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? kWorst : sum;
+}
+
+// What all devices of a pool have in common, read once per pool: eligible devices come pool by pool.
+struct PoolRates {
+  PoolRates(const PoolView& facts, const StepCost& step_cost)
+      : cost(step_cost),
+        most(facts.max_sequences),
+        budget(facts.token_budget.count()),
+        capacity(std::int64_t{facts.kv_blocks.count()} * facts.block_tokens.count()),
+        c1(step_cost.c1().count()),
+        c2(step_cost.c2().count()) {}
+  const StepCost& cost;
+  std::int64_t most, budget, capacity, c1, c2;
+};
+
+// `p` tokens to read, `o` expected to be generated.
+std::int64_t cost_on(const PoolRates& pool, const DeviceColumns& devices, std::uint32_t d, std::int64_t p,
+                     std::int64_t o) {
+  const std::int64_t together = std::int64_t{devices.waiting[d]} + devices.running[d] + 1;
+  const std::int64_t c0 = pool.cost.c0(static_cast<std::uint32_t>(std::min(together, pool.most))).count();
+  const std::int64_t held = devices.kv_tokens[d] + devices.waiting_tokens[d] + p;
+  const std::int64_t tpot = c0 + times(pool.c2, held + o / 2);
+  const std::int64_t decoding = times(o, tpot);
+
+  const std::int64_t to_read = devices.prefill_tokens[d] + p;
+  const std::int64_t steps = to_read <= pool.budget ? 1 : (to_read + pool.budget - 1) / pool.budget;
+  std::int64_t first = plus(times(pool.c1, to_read), times(steps, c0 + times(pool.c2, devices.kv_tokens[d])));
+  if (together > pool.most) first = plus(first, times(together - pool.most, decoding / pool.most));
+  if (held > pool.capacity) first = plus(first, times(held - pool.capacity, decoding / pool.capacity));
+  return plus(first, plus(first, decoding));
+}
+
+}  // namespace
+
+std::uint32_t expected_seconds(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
+                               const FleetView& fleet, const CostTables& tables, const Ask& ask,
+                               PolicyState&) noexcept {
+  std::uint32_t best = 0;
+  std::int64_t least = kWorst;
+  for (std::uint32_t k = 0; k < eligible.size();) {
+    const std::uint32_t pool = devices.pool[eligible[k]];
+    const PoolRates rates(fleet.pools[pool], tables[fleet.pools[pool].cost]);
+    for (; k < eligible.size() && devices.pool[eligible[k]] == pool; ++k) {
+      const std::int64_t cost = cost_on(rates, devices, eligible[k], ask.prompt.count(), ask.expected_output.count());
+      if (cost < least) least = cost, best = k;
+    }
+  }
+  return best;
+}
+
+}  // namespace yard::policy
