@@ -28,7 +28,7 @@ FleetView fleet_of(std::uint32_t devices) {
   fleet.classes = {{"interactive", 0, seconds(1), {}, milliseconds(50), {}, {}},
                    {"standard", 1, seconds(5), {}, milliseconds(100), {}, {}},
                    {"batch", 2, {}, {}, {}, seconds(3600), {}}};
-  fleet.tenants = {"default"};
+  fleet.tenants = {{.name = "default"}};
   fleet.regions = {"here"};
   return fleet;
 }

@@ -95,7 +95,7 @@ yard::FleetView fleet_of(const std::vector<Device>& devices, const std::vector<S
                         .pools = {},
                         .models = {},
                         .classes = {},
-                        .tenants = {"default"},
+                        .tenants = {{.name = "default"}},
                         .regions = {"local"},
                         .pue_thousandths = 1000};
   for (const SloClass& c : classes) {

@@ -39,7 +39,7 @@ struct Given {
 
   Given() {
     fleet.models = {{"m0"}, {"m1"}, {"served by nobody"}};
-    fleet.tenants = {"t0", "t1"};
+    fleet.tenants = {{.name = "t0"}, {.name = "t1"}};
     fleet.regions = {"r0", "r1", "r2", "r3"};
     fleet.classes.push_back(
         {.name = "standard", .ttft = {}, .ttft_per_token = {}, .tpot = {}, .e2e = {}, .patience = {}});

@@ -52,14 +52,14 @@ const std::vector<Wrong>& wrongs() {
       {"EmptyPools", "pools: []\n", ":1: pools: found no pool; accepted: at least one pool"},
       {"PoolsAreAMap", "pools: {a: 1}\n", ":1: pools: found a map; accepted: a list"},
       {"NotAMap", "- 1\n",
-       ":1: found a list; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, pools, "
-       "mix, prefix_block_tokens"},
+       ":1: found a list; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
+       "tenants, pools, mix, prefix_block_tokens"},
       {"JustAWord", "fleet\n",
-       ":1: found 'fleet'; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, pools, "
-       "mix, prefix_block_tokens"},
+       ":1: found 'fleet'; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
+       "tenants, pools, mix, prefix_block_tokens"},
       {"UnknownKey", beside("pool: 3"),
        ":1: pool: unknown key; nearest is 'pools'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, pools, mix, prefix_block_tokens"},
+       "slo_classes, tenants, pools, mix, prefix_block_tokens"},
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
@@ -182,7 +182,7 @@ const std::vector<Wrong>& wrongs() {
       {"Tab", "\tname: x\n", ":1: is not YAML: illegal map value; correct the line or the one before it"},
       {"MergeKey", "<<: {a: b}\n",
        ":1: <<: unknown key; nearest is 'pue'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, pools, mix, prefix_block_tokens"},
+       "slo_classes, tenants, pools, mix, prefix_block_tokens"},
       {"Utf16", std::string("\377\376p\000o\000", 6), ":1: found byte 0xff; accepted: UTF-8 text"},
   };
   return all;
@@ -264,6 +264,7 @@ const std::string kWhole =
     "5}\n"
     "pools:\n  - name: a\n    site: s\n    model: llama-3.1-8b\n    accelerator: l40s\n    replicas: 2\n"
     "    table: {c0_ps: [{up_to: 1, ps: 7}], c1_ps: 2, c2_ps: 3}\n"
+    "tenants:\n  - {name: t, weight: 2, tokens_per_s: 50, usd_per_day: 3, usd_per_million_prompt_tokens: 1}\n"
     "mix:\n  - {weight: 2, model: llama-3.1-8b, class: c, tenant: t, regions: [r]}\n";
 
 TEST(FleetInput, AFleetCutAtAnyByteIsAcceptedOrRefusedInOneLine) {

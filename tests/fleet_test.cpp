@@ -62,7 +62,7 @@ TEST(Fleet, WithoutSitesIsLocal) {
   const auto view = compiled("pools: [{name: a, model: llama-3.1-8b, accelerator: l40s}]").view;
   EXPECT_EQ(view.regions, std::vector<std::string>{"local"});
   EXPECT_EQ(view.pools[0].provider, "local");
-  EXPECT_EQ(view.tenants, std::vector<std::string>{"default"});
+  EXPECT_EQ(view.tenants, std::vector<TenantView>{{.name = "default"}});
 }
 
 TEST(Fleet, KeepsLinksInNanosecondsAndBytes) {

@@ -41,7 +41,7 @@ class CaseMaker {
     choose_scale();
     c.options = options();
     c.fleet.name = "random " + std::to_string(seed_);
-    c.fleet.tenants = {"a", "b"};
+    c.fleet.tenants = {{.name = "a"}, {.name = "b"}};
     name_regions_and_models(c.fleet);
     add_classes(c.fleet);
     add_pools(c);

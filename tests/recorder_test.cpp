@@ -29,7 +29,16 @@ FleetView a_fleet() {
   fleet.name = "fleet";
   fleet.models = {{"large"}, {"small"}};
   fleet.classes = {{"first", 3, seconds(1), nanoseconds(2), milliseconds(3), seconds(4), seconds(5)}, SloClass{}};
-  fleet.tenants = {"default", "other"};
+  fleet.tenants = {{.name = "default", .weight = 1},
+                   {.name = "other",
+                    .weight = 7,
+                    .rank_offset = -2,
+                    .requests = {.per_s_thousandths = 1500, .burst = 3},
+                    .tokens = {.per_s_thousandths = 64'000'000, .burst = 640'000},
+                    .per_day = NanoDollars(12'000'000'000),
+                    .prompt_price = NanoDollars(150),
+                    .output_price = NanoDollars(600),
+                    .regions = {1}}};
   fleet.regions = {"here", "there", ""};
   fleet.pue_thousandths = 1234;
   PoolView a;

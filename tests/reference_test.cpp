@@ -27,7 +27,7 @@ struct Yard {
   Yard() {
     fleet.models = {{"model"}};
     fleet.classes.resize(1);
-    fleet.tenants = {"tenant"};
+    fleet.tenants = {{.name = "tenant"}};
     fleet.regions = {"region"};
     add_pool({10'000, 12'000, 20'000}, 1000);
   }

@@ -35,7 +35,7 @@ inline FleetView small_fleet() {
   fleet.classes[0] = {"interactive", 0, seconds(1), milliseconds(1), milliseconds(50), {}, {}};
   fleet.classes[1] = {"batch", 1, {}, {}, {}, seconds(10), {}};
   fleet.classes[2] = {"free", 2, {}, {}, {}, {}, {}};
-  fleet.tenants = {"everyone"};
+  fleet.tenants = {{.name = "everyone"}};
   fleet.regions = {"here"};
   fleet.pue_thousandths = 1200;
   return fleet;

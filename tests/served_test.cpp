@@ -125,7 +125,7 @@ Case one_engine(std::uint32_t engines = 1) {
   c.fleet.models = {{"m"}};
   c.fleet.classes.emplace_back();
   c.fleet.classes[0].name = "all";
-  c.fleet.tenants = {"t"};
+  c.fleet.tenants = {{.name = "t"}};
   c.fleet.regions = {"r"};
   PoolView pool;
   pool.name = "engines";

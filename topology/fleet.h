@@ -72,10 +72,11 @@ struct MixRow {
 
 struct Fleet {
   std::string file, name;
-  std::vector<std::string> providers, regions, tenants;
+  std::vector<std::string> providers, regions;
   std::vector<Site> sites;
   std::vector<Link> links;
   std::vector<SloClass> classes;
+  std::vector<TenantView> tenants;
   std::vector<Accelerator> accelerators;  // those in use
   std::vector<FleetPool> pools;
   std::vector<MixRow> mix;

@@ -6,6 +6,7 @@
 // V1  devices are numbered pool by pool: pool p owns [first_device, first_device + devices).
 // V2  every pool has 1 <= max_sequences <= token_budget, kv_blocks >= 1 and block_tokens >= 1.
 // V3  every index (model, region, cost row, class) is inside its table.
+// V4  weights of tenants are all zero (no shares) or all above; a rate above zero has a burst of at least one.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -80,16 +81,49 @@ struct SloClass {
   }
 };
 
+// What comes back with time: so many a second, in thousandths, up to `burst` at hand. A rate of zero: no limit.
+struct QuotaRate {
+  std::int64_t per_s_thousandths = 0, burst = 0;
+
+  constexpr bool some() const { return per_s_thousandths > 0; }
+  constexpr bool operator==(const QuotaRate&) const = default;
+};
+
+// Who asks and pays. core/tenants.h says what its limits mean.
+struct TenantView {
+  std::string name;
+  std::uint32_t weight = 0;      // of its share while more is wanted than there is; zero: the fleet gives no shares
+  std::int32_t rank_offset = 0;  // added to the rank of its requests' classes: a negative one goes before others
+  QuotaRate requests = {}, tokens = {};
+  NanoDollars per_day = {};                          // its budget; zero: none
+  NanoDollars prompt_price = {}, output_price = {};  // of one token
+  RegionMask regions = {};                           // where its requests may run, whatever they ask for
+
+  // The rank of its requests of a class of this rank.
+  constexpr std::uint32_t rank(std::uint32_t of_class) const {
+    const std::int64_t rank = std::int64_t{of_class} + rank_offset;
+    return static_cast<std::uint32_t>(rank < 0 ? 0 : rank > 255 ? 255 : rank);
+  }
+  bool operator==(const TenantView&) const = default;
+};
+
+// The most that a limit of a tenant may be, so that products of them with nanoseconds fit 128 bits by far.
+inline constexpr std::int64_t kMostQuota = 1'000'000'000'000;           // thousandths a second; of a burst
+inline constexpr std::int64_t kMostBudget = 1'000'000'000'000'000'000;  // nano-dollars a day
+inline constexpr std::int64_t kMostTokenPrice = 1'000'000'000;          // nano-dollars of one token
+inline constexpr std::uint32_t kMostWeight = 1'000'000;
+
 struct FleetView {
   std::string name;
   std::vector<PoolView> pools;
   std::vector<ModelView> models;
   std::vector<SloClass> classes;     // at least one
-  std::vector<std::string> tenants;  // at least one
+  std::vector<TenantView> tenants;   // at least one
   std::vector<std::string> regions;  // at least one, at most 64
   std::int64_t pue_thousandths = 1000;
 
   std::uint32_t devices() const { return pools.empty() ? 0 : pools.back().first_device + pools.back().devices; }
+  bool shares() const { return !tenants.empty() && tenants.front().weight > 0; }
 };
 
 }  // namespace yard

@@ -8,6 +8,7 @@
 #include "scheduler/base/input_error.h"
 #include "scheduler/yaml/field.h"
 #include "topology/fleet.h"
+#include "topology/tenants_yaml.h"
 
 namespace yard {
 namespace {
@@ -304,6 +305,7 @@ void read_pools(const Field& root, Fleet& fleet, const Catalogue& catalogue) {
 // ---- the mix --------------------------------------------------------------------------------------------------------
 
 void read_mix(const Field& root, Fleet& fleet) {
+  const bool tenants_listed = read_tenants(root, fleet);
   const auto list = root.get("mix");
   if (list) {
     for (const Field& entry : list->items(kMostMix)) {
@@ -315,21 +317,26 @@ void read_mix(const Field& root, Fleet& fleet) {
       if (const auto model = entry.get("model")) row.model = model->name();
       const auto slo = entry.get("class");
       row.slo = SloClassId{slo ? find(*slo, "an SLO class", names_of(fleet.classes)) : 0};
-      const auto tenant = entry.get("tenant");
-      row.tenant = TenantId{find_or_add(tenant ? tenant->name() : "default", fleet.tenants)};
+      row.tenant = tenant_of(entry, tenants_listed, fleet);
       if (const auto regions = entry.get("regions")) {
         row.regions.bits = 0;
         for (const Field& region : regions->items(kMostRegions))
           row.regions.bits |= std::uint64_t{1} << find(region, "a region", views(fleet.regions));
         if (row.regions.bits == 0) regions->refuse("found no region", "accepted: at least one, or no regions");
+        const TenantView& tenant = fleet.tenants[row.tenant.value];
+        if ((row.regions.bits & tenant.regions.bits) == 0)
+          regions->refuse(fmt::format("found none of the regions of tenant '{}'", tenant.name),
+                          "accepted: at least one of them, or no regions");
       }
       fleet.mix.push_back(std::move(row));
     }
     if (fleet.mix.empty()) list->refuse("found an empty list", "accepted: at least one entry, or no mix");
     return;
   }
-  fleet.tenants = {"default"};
-  fleet.mix.push_back({.weight = 1, .model = "", .slo = {0}, .tenant = {0}, .regions = {}, .line = 0, .path = "mix"});
+  // Without a mix everybody asks for as much.
+  if (fleet.tenants.empty()) fleet.tenants.push_back({.name = "default"});
+  for (std::uint32_t t = 0; t < fleet.tenants.size(); ++t)
+    fleet.mix.push_back({.weight = 1, .model = "", .slo = {0}, .tenant = {t}, .regions = {}, .line = 0, .path = "mix"});
 }
 
 }  // namespace
@@ -337,7 +344,7 @@ void read_mix(const Field& root, Fleet& fleet) {
 Fleet read_fleet(const std::string& file, std::string_view text) {
   const yaml::Document document = yaml::parse(file, text);
   const Field root = root_of(document);
-  root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "pools", "mix",
+  root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "tenants", "pools", "mix",
              "prefix_block_tokens"});
   Fleet fleet;
   fleet.file = file;

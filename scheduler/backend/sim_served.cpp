@@ -26,7 +26,7 @@ FleetView engine_view(const PoolView& pool) {
   view.pools = {one};
   view.models = {{"the model"}};
   view.classes.emplace_back().name = "all";
-  view.tenants = {"all"};
+  view.tenants = {{.name = "all"}};
   view.regions = {"here"};
   return view;
 }

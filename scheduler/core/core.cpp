@@ -62,7 +62,7 @@ void Core::State::apply(const Submitted& e) {
   Sequence& s = pool[i];
   s.request = e.request;
   s.arrival = e.arrival;
-  s.regions = e.regions;
+  s.regions = RegionMask{e.regions.bits & fleet.tenants[e.tenant.value].regions.bits};
   s.model = e.model;
   s.slo = e.slo;
   s.tenant = e.tenant;
@@ -247,7 +247,7 @@ void Core::State::place_arrivals() {
       const SloClass& slo = fleet.classes[s.slo.value];
       s.key = policies.order({.arrival = s.arrival,
                               .deadline = slo.deadline(s.arrival, Tokens(s.prompt)),
-                              .rank = slo.rank,
+                              .rank = fleet.tenants[s.tenant.value].rank(slo.rank),
                               .prompt = Tokens(s.prompt)});
     }
     if (policies.bind == Bind::room) {

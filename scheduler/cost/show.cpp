@@ -129,7 +129,7 @@ std::string show_mix(const CompiledFleet& fleet) {
   const auto total = static_cast<std::int64_t>(fleet.mix.total_weight());
   for (const MixEntry& entry : fleet.mix.entries())
     table.add({fleet.view.models[entry.model.value].name, fleet.view.classes[entry.slo.value].name,
-               fleet.view.tenants[entry.tenant.value], regions_of(entry.regions, fleet.view),
+               fleet.view.tenants[entry.tenant.value].name, regions_of(entry.regions, fleet.view),
                rounded(static_cast<std::int64_t>(entry.weight) * 100'000 / total, 3, 1) + " %"});
   return table.str();
 }
@@ -225,7 +225,7 @@ std::string fleet_json(const Fleet&, const CompiledFleet& compiled) {
     row.number("weight", static_cast<std::int64_t>(entry.weight))
         .text("model", view.models[entry.model.value].name)
         .text("class", view.classes[entry.slo.value].name)
-        .text("tenant", view.tenants[entry.tenant.value]);
+        .text("tenant", view.tenants[entry.tenant.value].name);
     if (!entry.regions.anywhere()) row.raw("regions", regions.str());
     mix.add(row.str());
   }

@@ -41,12 +41,19 @@ constexpr auto kClass = [](auto& io, auto& c) {
 };
 constexpr std::size_t kLeastClass = 4 + 4 + 5 * 8 + 1;
 
+constexpr auto kRate = [](auto& io, auto& r) { io(r.per_s_thousandths), io(r.burst); };
+constexpr auto kTenant = [](auto& io, auto& t) {
+  io(t.name), io(t.weight), io(t.rank_offset), kRate(io, t.requests), kRate(io, t.tokens);
+  io(t.per_day), io(t.prompt_price), io(t.output_price), io(t.regions);
+};
+constexpr std::size_t kLeastTenant = 4 + 4 + 4 + 4 * 8 + 4 * 8;
+
 constexpr auto kFleet = [](auto& io, auto& f) {
   io(f.name);
   io.list(f.pools, kLeastPool, kPool);
   io.list(f.models, 8, kModel);
   io.list(f.classes, kLeastClass, kClass);
-  io.list(f.tenants, 4, kString);
+  io.list(f.tenants, kLeastTenant, kTenant);
   io.list(f.regions, 4, kString);
   io(f.pue_thousandths);
 };
@@ -123,10 +130,23 @@ void check_pool(const PoolView& p, const RecordingHead& head) {
   require(p.max_sequences <= head.tables[p.cost].max_sequences(), "a pool beyond its step cost");
 }
 
+void check_tenant(const TenantView& t, bool shares) {
+  const auto within = [](std::int64_t n, std::int64_t most) { return n >= 0 && n <= most; };
+  const auto good = [&](const QuotaRate& r) {
+    return within(r.per_s_thousandths, kMostQuota) && within(r.burst, kMostQuota) && (!r.some() || r.burst >= 1);
+  };
+  require(t.weight <= kMostWeight && (t.weight > 0) == shares, "weights of some tenants only (V4)");
+  require(t.rank_offset >= -255 && t.rank_offset <= 255 && good(t.requests) && good(t.tokens) &&
+              within(t.per_day.count(), kMostBudget) && within(t.prompt_price.count(), kMostTokenPrice) &&
+              within(t.output_price.count(), kMostTokenPrice),
+          "a tenant's limits beyond their bounds (V4)");
+}
+
 void check_head(const RecordingHead& head) {
   const FleetView& fleet = head.fleet;
   require(!fleet.classes.empty() && !fleet.tenants.empty() && !fleet.regions.empty() && fleet.regions.size() <= 64,
           "a fleet without classes, tenants or regions");
+  for (const TenantView& tenant : fleet.tenants) check_tenant(tenant, fleet.shares());
   const Bounds& b = head.bounds;
   for (const std::uint32_t bound : {b.sequences, b.events_per_tick, b.steps_per_run})
     require(bound >= 1 && bound <= kMaxSequences, "bounds that no shard has");

@@ -54,7 +54,7 @@ std::string csv_cell(std::string_view name) {
 RowWriter::RowWriter(std::string path, const FleetView& fleet) : file_(std::move(path)), fleet_(fleet) {
   for (const ModelView& m : fleet.models) models_.push_back(csv_cell(m.name) + ',');
   for (const SloClass& c : fleet.classes) classes_.push_back(csv_cell(c.name) + ',');
-  for (const std::string& t : fleet.tenants) tenants_.push_back(csv_cell(t) + ',');
+  for (const TenantView& t : fleet.tenants) tenants_.push_back(csv_cell(t.name) + ',');
   pool_of_.resize(fleet.devices());
   for (std::size_t p = 0; p < fleet.pools.size(); ++p) {
     const PoolView& pool = fleet.pools[p];
