@@ -20,6 +20,7 @@
 #include "scheduler/loop/recorder.h"
 #include "scheduler/loop/reenact.h"
 #include "scheduler/loop/sim_loop.h"
+#include "scheduler/mixed_trace.h"
 #include "scheduler/policy/registry.h"
 #include "scheduler/report/report.h"
 #include "scheduler/report/rows.h"
@@ -29,35 +30,6 @@ namespace switchyard {
 namespace {
 
 using namespace yard;
-
-// Rows of a trace, each given a model, a class, a tenant and a region by the fleet's mix.
-class MixedTrace final : public ArrivalSource {
- public:
-  MixedTrace(std::unique_ptr<TraceReader> reader, const Mix& mix, Seed seed)
-      : reader_(std::move(reader)), mix_(mix), seed_(seed) {}
-
-  std::optional<Arrival> next() override {
-    const std::optional<TraceRow> row = reader_->next();
-    if (!row) return std::nullopt;
-    const MixEntry& of = mix_.pick(seed_, row_);
-    return Arrival{.row = row_++,
-                   .facts = {.request = {},
-                             .model = of.model,
-                             .tenant = of.tenant,
-                             .slo = of.slo,
-                             .prompt = row->prompt,
-                             .max_output = row->max_output.value_or(Tokens::max()),
-                             .regions = of.regions,
-                             .arrival = row->arrival},
-                   .output = row->output};
-  }
-
- private:
-  const std::unique_ptr<TraceReader> reader_;
-  const Mix& mix_;
-  const Seed seed_;
-  std::uint64_t row_ = 0;
-};
 
 // The same rows, made by a thread of their own, at most kBlocks * kRows ahead. An error of the reader's comes out where
 // its row would have.
