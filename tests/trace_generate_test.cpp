@@ -190,10 +190,10 @@ TEST(Generate, ADayHasItsHours) {
 
 TEST(GenerateName, WhatIsUnknownIsRefusedWithTheNearest) {
   EXPECT_EQ(outcome_of("gen:azure-konv", 1),
-            "gen: found 'azure-konv'; accepted: azure-conv, azure-code, agentic, servegen; nearest is "
+            "gen: found 'azure-konv'; accepted: azure-conv, azure-code, agentic, servegen, overlay; nearest is "
             "'azure-conv'");
   EXPECT_EQ(outcome_of("gen:", 1),
-            "FILE found nothing; accepted: azure-conv, azure-code, agentic, servegen; nearest is 'agentic'");
+            "FILE found nothing; accepted: azure-conv, azure-code, agentic, servegen, overlay; nearest is 'agentic'");
   EXPECT_EQ(outcome_of("gen:azure-code?rats=1", 1),
             "gen:azure-code: found 'rats'; accepted: rate, burst, hours, curve; "
             "nearest is 'rate'");

@@ -96,8 +96,12 @@ void add_replay(CLI::App& app, Action& action) {
       "examples:\n"
       "  switchyard replay --trace gen:azure-conv --fleet builtin:mixed --limit 1000\n"
       "  switchyard replay --trace day.csv --fleet fleet.yaml --rate-scale 10 --requests-csv requests.csv\n"
-      "  switchyard replay --trace day.csv --fleet fleet.yaml --record day.rec && switchyard replay --reenact day.rec");
-  verb->add_option("--trace", s.trace, "a file (CSV or JSON lines), a folder, or gen:NAME (gen:azure-conv, ...)")
+      "  switchyard replay --trace \"gen:overlay?path=day.csv&copies=8&rate=400&seconds=5\" --fleet fleet.yaml\n"
+      "  switchyard replay --trace day.csv --fleet fleet.yaml --record day.rec && switchyard replay --reenact day.rec\n"
+      "gen:overlay lays copies of a trace on top of each other, at any rate: path, copies, rate, seconds, longest "
+      "(tokens\n"
+      "of prompt and answer), span (seconds of the file)");
+  verb->add_option("--trace", s.trace, "a file (CSV or JSON lines), a folder, or gen:NAME (azure-conv, overlay, ...)")
       ->type_name("FILE")
       ->capture_default_str();
   verb->add_option("--fleet", s.fleet, "a YAML file, or builtin:NAME (single, mixed, thousand)")

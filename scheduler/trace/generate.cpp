@@ -24,8 +24,8 @@ constexpr Curve kCurves[] = {
     {"flat", {}, 0}, {"hour", kConvHour, 120'000'000'000}, {"day", kServeGenDay, 3600'000'000'000}};
 constexpr std::string_view kCurveNames[] = {"flat", "hour", "day"};
 constexpr std::string_view kPresetNames[] = {kPresets[0].name, kPresets[1].name};
-// Those of agentic.h and servegen.h stand here so that messages list them.
-constexpr std::string_view kAllNames[] = {kPresets[0].name, kPresets[1].name, "agentic", "servegen"};
+// Those of agentic.h, servegen.h and overlay.h stand here so that messages list them.
+constexpr std::string_view kAllNames[] = {kPresets[0].name, kPresets[1].name, "agentic", "servegen", "overlay"};
 constexpr std::string_view kKeys[] = {"rate", "burst", "hours", "curve"};
 static_assert(std::size(kCurves) == std::size(kCurveNames) && std::size(kPresets) == std::size(kPresetNames));
 

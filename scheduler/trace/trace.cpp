@@ -15,6 +15,7 @@
 #include "scheduler/trace/generate.h"
 #include "scheduler/trace/mooncake.h"
 #include "scheduler/trace/options.h"
+#include "scheduler/trace/overlay.h"
 #include "scheduler/trace/servegen.h"
 
 namespace yard {
@@ -76,6 +77,11 @@ Opened open_generated(const std::string& name, Seed seed, std::uint64_t limit) {
   if (generator == "agentic") {
     const AgenticSpec spec = parse_agentic(name);
     return {std::make_unique<AgenticReader>(LineReader(spec.path), spec.starts_ns, seed), false};
+  }
+  if (generator == "overlay") {
+    const OverlaySpec spec = parse_overlay(name);
+    const auto rows = TraceRows::read(*open_trace(spec.path, seed, 0, 1), spec.path, spec.kept);
+    return {std::make_unique<Overlay>(rows, spec, seed, limit), true};
   }
   return {std::make_unique<Generator>(parse_generate(name), seed, limit), true};
 }
