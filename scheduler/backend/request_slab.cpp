@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "scheduler/base/check.h"
 
@@ -40,50 +41,76 @@ RequestSlab::Record& RequestSlab::at(RequestId id) const noexcept {
   return record;
 }
 
+std::string_view name_of(RequestSlab::Refusal why) {
+  switch (why) {
+    case RequestSlab::Refusal::none: return "";
+    case RequestSlab::Refusal::full: return name_of(Reason::queue_full);
+    case RequestSlab::Refusal::closed: return "draining";
+    case RequestSlab::Refusal::no_memory: return "no_memory";
+    case RequestSlab::Refusal::no_such_class: return "no_such_class";
+    case RequestSlab::Refusal::no_endpoint: return "no_endpoint";
+    case RequestSlab::Refusal::only_endpoints: return "only_endpoints";
+  }
+  return "";
+}
+
 // ---- the door ------------------------------------------------------------------------------------------------------
 
 RequestSlab::Refusal RequestSlab::enter(std::span<const Token> prompt, bool keep, Submitted facts,
                                         RequestId& request) noexcept {
   std::uint32_t index;
-  {
-    const std::lock_guard lock(mutex_);
-    if (closed_) return ++refused_, Refusal::closed;
-    if (!free_.empty()) {
-      index = free_.back();
-      free_.pop_back();
-    } else if (made_ < slots_) {
-      if (made_ % kChunk == 0) {
-        chunks_[made_ / kChunk].reset(new (std::nothrow) Chunk);
-        if (!chunks_[made_ / kChunk]) return ++refused_, Refusal::no_memory;
-      }
-      index = made_++;
-    } else {
-      return ++refused_, Refusal::full;
-    }
-    ++entered_, ++in_flight_;
-  }
+  if (const Refusal why = take_slot(index); why != Refusal::none) return why;
   Record& record = (*chunks_[index / kChunk])[index % kChunk];
   try {
     if (keep) record.prompt.assign(prompt.begin(), prompt.end());
   } catch (const std::bad_alloc&) {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(index);
-    if (--in_flight_ == 0) idle_.notify_all();
-    --entered_, ++refused_;
-    return Refusal::no_memory;
+    return give_back_slot(index);
   }
-  request = {index, record.generation};
-  const std::lock_guard lock(record.mutex);
-  record.in_flight = record.held = true;
-  facts.request = request;
-  facts.arrival = shard_.now();
-  shard_.tell(facts);  // under the mutex: before any CancelAsked of it, also one by cancel_all()
+  request = tell(index, facts);
   return Refusal::none;
 }
 
-void RequestSlab::refuse() noexcept {
+RequestSlab::Refusal RequestSlab::take_slot(std::uint32_t& index) noexcept {
   const std::lock_guard lock(mutex_);
-  ++refused_;
+  const auto refuse = [this](Refusal why) { return ++totals_.refused[static_cast<std::size_t>(why)], why; };
+  if (closed_) return refuse(Refusal::closed);
+  if (!free_.empty()) {
+    index = free_.back();
+    free_.pop_back();
+  } else if (made_ < slots_) {
+    if (made_ % kChunk == 0) {
+      chunks_[made_ / kChunk].reset(new (std::nothrow) Chunk);
+      if (!chunks_[made_ / kChunk]) return refuse(Refusal::no_memory);
+    }
+    index = made_++;
+  } else {
+    return refuse(Refusal::full);
+  }
+  ++totals_.entered, ++in_flight_;
+  return Refusal::none;
+}
+
+RequestSlab::Refusal RequestSlab::give_back_slot(std::uint32_t index) noexcept {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(index);
+  if (--in_flight_ == 0) idle_.notify_all();
+  --totals_.entered, ++totals_.refused[static_cast<std::size_t>(Refusal::no_memory)];
+  return Refusal::no_memory;
+}
+
+RequestId RequestSlab::tell(std::uint32_t index, Submitted facts) noexcept {
+  Record& record = (*chunks_[index / kChunk])[index % kChunk];
+  const std::lock_guard lock(record.mutex);
+  record.in_flight = record.held = true;
+  facts.request = {index, record.generation};
+  facts.arrival = shard_.now();
+  shard_.tell(facts);  // under the mutex: before any CancelAsked of it, also one by cancel_all()
+  return facts.request;
+}
+
+void RequestSlab::refuse(Refusal why) noexcept {
+  const std::lock_guard lock(mutex_);
+  ++totals_.refused[static_cast<std::size_t>(why)];
 }
 
 void RequestSlab::close() noexcept {
@@ -120,7 +147,7 @@ void RequestSlab::cancel_all() noexcept {
 
 RequestSlab::Totals RequestSlab::totals() const noexcept {
   const std::lock_guard lock(mutex_);
-  return {entered_, refused_};
+  return totals_;
 }
 
 // ---- devices -------------------------------------------------------------------------------------------------------
@@ -163,25 +190,35 @@ void RequestSlab::ring(Record& record) noexcept {
 
 void RequestSlab::finish(const Finish& finish) noexcept {
   Record& record = at(finish.request);
-  // First, while the reply still waits: whoever sees the outcome may drop the reply, and the slot be somebody else's.
-  const std::lock_guard waking(record.wake_mutex);
+  const Ended ended = ended_by(finish);
+  OnPlaced placed = std::exchange(record.placed, nullptr);
   bool held;
   {
-    const std::lock_guard lock(record.mutex);
-    record.ended = ended_by(finish);
-    record.in_flight = false;
-    held = record.held;
-    record.news.notify_all();
+    // First, while the reply still waits: whoever sees the outcome may drop it, and the slot be somebody else's.
+    const std::lock_guard waking(record.wake_mutex);
+    {
+      const std::lock_guard lock(record.mutex);
+      record.ended = ended;
+      record.in_flight = record.attempt.open = false;
+      held = record.held;
+      record.news.notify_all();
+    }
+    if (held && record.wake) record.wake();
   }
-  if (held && record.wake) record.wake();
   if (!held) set_free(finish.request.index);
+  if (placed) placed({.device = {}, .attempt = 0, .end = &ended});
+  placed = nullptr;  // whoever waits until nothing is in flight finds it gone
   const std::lock_guard lock(mutex_);
   if (--in_flight_ == 0) idle_.notify_all();
 }
 
 void RequestSlab::drop(RequestId id) noexcept {
-  Record& record = at(id);
   notify(id, {});
+  release(id);
+}
+
+void RequestSlab::release(RequestId id) noexcept {
+  Record& record = at(id);
   bool free;
   {
     const std::lock_guard lock(record.mutex);
@@ -204,6 +241,7 @@ void RequestSlab::set_free(std::uint32_t index) noexcept {
     record.taken = 0;
     record.ended.reset();
     record.cancelled = false;
+    record.attempt = {};
   }
   const std::lock_guard lock(mutex_);
   free_.push_back(index);
@@ -240,12 +278,13 @@ void RequestSlab::notify(RequestId id, std::function<void()> wake) {
   record.wake.swap(wake);
 }
 
-void RequestSlab::cancel(RequestId id) noexcept {
+bool RequestSlab::cancel(RequestId id) noexcept {
   Record& record = at(id);
   const std::lock_guard lock(record.mutex);
-  if (record.ended || record.cancelled) return;
+  if (record.ended || record.cancelled) return false;
   record.cancelled = true;
   shard_.tell(CancelAsked{id});
+  return true;
 }
 
 }  // namespace yard

@@ -1,15 +1,20 @@
 // The requests of one Scheduler: a fixed number of slots, each with a generation, a prompt, and the answer as it comes.
 //
-// A slot has two owners: the shard, from enter() to finish(), and the Reply, from enter() to drop(). It is free again
-// when both have let go. Slots are made in chunks as they are first needed, by the thread that submits, and never move.
+// A slot has two owners: the shard, from enter() to finish(), and the Reply or Ticket, from enter() to drop(). It is
+// free again when both have let go. Slots are made in chunks as they are first needed, by the thread that submits, and
+// never move. A request that was placed has no prompt and no answer here: its embedder sends it and tells how it went.
 //
 // Threads: as each group says. A record's `mutex` guards its answer and end; `wake_mutex` is held while its wake is
 //          called, and nothing else is then.
 // S1  a slot's prompt is written before its Submitted is told and not again until the slot is free.
 // S2  its answer grows by one device at a time, the one Core runs it on; a device's hand-over passes through the shard.
 // S3  at most one CancelAsked is told per request, and none after its finish(). Hence at most kNewsPerSlot events of
-// one
-//     slot are on the way at once: a cancel of its former tenant, and Submitted and CancelAsked of the present one.
+//     one slot are on the way at once: a cancel of its former tenant, and Submitted and CancelAsked of the present one.
+// S4  per attempt at most one FirstToken and then at most one Ended or Failed is told, and none after its request's
+//     finish(). Core drains in order and ends a request after its Submitted, so that what a former tenant's attempts
+//     told may still be on the way, but nothing of one before: news_per_placed() bounds the events of one slot.
+// S5  a request that was placed hears of at most one placement per attempt, and then of its end, once, on the shard's
+//     thread; no lock is held then.
 #pragma once
 #include <array>
 #include <chrono>
@@ -18,8 +23,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "scheduler/core/command.h"
@@ -32,6 +39,9 @@ class RequestSlab {
  public:
   using Token = std::int32_t;
   static constexpr std::size_t kNewsPerSlot = 3;
+  static constexpr std::size_t news_per_placed(std::uint32_t retries) {
+    return kNewsPerSlot + std::size_t{2} * 2 * (retries + 1);
+  }
 
   struct Ended {
     Outcome outcome = Outcome::done;
@@ -39,7 +49,16 @@ class RequestSlab {
     Duration retry_after, ttft, e2e;
     Tokens tokens;
   };
-  enum class Refusal : std::uint8_t { none, full, closed, no_memory };
+  enum class Refusal : std::uint8_t { none, full, closed, no_memory, no_such_class, no_endpoint, only_endpoints };
+  static constexpr std::size_t kRefusals = 7;
+
+  // What its embedder hears of a request that was placed: where to send it, or (`end` set) how it ended.
+  struct Placed {
+    std::string_view device;
+    std::uint32_t attempt = 0;
+    const Ended* end = nullptr;
+  };
+  using OnPlaced = std::function<void(const Placed&)>;  // does not throw
 
   // `shard`: outlives every request in flight.
   RequestSlab(std::uint32_t slots, Shard& shard);
@@ -49,14 +68,21 @@ class RequestSlab {
   // Takes a slot, copies the prompt and tells the shard `facts`, whose request and arrival it fills in.
   // `keep`: false where the prompt is longer than any device could read: it is then not copied. Errors: Refusal.
   Refusal enter(std::span<const Token> prompt, bool keep, Submitted facts, RequestId& request) noexcept;
-  void refuse() noexcept;  // counts one that its caller did not let in
-  void close() noexcept;   // enter() refuses from now on
+  // The same for one that its embedder sends. `on`: moved from unless refused.
+  Refusal place(OnPlaced&& on, Submitted facts, RequestId& request) noexcept;
+  void refuse(Refusal) noexcept;  // counts one that its caller did not let in
+  void close() noexcept;          // enter() refuses from now on
   bool wait_until_idle(std::chrono::nanoseconds patience) noexcept;
   void cancel_all() noexcept;
   void wait_until_idle() noexcept;
 
   struct Totals {
-    std::uint64_t entered, refused;
+    std::uint64_t entered = 0;
+    std::array<std::uint64_t, kRefusals> refused{};  // by Refusal
+    std::uint64_t late_calls = 0;                    // of tickets: of an attempt or a request that was over, or twice
+    std::uint64_t cached_tokens = 0;                 // of prompts, as tickets told
+
+    std::uint64_t all_refused() const { return std::accumulate(refused.begin(), refused.end(), std::uint64_t{0}); }
   };
   Totals totals() const noexcept;
 
@@ -70,6 +96,16 @@ class RequestSlab {
   // ---- the shard's thread
 
   void finish(const Finish&) noexcept;
+  void send(const Send&, std::string_view device) noexcept;
+  void abort(const Abort&) noexcept;
+
+  // ---- the ticket: any thread. `attempt` 0: the latest. What is late or said twice is ignored and counted.
+
+  bool first_token(RequestId, std::uint32_t attempt) noexcept;  // Returns: false where it is late
+  void end(RequestId, std::uint32_t attempt, Tokens generated, Tokens cached) noexcept;
+  void fail(RequestId, std::uint32_t attempt, Failure, Duration retry_after) noexcept;
+  void cancel_ticket(RequestId) noexcept;
+  void drop_ticket(RequestId) noexcept;
 
   // ---- the reply: one thread at a time; cancel() and ended(): any
 
@@ -77,10 +113,17 @@ class RequestSlab {
   std::size_t take(RequestId, std::span<Token>) noexcept;
   std::optional<Ended> ended(RequestId) const noexcept;
   void notify(RequestId, std::function<void()>);
-  void cancel(RequestId) noexcept;
+  bool cancel(RequestId) noexcept;  // Returns: false where it had ended or was cancelled before
   void drop(RequestId) noexcept;
 
  private:
+  // What the shard asked for last, of a request that was placed.
+  struct Attempt {
+    SequenceId sequence;
+    std::uint32_t number = 0;
+    Tokens limit;  // of its answer
+    bool open = false, began = false;
+  };
   struct Record {
     // written by enter() only
     std::uint32_t generation = 0;
@@ -92,6 +135,8 @@ class RequestSlab {
     std::size_t taken = 0;
     std::optional<Ended> ended;
     bool in_flight = false, held = false, cancelled = false;
+    Attempt attempt;
+    OnPlaced placed;  // enter(), then the shard's thread
 
     std::mutex wake_mutex;
     std::function<void()> wake;
@@ -100,6 +145,14 @@ class RequestSlab {
   using Chunk = std::array<Record, kChunk>;
 
   Record& at(RequestId) const noexcept;
+  Refusal take_slot(std::uint32_t& index) noexcept;
+  Refusal give_back_slot(std::uint32_t index) noexcept;  // not told of yet. Returns: no_memory
+  RequestId tell(std::uint32_t index, Submitted facts) noexcept;
+  static bool answers(const Attempt& a, std::uint32_t attempt) {
+    return a.open && (attempt == 0 || attempt == a.number);
+  }
+  void late_call() noexcept;
+  void release(RequestId) noexcept;
   void set_free(std::uint32_t index) noexcept;
   static void ring(Record&) noexcept;
 
@@ -112,7 +165,10 @@ class RequestSlab {
   std::vector<std::uint32_t> free_;
   std::uint32_t made_ = 0;
   bool closed_ = false;
-  std::uint64_t entered_ = 0, refused_ = 0, in_flight_ = 0;
+  std::uint64_t in_flight_ = 0;
+  Totals totals_;
 };
+
+std::string_view name_of(RequestSlab::Refusal);  // as an Outcome's `why`
 
 }  // namespace yard

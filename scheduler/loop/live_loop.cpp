@@ -21,7 +21,7 @@ LiveLoop::LiveLoop(Core core, LiveLoopOptions options, std::unique_ptr<Recorder>
 
 LiveLoop::~LiveLoop() { stop(); }
 
-void LiveLoop::start(std::vector<SteppedDevice*> devices, FinishSink finished) {
+void LiveLoop::start(std::vector<DevicePort> devices, FinishSink finished) {
   devices_ = std::move(devices);
   finished_ = std::move(finished);
   thread_ = std::thread([this] { run(); });
@@ -99,12 +99,17 @@ Time LiveLoop::time_of_tick(std::size_t events) const noexcept {
     if (const auto* e = std::get_if<RunEnded>(&batch_[i]))
       for (const SlotEnd& slot : e->slots)
         if (slot.generated.count() > 0) now = std::max(now, slot.last_token);
+    if (const auto* e = std::get_if<FirstToken>(&batch_[i])) now = std::max(now, e->at);
+    if (const auto* e = std::get_if<Ended>(&batch_[i]); e && e->generated.count() > 0)
+      now = std::max(now, e->last_token);
   }
   return now;
 }
 
-void LiveLoop::perform(const Launch& c) noexcept { devices_[c.device.value]->launch(c); }
-void LiveLoop::perform(const Interrupt& c) noexcept { devices_[c.device.value]->interrupt(c); }
+void LiveLoop::perform(const Launch& c) noexcept { devices_[c.device.value].stepped->launch(c); }
+void LiveLoop::perform(const Interrupt& c) noexcept { devices_[c.device.value].stepped->interrupt(c); }
+void LiveLoop::perform(const Send& c) noexcept { devices_[c.device.value].served->send(c); }
+void LiveLoop::perform(const Abort& c) noexcept { devices_[c.device.value].served->abort(c); }
 void LiveLoop::perform(const Finish& c) noexcept { finished_(c); }
 
 void LiveLoop::care_for_recording() noexcept {

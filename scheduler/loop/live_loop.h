@@ -42,7 +42,7 @@ class LiveLoop final : public Shard {
   ~LiveLoop() override;  // stop()
 
   // `devices`: by DeviceId; outlive the loop's thread. Once. Errors: std::system_error.
-  void start(std::vector<SteppedDevice*> devices, FinishSink);
+  void start(std::vector<DevicePort> devices, FinishSink);
 
   // Ends the thread after the news told so far; nothing may be told after. Finishes the recording.
   void stop() noexcept;
@@ -65,15 +65,15 @@ class LiveLoop final : public Shard {
   void perform(const Launch&) noexcept;
   void perform(const Interrupt&) noexcept;
   void perform(const Finish&) noexcept;
-  void perform(const Send&) noexcept { CHECK_WHY(false, "this shard has no served devices"); }
-  void perform(const Abort&) noexcept { CHECK_WHY(false, "this shard has no served devices"); }
+  void perform(const Send&) noexcept;
+  void perform(const Abort&) noexcept;
   void care_for_recording() noexcept;
   void log(std::string_view) const noexcept;
 
   // constant once started
   const LiveClock clock_;
   const LiveLoopOptions options_;
-  std::vector<SteppedDevice*> devices_;
+  std::vector<DevicePort> devices_;
   FinishSink finished_;
 
   // shared

@@ -19,6 +19,24 @@ class SteppedDevice {
   virtual void interrupt(const Interrupt&) noexcept = 0;
 };
 
+// An engine behind a wire: takes sequences one by one. Implemented in backend.
+//
+// Threads: both are called by the shard's own thread; they return at once.
+// P4  every send() is answered by at most one FirstToken and exactly one Ended or Failed, in this order; after an
+//     abort() of that attempt nothing need come, and what comes is ignored.
+class ServedDevice {
+ public:
+  virtual ~ServedDevice() = default;
+  virtual void send(const Send&) noexcept = 0;
+  virtual void abort(const Abort&) noexcept = 0;
+};
+
+// One of a shard's devices, by its kind; the other is null.
+struct DevicePort {
+  SteppedDevice* stepped = nullptr;
+  ServedDevice* served = nullptr;
+};
+
 // A shard as its devices and its door see it.
 //
 // Threads: any.

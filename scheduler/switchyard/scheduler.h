@@ -8,6 +8,9 @@
 //           are off. After that nothing throws: a request's end is its Outcome.
 // Process:  no globals, so several may live in one process. No thread is pinned to a core. Make it after fork(): a
 //           Scheduler does not survive into the child.
+// Doors:    submit() gives tokens, from devices that we step (host_device). place() gives the name of an endpoint, and
+// is
+//           told how it went; sockets are the caller's.
 // This header includes the standard library only.
 #pragma once
 #include <chrono>
@@ -63,6 +66,22 @@ class Device {
 // thread at a time. What it throws fails the sequences of that step and nothing else.
 Device host_device(std::string name, std::function<void(StepView&)> step, HostOptions options = {});
 
+// What an engine behind a wire can hold and do at once, as it was started: with vLLM its --max-num-seqs, the KV blocks
+// that it logs, --block-size and --max-model-len. To placement it costs what a host device does (above).
+struct EndpointOptions {
+  std::string model = "default";       // requests name it; endpoints of one model share its requests
+  std::uint32_t concurrency = 256;     // sequences in flight, at most; 1 .. 65,536
+  std::uint32_t unread_tokens = 4096;  // it is sent no more while so many prompt tokens have brought no first token
+  std::uint32_t kv_blocks = 65536;     // prompts and expected answers in flight fill at most 97 % of them
+  std::uint32_t block_tokens = 16;
+  std::uint32_t max_context = 0;  // prompt and answer of one sequence; 0: as many as the KV blocks hold
+  std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);  // to the first token; then it goes elsewhere
+};
+
+// An engine behind a wire, that batches by itself and that you talk to: place() says when and to whom. A model is
+// served by endpoints only, or by none.
+Device endpoint(std::string name, EndpointOptions options = {});
+
 // ---- what to ask ---------------------------------------------------------------------------------------------------
 
 // A promise, by which requests are ordered; zero: none. Classes of a lower rank go first.
@@ -78,6 +97,17 @@ struct Request {
   std::span<const Token> prompt{};  // copied before submit() returns
   std::uint32_t max_tokens = 256;   // 2^30 and more: as many as the device can hold
   std::string_view model{}, slo{};  // empty: the only one, the first class
+};
+
+// A prompt as it is there: tokens, or text. Text counts as a token per four bytes, rounded up: about right for English,
+// too few for other scripts and code (which run at two to three bytes a token).
+using Prompt = std::variant<std::span<const Token>, std::string_view>;
+
+struct PlaceRequest {
+  Prompt prompt{};                  // only its length is read, and before place() returns
+  std::uint32_t max_tokens = 256;   // 2^30 and more: as many as the endpoint can hold
+  std::string_view model{}, slo{};  // empty: the only one, the first class
+  std::string_view tenant{};        // unknown or empty: the first one
 };
 
 enum class End : std::uint8_t { done, cancelled, rejected, failed };
@@ -141,6 +171,51 @@ class [[nodiscard]] Reply {
   Outcome at_the_door_;
 };
 
+// Where to send a request now, or how it ended: then `end` is set and nothing follows.
+struct Placement {
+  std::string_view device{};  // an endpoint's name; as long-lived as its Scheduler
+  std::uint32_t attempt = 0;  // of this request, from 1; those before it are over
+  std::optional<Outcome> end{};
+};
+
+// What became of a request that place() placed. Each call speaks of the attempt it names, 0 the latest: name it where a
+// connection that was given up may still speak. What comes late (the attempt or the request is over) or twice changes
+// nothing and is counted (`switchyard_late_calls_total`). Calls return at once, from any thread, also from the
+// callback. Dropping it cancels. Movable. It may outlive its Scheduler.
+class [[nodiscard]] Ticket {
+ public:
+  Ticket() = default;  // of nothing: all calls are late
+  Ticket(Ticket&&) noexcept;
+  Ticket& operator=(Ticket&&) noexcept;
+  ~Ticket();
+
+  // The first token came. From now on a failure is the request's end: what a client has read, nobody can take back.
+  // Returns: false where that attempt is over: nothing of its answer may go on to the client.
+  bool first_token(std::uint32_t attempt = 0) noexcept;
+
+  // The answer is complete, and has so many tokens, whether or not first_token() was told. `cached`: of its prompt,
+  // found in the engine's prefix cache; counted only.
+  void ended(std::uint32_t completion_tokens, std::uint32_t cached_tokens = 0, std::uint32_t attempt = 0) noexcept;
+
+  // The endpoint answered with an error, or not at all (`http_status` 0). Another Placement follows, or the end.
+  //   429           it is sent nothing until `retry_after` has passed; does not count against its health
+  //   408, 0, < 400 unreachable
+  //   other 4xx     the request is at fault: it ends as failed, "bad_request"
+  //   5xx           refused; `retry_after` counts here too
+  // Five failures in a row eject an endpoint for 30 s and longer; then one attempt at a time tries it.
+  void failed(int http_status, std::chrono::nanoseconds retry_after = {}, std::uint32_t attempt = 0) noexcept;
+
+  void cancel() noexcept;  // the end says whether it came in time
+
+ private:
+  friend class Scheduler;
+  Ticket(std::shared_ptr<yard::RequestSlab> slab, std::uint32_t index, std::uint32_t generation) noexcept
+      : slab_(std::move(slab)), index_(index), generation_(generation) {}
+
+  std::shared_ptr<yard::RequestSlab> slab_;  // null: of nothing
+  std::uint32_t index_ = 0, generation_ = 0;
+};
+
 // ---- the scheduler -------------------------------------------------------------------------------------------------
 
 struct Options {
@@ -184,6 +259,14 @@ class Scheduler {
   ~Scheduler();  // cancels what is in flight, waits for the steps that run, and joins
 
   Reply submit(const Request&) noexcept;
+
+  // Calls `placed` with a Placement each time the request is to be sent to an endpoint, and once with its end, whatever
+  // happens; then `placed` is destroyed. After a Placement the former attempts are over: hang up. It is called on the
+  // shard's thread, perhaps before place() has returned; where place() itself refuses (queue_full, draining, no_memory,
+  // no_such_class, no_endpoint: the model has stepped devices), on the caller's, before it returns, and the Ticket is
+  // of nothing. It must not block, nor destroy the Scheduler; what it throws is said in the log.
+  // Errors: an empty function places nothing.
+  Ticket place(const PlaceRequest&, std::function<void(const Placement&)> placed) noexcept;
 
   // An unknown name is said in the log. May wait while many changes are on the way.
   void set(std::string_view device, Wish) noexcept;

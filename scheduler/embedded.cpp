@@ -1,0 +1,212 @@
+#include "scheduler/embedded.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "scheduler/base/input_error.h"
+
+namespace yard {
+namespace {
+
+using std::chrono::nanoseconds;
+using switchyard::Device;
+using switchyard::DeviceKind;
+using switchyard::EndpointOptions;
+using switchyard::HostOptions;
+
+constexpr std::uint32_t kMostSlots = 1 << 16, kMostWaiting = 1 << 24;
+
+void require(bool holds, std::string key, std::string found, std::string accepted) {
+  if (!holds) throw InputError("", 0, std::move(key), std::move(found), std::move(accepted));
+}
+
+void require_within(const std::string& key, std::uint64_t n, std::uint64_t least, std::uint64_t most) {
+  require(least <= n && n <= most, key, fmt::format("{}", n), fmt::format("{} to {}", least, most));
+}
+
+bool is_placed(const Device& device) { return device.facts().kind == DeviceKind::placed; }
+const std::string& model_of(const Device& device) {
+  return is_placed(device) ? device.facts().endpoint.model : device.facts().host.model;
+}
+std::uint32_t slots_of(const Device& device) {
+  return is_placed(device) ? device.facts().endpoint.concurrency : device.facts().host.slots;
+}
+
+// What both kinds of options have.
+template <class Key>
+void check_memory(const auto& options, const Key& key) {
+  require(!options.model.empty(), key("model"), "an empty name", "the name that requests give");
+  require_within(key("kv_blocks"), options.kv_blocks, 1, kManyTokens);
+  require_within(key("block_tokens"), options.block_tokens, 1, kManyTokens);
+}
+
+template <class Key>
+void check_one(const Device::Facts& facts, const Key& key) {
+  require(!facts.name.empty(), key("name"), "an empty name", "a name of its own");
+  if (facts.kind == DeviceKind::placed) {
+    const EndpointOptions& endpoint = facts.endpoint;
+    check_memory(endpoint, key);
+    require_within(key("concurrency"), endpoint.concurrency, 1, kMostSlots);
+    require_within(key("unread_tokens"), endpoint.unread_tokens, 1, kManyTokens);
+    require(endpoint.start_timeout >= std::chrono::milliseconds(1), key("start_timeout"),
+            fmt::format("{} ns", endpoint.start_timeout.count()), "1 ms or more");
+    return;
+  }
+  const HostOptions& host = facts.host;
+  if (facts.kind == DeviceKind::stepped)
+    require(facts.step != nullptr, key("step"), "an empty function", "a function over the slots of a step");
+  check_memory(host, key);
+  require_within(key("slots"), host.slots, 1, kMostSlots);
+  require_within(key("token_budget"), host.token_budget, host.slots, kManyTokens);
+}
+
+std::vector<switchyard::SloClass> default_classes() {
+  using namespace std::chrono_literals;
+  return {{.name = "standard", .rank = 1, .ttft = 5s, .tpot = 100ms},
+          {.name = "interactive", .rank = 0, .ttft = 1s, .ttft_per_token = 300us, .tpot = 50ms},
+          {.name = "batch", .rank = 2, .e2e = 1h}};
+}
+
+Duration non_negative(const char* key, nanoseconds d) {
+  require(d.count() >= 0, key, fmt::format("{} ns", d.count()), "zero or more");
+  return Duration(d.count());
+}
+
+SloClass class_of(const switchyard::SloClass& c) {
+  return {.name = c.name,
+          .rank = c.rank,
+          .ttft = non_negative("classes.ttft", c.ttft),
+          .ttft_per_token = non_negative("classes.ttft_per_token", c.ttft_per_token),
+          .tpot = non_negative("classes.tpot", c.tpot),
+          .e2e = non_negative("classes.e2e", c.e2e),
+          .patience = non_negative("classes.patience", c.patience),
+          .on_overload = c.ttft.count() > 0 || c.tpot.count() > 0 ? Overload::reject : Overload::defer};
+}
+
+void set_memory(PoolView& pool, const auto& options) {
+  const std::uint64_t holds = std::uint64_t{options.kv_blocks} * options.block_tokens + 1;  // the last one needs no KV
+  const std::uint64_t wanted = options.max_context == 0 ? holds : options.max_context;
+  pool.kv_blocks = Blocks(options.kv_blocks), pool.block_tokens = Tokens(options.block_tokens);
+  pool.max_context = Tokens(std::min({holds, wanted, std::uint64_t{kManyTokens}}));
+}
+
+PoolView pool_of(const Device& device) {
+  PoolView pool;
+  pool.name = device.facts().name;
+  pool.provider = "embedder", pool.region_name = "local";
+  pool.region = {0}, pool.cost = {0};
+  pool.devices = 1;
+  pool.max_sequences = slots_of(device);
+  if (is_placed(device)) {
+    const EndpointOptions& endpoint = device.facts().endpoint;
+    set_memory(pool, endpoint);
+    pool.accelerator = "endpoint";
+    pool.kind = PoolKind::served;
+    pool.token_budget = Tokens(std::max(endpoint.concurrency, pool.token_budget.count() + 0u));
+    pool.window.unread = Tokens(endpoint.unread_tokens);
+    pool.window.start_timeout = Duration(endpoint.start_timeout.count());
+  } else {
+    set_memory(pool, device.facts().host);
+    pool.accelerator = "host";
+    pool.token_budget = Tokens(device.facts().host.token_budget);
+  }
+  return pool;
+}
+
+}  // namespace
+
+void check(const std::vector<Device>& devices) {
+  require(!devices.empty(), "devices", "none", "at least one, as by host_device()");
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    const Device::Facts& facts = devices[i].facts();
+    const auto key = [&](const char* field) { return fmt::format("devices[{}].{}", i, field); };
+    check_one(facts, key);
+    for (std::size_t j = 0; j < i; ++j) {
+      require(devices[j].facts().name != facts.name, key("name"), fmt::format("'{}' twice", printable(facts.name)),
+              "a name of its own");
+      require(model_of(devices[j]) != model_of(devices[i]) || is_placed(devices[j]) == is_placed(devices[i]),
+              key("model"), fmt::format("'{}' on an endpoint and on a stepped device", printable(model_of(devices[i]))),
+              "a model of one kind of device: place() is for endpoints, submit() for the others");
+    }
+  }
+}
+
+// Steps of unknown cost: see HostOptions. One row for all, up to the most slots of any.
+CostTables costs_of(const std::vector<Device>& devices) {
+  std::uint32_t slots = 1;
+  for (const Device& device : devices) slots = std::max(slots, slots_of(device));
+  CostTables tables;
+  tables.rows.emplace_back(std::vector{BatchBucket{slots, Picoseconds(1'000'000'000)}}, Picoseconds(10'000'000),
+                           Picoseconds(10'000), slots);
+  return tables;
+}
+
+ModelId model_named(const FleetView& fleet, std::string_view name) {
+  for (std::uint32_t m = 0; m < fleet.models.size(); ++m)
+    if (fleet.models[m].name == name) return {m};
+  return {};
+}
+
+SloClassId class_named(const FleetView& fleet, std::string_view name) {
+  for (std::uint32_t c = 0; c < fleet.classes.size(); ++c)
+    if (fleet.classes[c].name == name) return {c};
+  return {};
+}
+
+FleetView fleet_of(const std::vector<Device>& devices, const std::vector<switchyard::SloClass>& classes) {
+  FleetView fleet{.name = "embedded",
+                  .pools = {},
+                  .models = {},
+                  .classes = {},
+                  .tenants = {{.name = "default"}},
+                  .regions = {"local"},
+                  .pue_thousandths = 1000};
+  for (const switchyard::SloClass& c : classes.empty() ? default_classes() : classes) {
+    for (const SloClass& other : fleet.classes)
+      require(other.name != c.name, "classes.name", fmt::format("'{}' twice", printable(c.name)), "its own name");
+    fleet.classes.push_back(class_of(c));
+  }
+  for (const Device& device : devices) {
+    PoolView pool = pool_of(device);
+    pool.model = model_named(fleet, model_of(device));
+    if (!pool.model.some()) {
+      pool.model = {static_cast<std::uint32_t>(fleet.models.size())};
+      fleet.models.push_back({model_of(device)});
+    }
+    pool.first_device = fleet.devices();
+    fleet.pools.push_back(std::move(pool));
+  }
+  return fleet;
+}
+
+Bounds bounds_of(const switchyard::Options& options) {
+  require_within("max_waiting", options.max_waiting, 1, kMostWaiting);
+  std::uint64_t slots = 0;
+  for (const Device& device : options.devices) slots += slots_of(device);
+  require_within("devices, their slots together", slots, 1, kMostWaiting);
+  Bounds bounds;
+  bounds.sequences = options.max_waiting + static_cast<std::uint32_t>(slots);
+  return bounds;
+}
+
+}  // namespace yard
+
+namespace switchyard {
+
+Device host_device(std::string name, std::function<void(StepView&)> step, HostOptions options) {
+  return Device(std::make_shared<const Device::Facts>(Device::Facts{.kind = DeviceKind::stepped,
+                                                                    .name = std::move(name),
+                                                                    .step = std::move(step),
+                                                                    .host = std::move(options),
+                                                                    .endpoint = {}}));
+}
+
+Device endpoint(std::string name, EndpointOptions options) {
+  return Device(std::make_shared<const Device::Facts>(Device::Facts{
+      .kind = DeviceKind::placed, .name = std::move(name), .step = {}, .host = {}, .endpoint = std::move(options)}));
+}
+
+}  // namespace switchyard

@@ -1,0 +1,45 @@
+// What an embedder gave, as what Core takes: devices into a fleet of one pool each, options into bounds.
+//
+// Threads: whoever opens a Scheduler. Errors: InputError, naming the option, what was found and what is accepted.
+#pragma once
+#include <switchyard/scheduler.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scheduler/core/core.h"
+#include "scheduler/cost/step_cost.h"
+#include "topology/fleet_view.h"
+
+namespace switchyard {
+
+// stepped: by us, with its function; pulled: by a loop of the embedder's; placed: an engine that the embedder talks to.
+enum class DeviceKind : std::uint8_t { stepped, pulled, placed };
+
+struct Device::Facts {
+  DeviceKind kind;
+  std::string name;
+  std::function<void(StepView&)> step;  // of a stepped one
+  HostOptions host;                     // of a stepped or pulled one
+  EndpointOptions endpoint;             // of a placed one
+};
+
+}  // namespace switchyard
+
+namespace yard {
+
+constexpr std::int32_t kManyTokens = (1 << 30) - 1;  // prompt and answer together stay below 2^31
+
+void check(const std::vector<switchyard::Device>&);
+FleetView fleet_of(const std::vector<switchyard::Device>&, const std::vector<switchyard::SloClass>&);  // none: ours
+CostTables costs_of(const std::vector<switchyard::Device>&);
+Bounds bounds_of(const switchyard::Options&);
+
+// None if there is none.
+ModelId model_named(const FleetView&, std::string_view);
+SloClassId class_named(const FleetView&, std::string_view);
+
+}  // namespace yard

@@ -1,0 +1,49 @@
+// What a Scheduler is made of: one shard, its loop, its devices, and the slab that its callers share with it.
+//
+// Threads: constant after construction, but for what has its own rules (loop, slab).
+#pragma once
+#include <switchyard/scheduler.h>
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "scheduler/backend/host.h"
+#include "scheduler/backend/placed.h"
+#include "scheduler/backend/request_slab.h"
+#include "scheduler/core/core.h"
+#include "scheduler/loop/live_loop.h"
+#include "topology/fleet_view.h"
+
+namespace switchyard {
+
+struct Scheduler::State {
+  explicit State(Options);
+  ~State();
+
+  Reply submit(const Request&);
+  Ticket place(const PlaceRequest&, std::function<void(const Placement&)>) noexcept;
+
+  void make_device(const Device&, const yard::PoolView&);
+  // Returns: the request as Core takes it. `refused`: why it is not let in; none where it is.
+  yard::Submitted facts_of(std::string_view model, std::string_view slo, std::size_t prompt, std::uint32_t max_tokens,
+                           yard::PoolKind door, yard::RequestSlab::Refusal& refused) const noexcept;
+
+  const yard::FleetView fleet;  // Core refers to these two
+  const yard::CostTables tables;
+  const std::function<void(std::string_view)> log;
+  std::vector<yard::PoolKind> doors;  // by model
+  std::size_t longest_prompt = 0;     // that any device could read
+
+  std::unique_ptr<yard::LiveLoop> loop;
+  std::shared_ptr<yard::RequestSlab> slab;  // replies and tickets hold it too, and may outlive the rest
+  std::vector<std::unique_ptr<yard::HostDevice>> hosts;
+  std::vector<std::unique_ptr<yard::PlacedDevice>> endpoints;
+  std::vector<yard::DevicePort> ports;  // by DeviceId
+};
+
+Outcome outcome_of(const yard::RequestSlab::Ended&);
+Outcome outcome_of(yard::RequestSlab::Refusal);
+
+}  // namespace switchyard
