@@ -30,6 +30,8 @@ class MixedTrace final : public ArrivalSource {
                              .prompt = row->prompt,
                              .max_output = row->max_output.value_or(Tokens::max()),
                              .regions = of.regions,
+                             .providers = of.providers,
+                             .primary = of.primary,
                              .arrival = row->arrival},
                    .output = row->output};
   }

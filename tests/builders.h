@@ -119,7 +119,8 @@ class Scene {
     std::int32_t prompt = 10;
     std::int32_t max_output = 5;
     std::uint32_t model = 0, slo = 0, tenant = 0;
-    std::uint64_t regions = ~std::uint64_t{0};
+    std::uint64_t regions = ~std::uint64_t{0}, providers = ~std::uint64_t{0};
+    std::uint32_t primary = ProviderId::kNone;
     std::optional<std::int64_t> arrival = std::nullopt;  // otherwise now
   };
   struct Ending {
@@ -152,6 +153,8 @@ class Scene {
                           .prompt = Tokens(ask.prompt),
                           .max_output = Tokens(ask.max_output),
                           .regions = RegionMask{ask.regions},
+                          .providers = ProviderMask{ask.providers},
+                          .primary = ProviderId{ask.primary},
                           .arrival = ask.arrival ? Time(*ask.arrival) : now_},
                 now_);
     return request;

@@ -53,13 +53,13 @@ const std::vector<Wrong>& wrongs() {
       {"PoolsAreAMap", "pools: {a: 1}\n", ":1: pools: found a map; accepted: a list"},
       {"NotAMap", "- 1\n",
        ":1: found a list; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
-       "tenants, pools, mix, prefix_block_tokens"},
+       "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains"},
       {"JustAWord", "fleet\n",
        ":1: found 'fleet'; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
-       "tenants, pools, mix, prefix_block_tokens"},
+       "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains"},
       {"UnknownKey", beside("pool: 3"),
        ":1: pool: unknown key; nearest is 'pools'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, tenants, pools, mix, prefix_block_tokens"},
+       "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains"},
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
@@ -119,7 +119,7 @@ const std::vector<Wrong>& wrongs() {
       {"ModelNobodyServes", beside("mix: [{weight: 1, model: llama-3.1-70b}]"),
        ":1: mix[0].model: found 'llama-3.1-70b'; accepted: a model that a pool serves, nearest is 'llama-3.1-8b'"},
       {"ZeroWeight", beside("mix: [{weight: 0}]"),
-       ":1: mix[0].weight: found '0'; accepted: a whole number from 1 to 1000000"},
+       ":1: mix: found weights that sum to 0; accepted: at least one weight above 0"},
       {"EmptyMix", beside("mix: []"), ":1: mix: found an empty list; accepted: at least one entry, or no mix"},
       {"EmptyClasses", beside("slo_classes: []"),
        ":1: slo_classes: found an empty list; accepted: at least one class, or no slo_classes"},
@@ -182,7 +182,7 @@ const std::vector<Wrong>& wrongs() {
       {"Tab", "\tname: x\n", ":1: is not YAML: illegal map value; correct the line or the one before it"},
       {"MergeKey", "<<: {a: b}\n",
        ":1: <<: unknown key; nearest is 'pue'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, tenants, pools, mix, prefix_block_tokens"},
+       "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains"},
       {"Utf16", std::string("\377\376p\000o\000", 6), ":1: found byte 0xff; accepted: UTF-8 text"},
   };
   return all;
@@ -265,7 +265,12 @@ const std::string kWhole =
     "pools:\n  - name: a\n    site: s\n    model: llama-3.1-8b\n    accelerator: l40s\n    replicas: 2\n"
     "    table: {c0_ps: [{up_to: 1, ps: 7}], c1_ps: 2, c2_ps: 3}\n"
     "tenants:\n  - {name: t, weight: 2, tokens_per_s: 50, usd_per_day: 3, usd_per_million_prompt_tokens: 1}\n"
-    "mix:\n  - {weight: 2, model: llama-3.1-8b, class: c, tenant: t, regions: [r]}\n";
+    "mix:\n  - {weight: 2, model: llama-3.1-8b, class: c, tenant: t, regions: [r], providers: [p], "
+    "primary: p}\n"
+    "contracts:\n  - {name: k, provider: p, kind: committed, pools: [a], replicas: 1, usd_per_replica_hour: 1, "
+    "window_hours: 24, commit_hours: 8}\n"
+    "licences:\n  - {provider: p, models: [llama-3.1-8b]}\n"
+    "power_domains:\n  - {name: d, cap_w: 1000, pools: [a], caps: [{at_s: 5, cap_w: 900}]}\n";
 
 TEST(FleetInput, AFleetCutAtAnyByteIsAcceptedOrRefusedInOneLine) {
   ASSERT_EQ(answer(kWhole), "");

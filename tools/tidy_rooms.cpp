@@ -19,6 +19,8 @@ constexpr std::pair<std::string_view, std::string_view> kFolders[] = {
     {"scheduler/loop/sim_port.h", "sim_port"},
     {"topology/fleet_view.h", "topology_values"},
     {"topology/fleet.h", "topology_values"},
+    {"topology/fleet_terms.h", "topology_values"},
+    {"topology/terms.h", "topology_values"},
     {"topology/mix.h", "topology_facts"},
     {"topology/catalogue.h", "topology_facts"},
     {"topology/host.h", "topology_values"},

@@ -15,6 +15,7 @@
 
 #include "scheduler/base/units.h"
 #include "topology/catalogue.h"
+#include "topology/fleet_terms.h"
 #include "topology/fleet_view.h"
 
 namespace yard {
@@ -66,6 +67,8 @@ struct MixRow {
   SloClassId slo;
   TenantId tenant;
   RegionMask regions;
+  ProviderMask providers;
+  ProviderId primary;  // none: all alike
   int line = 0;
   std::string path;
 };
@@ -81,6 +84,9 @@ struct Fleet {
   std::vector<FleetPool> pools;
   std::vector<MixRow> mix;
   Tokens prefix_block{512};  // prompts' leading blocks of so many tokens are told apart
+  std::vector<FleetContract> contracts;
+  std::vector<FleetLicence> licences;
+  std::vector<FleetDomain> domains;
   std::int64_t pue_thousandths = 1000;
 };
 

@@ -14,6 +14,7 @@
 
 #include "scheduler/base/id.h"
 #include "scheduler/base/units.h"
+#include "topology/terms.h"
 
 namespace yard {
 
@@ -39,6 +40,9 @@ struct PoolView {
   std::string name, provider, region_name, accelerator;
   ModelId model;
   RegionId region;
+  ProviderId provider_id{0};
+  bool licensed = true;  // its provider may serve its model
+  DomainId domain;       // the innermost power domain that it lies in; none: nothing limits its draw
   CostRow cost;
   std::uint32_t first_device = 0, devices = 0;
   std::uint32_t accelerators_per_device = 1;  // tensor x pipeline parallel ranks of one replica
@@ -117,9 +121,12 @@ struct FleetView {
   std::string name;
   std::vector<PoolView> pools;
   std::vector<ModelView> models;
-  std::vector<SloClass> classes;     // at least one
-  std::vector<TenantView> tenants;   // at least one
-  std::vector<std::string> regions;  // at least one, at most 64
+  std::vector<SloClass> classes;                // at least one
+  std::vector<TenantView> tenants;              // at least one
+  std::vector<std::string> regions;             // at least one, at most 64
+  std::vector<std::string> providers{"local"};  // at least one, at most 64
+  std::vector<ContractView> contracts = {};
+  std::vector<DomainView> domains = {};
   std::int64_t pue_thousandths = 1000;
 
   std::uint32_t devices() const { return pools.empty() ? 0 : pools.back().first_device + pools.back().devices; }

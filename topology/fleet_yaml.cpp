@@ -8,6 +8,8 @@
 #include "scheduler/base/input_error.h"
 #include "scheduler/yaml/field.h"
 #include "topology/fleet.h"
+#include "topology/fleet_names.h"
+#include "topology/fleet_terms_yaml.h"
 #include "topology/tenants_yaml.h"
 
 namespace yard {
@@ -16,7 +18,7 @@ namespace {
 using yaml::Field;
 
 constexpr std::size_t kMostPools = 10'000, kMostSites = 1000, kMostLinks = 10'000, kMostMix = 1000, kMostClasses = 64;
-constexpr std::size_t kMostRegions = 64;  // bits of a RegionMask
+constexpr std::size_t kMostRegions = 64, kMostProviders = 64;  // bits of a Mask
 constexpr std::int64_t kMostReplicas = 1 << 20, kMostTokens = 1 << 20;
 constexpr std::int64_t kMostNanoDollars = 100'000'000'000'000;  // 100,000 USD an hour
 
@@ -28,33 +30,11 @@ Field root_of(const yaml::Document& document) {
 
 // ---- tables of names ------------------------------------------------------------------------------------------------
 
-std::vector<std::string_view> views(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
-
-template <class Things>
-std::vector<std::string_view> names_of(const Things& things) {
-  std::vector<std::string_view> names;
-  for (const auto& thing : things) names.push_back(thing.name);
-  return names;
-}
-
-// Returns: the position of the field's name among `names`; refuses others, naming the nearest.
-std::uint32_t find(const Field& field, std::string_view what, const std::vector<std::string_view>& names) {
-  const std::string name = field.name();
-  const auto at = std::ranges::find(names, std::string_view(name));
-  if (at == names.end()) field.refuse_name(what, names);
-  return static_cast<std::uint32_t>(at - names.begin());
-}
-
 std::uint32_t find_or_add(const std::string& name, std::vector<std::string>& names) {
   const auto at = std::ranges::find(names, name);
   if (at != names.end()) return static_cast<std::uint32_t>(at - names.begin());
   names.push_back(name);
   return static_cast<std::uint32_t>(names.size() - 1);
-}
-
-void refuse_twice(const Field& field, const std::string& name, const std::vector<std::string_view>& before) {
-  if (std::ranges::find(before, std::string_view(name)) != before.end())
-    field.refuse(fmt::format("found '{}' twice", name), "accepted: a name of its own");
 }
 
 std::vector<std::string> read_names(const Field& root, std::string_view key, std::size_t most) {
@@ -73,7 +53,7 @@ std::vector<std::string> read_names(const Field& root, std::string_view key, std
 
 void read_sites(const Field& root, Fleet& fleet) {
   const bool named_providers = root.get("providers").has_value(), named_regions = root.get("regions").has_value();
-  fleet.providers = read_names(root, "providers", kMostSites);
+  fleet.providers = read_names(root, "providers", kMostProviders);
   fleet.regions = read_names(root, "regions", kMostRegions);
   if (const auto list = root.get("sites")) {
     for (const Field& entry : list->items(kMostSites)) {
@@ -89,6 +69,8 @@ void read_sites(const Field& root, Fleet& fleet) {
       site.region = RegionId{find_or_add(region.name(), fleet.regions)};
       if (fleet.regions.size() > kMostRegions)
         region.refuse("found one region more", fmt::format("accepted: at most {}", kMostRegions));
+      if (fleet.providers.size() > kMostProviders)
+        provider.refuse("found one provider more", fmt::format("accepted: at most {}", kMostProviders));
       fleet.sites.push_back(std::move(site));
     }
   }
@@ -304,39 +286,58 @@ void read_pools(const Field& root, Fleet& fleet, const Catalogue& catalogue) {
 
 // ---- the mix --------------------------------------------------------------------------------------------------------
 
+// Where its requests may run, and where they run first.
+void read_where(const Field& entry, const Fleet& fleet, MixRow& row) {
+  if (const auto regions = entry.get("regions")) {
+    row.regions.bits = find_bits(*regions, "a region", views(fleet.regions));
+    if (row.regions.bits == 0) regions->refuse("found no region", "accepted: at least one, or no regions");
+    const TenantView& tenant = fleet.tenants[row.tenant.value];
+    if ((row.regions.bits & tenant.regions.bits) == 0)
+      regions->refuse(fmt::format("found none of the regions of tenant '{}'", tenant.name),
+                      "accepted: at least one of them, or no regions");
+  }
+  if (const auto providers = entry.get("providers")) {
+    row.providers.bits = find_bits(*providers, "a provider", views(fleet.providers));
+    if (row.providers.bits == 0) providers->refuse("found no provider", "accepted: at least one, or no providers");
+  }
+  if (const auto primary = entry.get("primary")) {
+    row.primary = ProviderId{find(*primary, "a provider", views(fleet.providers))};
+    if (!row.providers.has(row.primary)) primary->refuse_value("one of the entry's providers, or no providers");
+  }
+}
+
 void read_mix(const Field& root, Fleet& fleet) {
   const bool tenants_listed = read_tenants(root, fleet);
   const auto list = root.get("mix");
+  std::uint64_t sum = 0;
   if (list) {
     for (const Field& entry : list->items(kMostMix)) {
-      entry.only({"weight", "model", "class", "tenant", "regions"});
+      entry.only({"weight", "model", "class", "tenant", "regions", "providers", "primary"});
       MixRow row;
       row.line = entry.line();
       row.path = entry.path();
-      row.weight = static_cast<std::uint64_t>(entry.need("weight").integer(1, 1'000'000));
+      row.weight = static_cast<std::uint64_t>(entry.need("weight").integer(0, 1'000'000));
+      sum += row.weight;
       if (const auto model = entry.get("model")) row.model = model->name();
       const auto slo = entry.get("class");
       row.slo = SloClassId{slo ? find(*slo, "an SLO class", names_of(fleet.classes)) : 0};
       row.tenant = tenant_of(entry, tenants_listed, fleet);
-      if (const auto regions = entry.get("regions")) {
-        row.regions.bits = 0;
-        for (const Field& region : regions->items(kMostRegions))
-          row.regions.bits |= std::uint64_t{1} << find(region, "a region", views(fleet.regions));
-        if (row.regions.bits == 0) regions->refuse("found no region", "accepted: at least one, or no regions");
-        const TenantView& tenant = fleet.tenants[row.tenant.value];
-        if ((row.regions.bits & tenant.regions.bits) == 0)
-          regions->refuse(fmt::format("found none of the regions of tenant '{}'", tenant.name),
-                          "accepted: at least one of them, or no regions");
-      }
+      read_where(entry, fleet, row);
       fleet.mix.push_back(std::move(row));
     }
     if (fleet.mix.empty()) list->refuse("found an empty list", "accepted: at least one entry, or no mix");
+    if (sum == 0) list->refuse("found weights that sum to 0", "accepted: at least one weight above 0");
     return;
   }
   // Without a mix everybody asks for as much.
   if (fleet.tenants.empty()) fleet.tenants.push_back({.name = "default"});
-  for (std::uint32_t t = 0; t < fleet.tenants.size(); ++t)
-    fleet.mix.push_back({.weight = 1, .model = "", .slo = {0}, .tenant = {t}, .regions = {}, .line = 0, .path = "mix"});
+  for (std::uint32_t t = 0; t < fleet.tenants.size(); ++t) {
+    MixRow row;
+    row.tenant = TenantId{t};
+    row.slo = SloClassId{0};
+    row.path = "mix";
+    fleet.mix.push_back(std::move(row));
+  }
 }
 
 }  // namespace
@@ -344,8 +345,8 @@ void read_mix(const Field& root, Fleet& fleet) {
 Fleet read_fleet(const std::string& file, std::string_view text) {
   const yaml::Document document = yaml::parse(file, text);
   const Field root = root_of(document);
-  root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "tenants", "pools", "mix",
-             "prefix_block_tokens"});
+  root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "tenants", "pools",
+             "mix", "prefix_block_tokens", "contracts", "licences", "power_domains"});
   Fleet fleet;
   fleet.file = file;
   const auto name = root.get("name");
@@ -357,6 +358,7 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   read_classes(root, fleet);
   read_pools(root, fleet, builtin_catalogue());
   read_mix(root, fleet);
+  read_terms(root, fleet);
   return fleet;
 }
 

@@ -17,6 +17,8 @@ struct MixEntry {
   SloClassId slo;
   TenantId tenant;
   RegionMask regions;
+  ProviderMask providers = {};
+  ProviderId primary = {};  // where its requests run if that can serve them; none: anywhere alike
 };
 
 class Mix {

@@ -31,18 +31,23 @@ using ModelId = Index<struct ModelTag>;
 using SloClassId = Index<struct SloClassTag>;
 using TenantId = Index<struct TenantTag>;
 using RegionId = Index<struct RegionTag>;
+using ProviderId = Index<struct ProviderTag>;
+using DomainId = Index<struct DomainTag>;  // a power domain
 using CostRow = Index<struct CostRowTag>;  // of CostTables
 
 using RequestId = Handle<struct RequestTag>;    // given by the loop: a slot of its slab
 using SequenceId = Handle<struct SequenceTag>;  // given by Core
 using RunId = Handle<struct RunTag>;            // index: the device, generation: its runs counted
 
-// The regions a request may run in; bit i is RegionId{i}. All ones: anywhere.
-struct RegionMask {
+// Where a request may run; bit i is Id{i}. All ones: anywhere.
+template <class Id>
+struct Mask {
   std::uint64_t bits = ~std::uint64_t{0};
-  constexpr bool has(RegionId r) const { return bits >> (r.value & 63) & 1; }
+  constexpr bool has(Id id) const { return bits >> (id.value & 63) & 1; }
   constexpr bool anywhere() const { return bits == ~std::uint64_t{0}; }
-  constexpr auto operator<=>(const RegionMask&) const = default;
+  constexpr auto operator<=>(const Mask&) const = default;
 };
+using RegionMask = Mask<RegionId>;
+using ProviderMask = Mask<ProviderId>;
 
 }  // namespace yard

@@ -80,7 +80,7 @@ void Core::State::attempt_failed(std::uint32_t i, Reason in_the_end) {
   retry_permits -= kPermitsPerRetry;
   ++ledger.retries;
   served.leaves(d, i);
-  if (devices.running(d) == 0) occupancy.idle_changes(devices.pool_of(d), +1, now);
+  if (devices.running(d) == 0) turns_idle(d);
   occupancy.waits(s.model);
   s.avoid = s.device;
   move_to(s, SequenceState::arrived);
@@ -120,7 +120,12 @@ void Core::State::send_waiting(std::uint32_t d) {
     Sequence& s = pool[i];
     const Tokens expected = placement.expected_output(s);
     if (!served.admits(d, s, expected, now)) break;
-    if (devices.running(d) == 0) occupancy.idle_changes(devices.pool_of(d), -1, now);
+    CHECK_WHY(placement.allowed(d, s), "a sequence is sent only where its regions, providers and licences allow");
+    if (power.must_end(d)) break;  // it drains, until its domain fits its cap
+    if (devices.running(d) == 0) {
+      if (power.limited() && !power.leased(d) && !power.ask(d, now)) break;
+      turns_busy(d);
+    }
     occupancy.waits_no_more(s.model);
     leave_patience(i);
     move_to(s, SequenceState::running);

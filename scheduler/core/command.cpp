@@ -79,6 +79,8 @@ std::string_view name_of(Reason r) {
     case Reason::bad_request: return "bad_request";
     case Reason::broken_stream: return "broken_stream";
     case Reason::overloaded: return "overloaded";
+    case Reason::no_provider: return "no_provider";
+    case Reason::no_licence: return "no_licence";
   }
   return "";
 }

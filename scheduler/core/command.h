@@ -87,9 +87,11 @@ enum class Reason : std::uint8_t {
   retries_spent,
   bad_request,
   broken_stream,
-  overloaded
+  overloaded,
+  no_provider,
+  no_licence
 };
-inline constexpr std::size_t kReasons = 13;
+inline constexpr std::size_t kReasons = 15;
 
 // What a request went through. Times are unset (Time::never()) where it did not get so far.
 struct Account {

@@ -21,7 +21,9 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       pool(static_cast<std::uint32_t>(pool_size(b))),
       devices(f),
       served(f, pool, devices),
-      placement(f, tables_, policies, seed, devices, served),
+      power(f),
+      money(f),
+      placement(f, tables_, policies, seed, devices, served, power),
       batcher(f, pool, devices, b.steps_per_run),
       occupancy(f),
       by_request(pool_size(b)),
@@ -35,6 +37,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
         return std::min(n, pool_size(b));
       }()),
       commands(3 * pool_size(b) + 2 * std::size_t{f.devices()}) {
+  devices.show_prices(money.marginal_price());
   CHECK(policies.scorer && policies.order && b.sequences > 0 && b.events_per_tick > 0 && b.steps_per_run > 0);
   CHECK(!f.classes.empty() && !f.tenants.empty() && !f.regions.empty() && f.regions.size() <= 64);
   for (const PoolView& facts : f.pools) {
@@ -63,6 +66,8 @@ void Core::State::apply(const Submitted& e) {
   s.request = e.request;
   s.arrival = e.arrival;
   s.regions = RegionMask{e.regions.bits & fleet.tenants[e.tenant.value].regions.bits};
+  s.providers = e.providers;
+  s.primary = e.primary;
   s.model = e.model;
   s.slo = e.slo;
   s.tenant = e.tenant;
@@ -115,7 +120,7 @@ void Core::State::apply(const RunEnded& e) {
   device.step_limit = 0;
   device.interrupted = device.cancel_asked = false;
   devices.touch(e.device.value);
-  occupancy.idle_changes(devices.pool_of(e.device.value), +1, now);
+  turns_idle(e.device.value);
 
   std::int64_t read = 0, pairs = 0;
   for (const SlotEnd& slot : e.slots) {
@@ -316,6 +321,7 @@ Duration Core::State::time_to_read(std::uint32_t device, std::int64_t tokens, st
 
 void Core::State::bind(std::uint32_t i, DeviceId device) {
   Sequence& s = pool[i];
+  CHECK_WHY(placement.allowed(device.value, s), "a sequence goes only where its regions, providers and licences allow");
   s.let_in = true;
   devices.brings_prefill(device.value, time_to_read(device.value, s.to_read, prefill_pairs(s.to_read, 0)));
   move_to(s, SequenceState::bound);
@@ -326,6 +332,7 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
 
 void Core::State::drive_devices() {
   std::vector<std::uint32_t>& touched = devices.touched();
+  const bool caps_changed = power.limited() && share_power();
   std::sort(touched.begin(), touched.end());
   for (std::size_t k = 0; k < touched.size(); ++k) {
     const std::uint32_t d = touched[k];
@@ -336,21 +343,26 @@ void Core::State::drive_devices() {
     else
       interrupt_if_needed(d);
     devices[d].touched = false;
-    CHECK_WHY(!devices[d].idle() || devices[d].line.empty() || served.serves(d),
-              "no device idles beside a sequence in its line (I7)");
+    CHECK_WHY(!devices[d].idle() || devices[d].line.empty() || served.serves(d) || power.held(d),
+              "no device idles beside a sequence in its line unless held by a power domain (I7)");
+    CHECK_WHY(!power.leased(d) || !(served.serves(d) ? devices.running(d) == 0 : devices[d].idle()),
+              "who has power works");
   }
+  if (caps_changed) power.check([&](std::uint32_t d) { return ends_soon(d); });
   touched.clear();
 }
 
 void Core::State::launch(std::uint32_t d) {
   Device& device = devices[d];
   const PoolView& facts = fleet.pools[devices.pool_of(d)];
+  if (power.limited() && !power.leased(d) && !(could_begin(d) && power.ask(d, now))) return;
   const std::span<Slot> room{slots.data() + slots_used,
                              std::min<std::size_t>(facts.max_sequences, slots.size() - slots_used)};
   const Plan plan = batcher.plan(d, now, room, [&](std::uint32_t i) {
     occupancy.waits_no_more(pool[i].model);
     leave_patience(i);
   });
+  CHECK_WHY(!plan.slots.empty() || !power.leased(d), "who has power has work (P3)");
   if (plan.slots.empty()) return;
   for (std::uint32_t k = 0; k < plan.preempted; ++k) occupancy.waits(facts.model);
   ledger.preemptions += plan.preempted;
@@ -362,7 +374,7 @@ void Core::State::launch(std::uint32_t d) {
   device.interrupted = device.cancel_asked = false;
   device.first_at_launch = device.line.first();
   device.first_generation = device.line.empty() ? 0 : pool.id(device.line.first()).generation;
-  occupancy.idle_changes(devices.pool_of(d), -1, now);
+  turns_busy(d);
   ++ledger.launches;
   const Launch launch{.run = {d, device.run},
                       .device = {d},
@@ -379,7 +391,7 @@ void Core::State::interrupt_if_needed(std::uint32_t d) {
   const bool somebody_new =
       first != kNobody && (first != device.first_at_launch || pool.id(first).generation != device.first_generation);
   const bool may_join = somebody_new && devices.running(d) < fleet.pools[devices.pool_of(d)].max_sequences;
-  if (!may_join && !device.cancel_asked && !device.lost) return;
+  if (!may_join && !device.cancel_asked && !device.lost && !power.must_end(d)) return;
   device.interrupted = true;
   ++ledger.interrupts;
   const Interrupt interrupt{.run = {d, device.run}, .device = {d}};
@@ -402,7 +414,7 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
     case SequenceState::cancelling:
       if (served.serves(s.device.value)) {
         served.leaves(s.device.value, i);
-        if (devices.running(s.device.value) == 0) occupancy.idle_changes(devices.pool_of(s.device.value), +1, now);
+        if (devices.running(s.device.value) == 0) turns_idle(s.device.value);
       } else {
         devices.leaves_running(pool, s.device.value, i);
       }
@@ -481,6 +493,7 @@ void Core::apply(const Event& event, Time now) noexcept {
   CHECK_WHY(now >= s.now, "time never goes back (I3)");
   CHECK_WHY(++s.applied <= s.bounds.events_per_tick, "a tick applies at most Bounds::events_per_tick events");
   s.now = now;
+  s.money.advance(now);
   std::visit([&](const auto& e) { s.apply(e); }, event);
 }
 
@@ -489,6 +502,7 @@ std::span<const Command> Core::poll(Time now) noexcept {
   CHECK_WHY(now >= s.now, "time never goes back (I3)");
   s.now = now;
   s.applied = 0;
+  s.money.advance(now);
   s.slots_used = s.commands_used = 0;
   s.say_ends();
   s.shed();
@@ -515,6 +529,11 @@ const Ledger& Core::ledger() const noexcept { return state_->ledger; }
 Duration Core::idle(PoolId pool, Time now) const noexcept { return state_->occupancy.idle(pool, now); }
 Duration Core::idle_beside_work(PoolId pool, Time now) const noexcept {
   return state_->occupancy.idle_beside_work(pool, now);
+}
+Duration Core::held_by_power(PoolId pool, Time now) const noexcept { return state_->power.held_time(pool, now); }
+Milliwatts Core::peak_draw(DomainId domain) const noexcept { return state_->power.peak(domain); }
+ContractUse Core::use_of_contract(std::uint32_t contract, Time now) const noexcept {
+  return state_->money.use(contract, now);
 }
 std::uint64_t Core::hash() const noexcept { return state_->decisions.value(); }
 

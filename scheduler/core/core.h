@@ -16,7 +16,8 @@
 // I3  `now` never goes back.
 // I4  KV blocks leased + free == total, per device.
 // I5  arrival <= admit <= first token <= finish, as far as it got.
-// I7  after poll no device idles beside a sequence that waits in its line or that fits it.
+// I7  after poll no device idles beside a sequence that waits in its line or that fits it, unless held by a power
+//     domain.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -26,6 +27,7 @@
 #include "scheduler/base/rng.h"
 #include "scheduler/core/command.h"
 #include "scheduler/core/event.h"
+#include "scheduler/core/money.h"
 #include "scheduler/cost/step_cost.h"
 #include "topology/fleet_view.h"
 
@@ -65,6 +67,12 @@ class Core {
   Duration idle(PoolId, Time now) const noexcept;
   // Device-nanoseconds that the pool's devices stood idle while a sequence of their model waited, until `now`.
   Duration idle_beside_work(PoolId, Time now) const noexcept;
+  // Device-nanoseconds that the pool's devices could have worked but for the cap of a power domain, until `now`.
+  Duration held_by_power(PoolId, Time now) const noexcept;
+  // The most that a power domain drew at a time, what its devices draw idle included; chips only.
+  Milliwatts peak_draw(DomainId) const noexcept;
+  // Of FleetView::contracts[i], until `now`.
+  ContractUse use_of_contract(std::uint32_t i, Time now) const noexcept;
   std::uint64_t hash() const noexcept;  // over every (tick, command) so far, in order
 
  private:

@@ -61,9 +61,11 @@ class Devices {
   std::uint32_t waiting(std::uint32_t d) const { return waiting_[d]; }
   std::uint32_t running(std::uint32_t d) const { return running_[d]; }
 
+  void show_prices(std::span<const std::int64_t> by_device) { marginal_price_ = by_device; }
+
   DeviceColumns columns() const {
-    return {pool_,     waiting_,       running_,       prefill_, kv_,    waiting_tokens_,
-            by_class_, prefill_share_, prefill_burst_, hits_,    cached_};
+    return {pool_,     waiting_,       running_,       prefill_, kv_,     waiting_tokens_,
+            by_class_, prefill_share_, prefill_burst_, hits_,    cached_, marginal_price_};
   }
 
   // ---- the columns follow what happens to a sequence --------------------------------------------------------------
@@ -153,6 +155,7 @@ class Devices {
   std::vector<std::int64_t> prefill_burst_;
   std::vector<std::int32_t> hits_;    // of the prompt asked about; zero between decisions
   std::vector<std::int64_t> cached_;  // tokens
+  std::span<const std::int64_t> marginal_price_;
   std::vector<Time> share_since_;
   std::vector<Sizes> sizes_;
   std::vector<std::uint32_t> touched_;

@@ -30,6 +30,8 @@ struct Submitted {
   Tokens prompt;
   Tokens max_output = Tokens::max();  // as the caller asked; max(): as many as the model and the KV pool can hold
   RegionMask regions;                 // where it may run
+  ProviderMask providers = {};        // likewise
+  ProviderId primary = {};            // goes elsewhere only where this one cannot serve it; none: all alike
   Time arrival;                       // the caller's clock reading, mapped to the shard's epoch; never after `now`
   std::uint64_t session = 0;          // the conversation that it belongs to; 0: none is known
   // Chained hashes of the prompt's leading whole blocks of ModelView::prefix_block tokens, as many as are known; they
@@ -110,7 +112,14 @@ struct DeviceChanged {
   DeviceState state;
 };
 
-using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed>;
+// The cap of a power domain, from now on. Live, whoever watches the feed says it; simulated, the fleet's file.
+struct CapChanged {
+  DomainId domain;
+  Milliwatts cap;
+};
+
+using Event =
+    std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed, CapChanged>;
 static_assert(std::is_trivially_copyable_v<Event>);
 
 }  // namespace yard

@@ -1,14 +1,17 @@
 #include "scheduler/core/placement.h"
 
+#include <utility>
+
 namespace yard {
 
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
-                     Devices& devices, const Served& served)
+                     Devices& devices, const Served& served, const Power& power)
     : fleet_(fleet),
       tables_(tables),
       policies_(policies),
       devices_(devices),
       served_(served),
+      power_(power),
       models_(fleet.models.size()),
       means_(fleet.models.size() * fleet.classes.size()),
       round_robin_(fleet.models.size()),
@@ -19,6 +22,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
     Model& model = models_[facts.model.value];
     model.pools.push_back(p);
     model.served |= facts.kind == PoolKind::served;
+    model.licensed &= facts.licensed;
     model.least_context = std::min(model.least_context, facts.max_context);
     for (std::uint32_t i = 0; i < facts.devices; ++i) model.devices.push_back(facts.first_device + i);
   }
@@ -39,13 +43,19 @@ Reason Placement::at_the_door(const Sequence& s) const {
   if (s.prompt <= 0) return Reason::empty_prompt;
   if (!s.model.some() || s.model.value >= models_.size() || models_[s.model.value].pools.empty())
     return Reason::no_such_model;
-  bool in_region = false, holds = false;
+  bool in_region = false, at_provider = false, licensed = false, holds = false;
   for (const std::uint32_t p : models_[s.model.value].pools) {
-    if (!s.regions.has(fleet_.pools[p].region)) continue;
+    const PoolView& pool = fleet_.pools[p];
+    if (!s.regions.has(pool.region)) continue;
     in_region = true;
-    holds |= can_hold(fleet_.pools[p], s);
+    if (!s.providers.has(pool.provider_id)) continue;
+    at_provider = true;
+    licensed |= pool.licensed;
+    holds |= pool.licensed && can_hold(pool, s);
   }
   if (!in_region) return Reason::no_region;
+  if (!at_provider) return Reason::no_provider;
+  if (!licensed) return Reason::no_licence;
   if (!holds) return Reason::too_long;
   return eligible_anywhere(s) ? Reason::none : Reason::device_lost;
 }
@@ -54,7 +64,7 @@ bool Placement::eligible_anywhere(const Sequence& s) const {
   const Model& model = models_[s.model.value];
   for (const std::uint32_t p : model.pools) {
     const PoolView& facts = fleet_.pools[p];
-    if (!s.regions.has(facts.region) || !can_hold(facts, s)) continue;
+    if (!allowed(facts, s) || !can_hold(facts, s)) continue;
     if (model.not_up == 0) return true;
     for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
       if (devices_[d].state == DeviceState::up) return true;
@@ -70,19 +80,28 @@ bool Placement::has_room(std::uint32_t d, const Sequence& s, Tokens expected, Ti
              blocks_for(Tokens(s.prompt + s.generated), facts.block_tokens).count();
 }
 
-// Fills eligible_. `spare`: leaves out what is ejected, and where its last attempt failed.
-void Placement::gather(const Sequence& s, Time now, bool need_room, bool spare) {
+// Fills eligible_.
+void Placement::gather(const Sequence& s, Time now, Filter filter) {
   eligible_.clear();
   const Tokens expected = expected_output(s);
   for (const std::uint32_t p : models_[s.model.value].pools) {
     const PoolView& facts = fleet_.pools[p];
-    if (!s.regions.has(facts.region) || !can_hold(facts, s)) continue;
+    if (!allowed(facts, s) || !can_hold(facts, s)) continue;
+    if (filter.primary_only && facts.provider_id != s.primary) continue;
     for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d) {
       if (devices_[d].state != DeviceState::up) continue;
-      if (spare && (s.avoid == DeviceId{d} || served_.endpoint(d).health.ejected(now))) continue;
-      if (!need_room || has_room(d, s, expected, now)) eligible_.push_back(d);
+      if (filter.spare && (s.avoid == DeviceId{d} || served_.endpoint(d).health.ejected(now))) continue;
+      if (filter.powered && power_.held(d)) continue;
+      if (!filter.need_room || has_room(d, s, expected, now)) eligible_.push_back(d);
     }
   }
+}
+
+// To its primary provider goes what that can serve, also if it must wait for room or power there; the rest to all.
+void Placement::gather_at_primary(const Sequence& s, Time now, Filter filter) {
+  gather(s, now, {.need_room = false, .spare = filter.spare, .powered = false, .primary_only = true});
+  filter.primary_only = !eligible_.empty();
+  gather(s, now, filter);
 }
 
 Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) {
@@ -99,9 +118,16 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
                 .may_refuse = !s.let_in};
   std::span<const std::uint32_t> eligible = model.devices;
   const bool fits_all = needs(s) <= model.least_context.count();
-  if (need_room || model.not_up > 0 || model.served || !fits_all || !s.regions.anywhere()) {
-    gather(s, now, need_room, true);
-    if (eligible_.empty() && model.served) gather(s, now, need_room, false);
+  const bool anywhere = s.regions.anywhere() && s.providers.anywhere() && !s.primary.some() && model.licensed;
+  if (need_room || model.not_up > 0 || model.served || !fits_all || !anywhere || power_.any_held()) {
+    const auto look = [&](Filter filter) {
+      s.primary.some() ? gather_at_primary(s, now, filter) : gather(s, now, filter);
+      return !eligible_.empty();
+    };
+    Filter filter{.need_room = need_room, .spare = true, .powered = power_.any_held()};
+    bool some = look(filter);
+    if (!some && std::exchange(filter.powered, false)) some = look(filter);
+    if (!some && model.served && std::exchange(filter.spare, false)) look(filter);
     eligible = eligible_;
   }
   if (eligible.empty()) return {};

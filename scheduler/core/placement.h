@@ -1,7 +1,7 @@
 // Which devices a sequence may go to, and which of them it goes to: filter, then the policy's scorer.
 //
-// A device is eligible if it is up, serves the model, lies in the request's regions and can hold the sequence to its
-// end.
+// A device is eligible if it is up, serves the model and may (region, provider, licence), and can hold the sequence to
+// its end. Where a primary provider is named, the others' devices are eligible only while none of its own is.
 #pragma once
 #include <span>
 #include <vector>
@@ -9,6 +9,7 @@
 #include "scheduler/core/command.h"
 #include "scheduler/core/device.h"
 #include "scheduler/core/policy.h"
+#include "scheduler/core/power.h"
 #include "scheduler/core/served.h"
 
 namespace yard {
@@ -25,7 +26,7 @@ class LengthMean {
 
 class Placement {
  public:
-  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, Devices&, const Served&);
+  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, Devices&, const Served&, const Power&);
 
   // Returns: why the fleet cannot ever or not now serve it; Reason::none where it is eligible somewhere.
   Reason at_the_door(const Sequence&) const;
@@ -40,6 +41,10 @@ class Placement {
   Choice place(const Sequence&, Time now, bool need_room);
 
   bool eligible_anywhere(const Sequence&) const;
+  // Whether the sequence may be on this device at all: the law, whatever fails elsewhere.
+  bool allowed(std::uint32_t device, const Sequence& s) const {
+    return allowed(fleet_.pools[devices_.pool_of(device)], s);
+  }
   void device_changed(std::uint32_t device, bool up);
   Tokens expected_output(const Sequence& s) { return mean(s).expected(Tokens(s.max_output)); }
   void ended(const Sequence& s) { mean(s).learn(Tokens(s.generated)); }
@@ -51,11 +56,23 @@ class Placement {
     std::vector<std::uint32_t> devices, pools;
     Tokens least_context = Tokens::max();  // over its pools: what fits here fits everywhere
     std::uint32_t not_up = 0;
-    bool served = false;  // some of its pools are
+    bool served = false;   // some of its pools are
+    bool licensed = true;  // all of its pools are
   };
   static std::int64_t needs(const Sequence&);
+  static bool allowed(const PoolView& pool, const Sequence& s) {
+    return s.regions.has(pool.region) && s.providers.has(pool.provider_id) && pool.licensed;
+  }
   bool can_hold(const PoolView&, const Sequence&) const;
-  void gather(const Sequence&, Time now, bool need_room, bool spare);
+  // What is left out of the eligible devices; every one of them is allowed, up and can hold the sequence.
+  struct Filter {
+    bool need_room = false;
+    bool spare = true;          // what is ejected, and where its last attempt failed
+    bool powered = false;       // what is held by its power domain
+    bool primary_only = false;  // other providers than its primary
+  };
+  void gather(const Sequence&, Time now, Filter);
+  void gather_at_primary(const Sequence&, Time now, Filter);
   bool has_room(std::uint32_t device, const Sequence&, Tokens expected, Time now) const;
   LengthMean& mean(const Sequence& s) { return means_[s.model.value * fleet_.classes.size() + s.slo.value]; }
 
@@ -64,6 +81,7 @@ class Placement {
   const PolicySet& policies_;
   Devices& devices_;
   const Served& served_;
+  const Power& power_;
   std::vector<Model> models_;
   std::vector<LengthMean> means_;  // by model and class
   std::vector<std::uint32_t> round_robin_;

@@ -31,6 +31,7 @@ struct DeviceColumns {
   std::span<const std::int64_t> prefill_burst;   // seconds of prefill that one prompt brings, size-biased mean, ns
   std::span<const std::int32_t> hit_tokens;      // of the asked prompt, expected in the device's prefix cache
   std::span<const std::int64_t> cached_tokens;   // believed to be in the device's prefix cache, in all
+  std::span<const std::int64_t> marginal_price;  // of one more hour, nano-dollars (money.h); 0 where it is paid anyway
 };
 
 // The sequence to be placed.

@@ -27,6 +27,8 @@ struct Sequence {
   RequestId request;
   Time arrival;
   RegionMask regions;
+  ProviderMask providers;
+  ProviderId primary;
   ModelId model;
   SloClassId slo;
   TenantId tenant;

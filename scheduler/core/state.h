@@ -7,8 +7,10 @@
 #include "scheduler/core/batcher.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/ledger.h"
+#include "scheduler/core/money.h"
 #include "scheduler/core/occupancy.h"
 #include "scheduler/core/placement.h"
+#include "scheduler/core/power.h"
 #include "scheduler/core/served.h"
 
 namespace yard {
@@ -32,6 +34,7 @@ struct Core::State {
   void apply(const FirstToken&);
   void apply(const Ended&);
   void apply(const Failed&);
+  void apply(const CapChanged&);
 
   void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&);
   void empty_line(std::uint32_t device);
@@ -47,6 +50,7 @@ struct Core::State {
   void place_arrivals();
   void place_unbound();
   void drive_devices();
+  bool share_power();
 
   void put_off(std::uint32_t i);
   Duration time_to_read(std::uint32_t device, std::int64_t tokens, std::int64_t pairs) const;
@@ -55,6 +59,12 @@ struct Core::State {
   void interrupt_if_needed(std::uint32_t device);
   void wake_when_one_opens(ModelId);
   void send_waiting(std::uint32_t device);
+
+  // ---- a device has something to do, or nothing any more ------------------------------------------------------------
+  void turns_busy(std::uint32_t device);
+  void turns_idle(std::uint32_t device);
+  bool could_begin(std::uint32_t device);
+  bool ends_soon(std::uint32_t device);
 
   // ---- what becomes of a sequence ---------------------------------------------------------------------------------
   void end(std::uint32_t i, Outcome, Reason);  // takes it from wherever it is; Finish is said by the next poll
@@ -71,6 +81,8 @@ struct Core::State {
   SequencePool pool;
   Devices devices;
   Served served;
+  Power power;
+  Money money;
   Placement placement;
   Batcher batcher;
   Occupancy occupancy;

@@ -10,6 +10,7 @@
 #include "scheduler/base/check.h"
 #include "scheduler/base/hash.h"
 #include "scheduler/base/input_error.h"
+#include "scheduler/cost/compile_terms.h"
 #include "scheduler/cost/physics.h"
 #include "scheduler/yaml/names.h"
 
@@ -58,8 +59,10 @@ class Compiler {
     view_.classes = fleet_.classes;
     view_.tenants = fleet_.tenants;
     view_.regions = fleet_.regions;
+    view_.providers = fleet_.providers;
     view_.pue_thousandths = fleet_.pue_thousandths;
     for (const FleetPool& pool : fleet_.pools) add(pool);
+    compile_terms(fleet_, cards_, view_);
     Mix drawn = mix();  // reads view_, so before it leaves
     return {std::move(view_), std::move(tables_), std::move(drawn)};
   }
@@ -196,6 +199,8 @@ class Compiler {
     out.accelerator = chip.id;
     out.model = model_of(model);
     out.region = site.region;
+    out.provider_id = ProviderId{
+        static_cast<std::uint32_t>(std::ranges::find(fleet_.providers, site.provider) - fleet_.providers.begin())};
     out.first_device = view_.devices();
     out.devices = pool.replicas;
     out.accelerators_per_device = pool.tp;
@@ -232,12 +237,15 @@ class Compiler {
     const auto models = static_cast<std::uint32_t>(view_.models.size());
     std::vector<MixEntry> entries;
     for (const MixRow& row : fleet_.mix) {
+      const auto entry = [&](std::uint64_t weight, ModelId model) {
+        if (weight > 0)
+          entries.push_back({weight, model, row.slo, row.tenant, row.regions, row.providers, row.primary});
+      };
       if (!row.model.empty()) {
-        entries.push_back({row.weight * models, served(row), row.slo, row.tenant, row.regions});
+        entry(row.weight * models, served(row));
         continue;
       }
-      for (std::uint32_t m = 0; m < models; ++m)
-        entries.push_back({row.weight, ModelId{m}, row.slo, row.tenant, row.regions});
+      for (std::uint32_t m = 0; m < models; ++m) entry(row.weight, ModelId{m});
     }
     return Mix(std::move(entries));
   }

@@ -25,14 +25,14 @@ constexpr auto kString = [](auto& io, auto& s) { io(s); };
 
 constexpr auto kPool = [](auto& io, auto& p) {
   io(p.name), io(p.provider), io(p.region_name), io(p.accelerator);
-  io(p.model), io(p.region), io(p.cost);
+  io(p.model), io(p.region), io(p.provider_id), io(p.domain), io(p.cost), io.one_of(p.licensed, 2);
   io(p.first_device), io(p.devices), io(p.accelerators_per_device);
   io(p.kv_blocks), io(p.block_tokens), io(p.max_sequences), io(p.token_budget), io(p.max_context);
   io(p.per_hour), io(p.idle), io(p.busy);
   io.one_of(p.prefix_cache, 2), io.one_of(p.kind, 2), io.one_of(p.window.rule, 2);
   io(p.window.unread), io(p.window.in_flight), io(p.window.kv_permille), io(p.window.start_timeout), io(p.wire_delay);
 };
-constexpr std::size_t kLeastPool = 4 * 4 + 3 * 4 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 2 * 8;
+constexpr std::size_t kLeastPool = 4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 2 * 8;
 
 constexpr auto kModel = [](auto& io, auto& m) { io(m.name), io(m.prefix_block); };
 constexpr auto kClass = [](auto& io, auto& c) {
@@ -48,6 +48,15 @@ constexpr auto kTenant = [](auto& io, auto& t) {
 };
 constexpr std::size_t kLeastTenant = 4 + 4 + 4 + 4 * 8 + 4 * 8;
 
+constexpr auto kContract = [](auto& io, auto& c) {
+  io(c.name), io.one_of(c.kind, 4), io(c.pool), io(c.first_device), io(c.devices);
+  io(c.per_hour), io(c.on_demand), io(c.window), io(c.committed), io(c.notice), io(c.away), io(c.reclaims_per_day);
+};
+constexpr std::size_t kLeastContract = 4 + 1 + 3 * 4 + 6 * 8 + 4;
+constexpr auto kCap = [](auto& io, auto& c) { io(c.at), io(c.cap); };
+constexpr auto kDomain = [](auto& io, auto& d) { io(d.name), io(d.parent), io(d.cap), io.list(d.caps, 16, kCap); };
+constexpr std::size_t kLeastDomain = 4 + 4 + 8 + 4;
+
 constexpr auto kFleet = [](auto& io, auto& f) {
   io(f.name);
   io.list(f.pools, kLeastPool, kPool);
@@ -55,6 +64,9 @@ constexpr auto kFleet = [](auto& io, auto& f) {
   io.list(f.classes, kLeastClass, kClass);
   io.list(f.tenants, kLeastTenant, kTenant);
   io.list(f.regions, 4, kString);
+  io.list(f.providers, 4, kString);
+  io.list(f.contracts, kLeastContract, kContract);
+  io.list(f.domains, kLeastDomain, kDomain);
   io(f.pue_thousandths);
 };
 
@@ -70,6 +82,7 @@ constexpr std::size_t kSlotEndBytes = 8 + 4 + 4 + 8 + 8 + 1;
 
 constexpr auto kSubmitted = [](auto& io, auto& e) {
   io(e.request), io(e.model), io(e.tenant), io(e.slo), io(e.prompt), io(e.max_output), io(e.regions), io(e.arrival);
+  io(e.providers), io(e.primary);
 };
 constexpr auto kCancelAsked = [](auto& io, auto& e) { io(e.request); };
 constexpr auto kRunEnded = [](auto& io, auto& e) {
@@ -84,6 +97,7 @@ constexpr auto kFailed = [](auto& io, auto& e) {
   io(e.sequence), io(e.attempt), io.one_of(e.why, 6), io(e.retry_after);
 };
 constexpr auto kDeviceChanged = [](auto& io, auto& e) { io(e.device), io.one_of(e.state, 3); };
+constexpr auto kCapChanged = [](auto& io, auto& e) { io(e.domain), io(e.cap); };
 
 void require(bool holds, const char* what) {
   if (!holds) throw Malformed{what};
@@ -142,6 +156,46 @@ void check_tenant(const TenantView& t, bool shares) {
           "a tenant's limits beyond their bounds (V4)");
 }
 
+// T1 to T3, and bounds at which no sum of prices or watts leaves 64 bits.
+void check_terms(const FleetView& fleet) {
+  constexpr std::int64_t kMost = 1'000'000'000'000'000, kMostTime = 4'000'000'000'000'000'000;
+  require(!fleet.providers.empty() && fleet.providers.size() <= 64, "a fleet without providers");
+  const auto within = [](auto quantity, std::int64_t most) {
+    return quantity.count() >= 0 && quantity.count() <= most;
+  };
+  std::vector<bool> covered(fleet.devices());
+  for (const ContractView& c : fleet.contracts) {
+    require(c.pool.value < fleet.pools.size(), "a contract of a pool that there is not (T1)");
+    const PoolView& pool = fleet.pools[c.pool.value];
+    require(c.first_device >= pool.first_device && c.devices <= pool.devices &&
+                c.first_device - pool.first_device <= pool.devices - c.devices,
+            "a contract of devices outside of its pool (T1)");
+    for (std::uint32_t d = c.first_device; d < c.first_device + c.devices; ++d) {
+      require(!covered[d], "a device of two contracts (T1)");
+      covered[d] = true;
+    }
+    require(within(c.per_hour, kMost) && within(c.on_demand, kMost) && within(c.notice, kMostTime) &&
+                within(c.away, kMostTime),
+            "a contract beyond its bounds");
+    require(c.kind != ContractKind::committed ||
+                (within(c.window, kMostTime) && c.window >= seconds(1) && c.window.count() % seconds(1).count() == 0 &&
+                 within(c.committed, c.window.count())),
+            "a commitment without a window (T3)");
+  }
+  for (std::uint32_t d = 0; d < fleet.domains.size(); ++d) {
+    const DomainView& domain = fleet.domains[d];
+    require(!domain.parent.some() || domain.parent.value < d, "a power domain before its parent (T2)");
+    require(within(domain.cap, kMost), "a cap beyond its bounds");
+    for (const CapChange& change : domain.caps) require(within(change.cap, kMost), "a cap beyond its bounds");
+  }
+  for (const PoolView& pool : fleet.pools) {
+    require(pool.provider_id.value < fleet.providers.size(), "a pool whose provider there is not (V3)");
+    require(!pool.domain.some() || pool.domain.value < fleet.domains.size(), "a pool whose domain there is not (V3)");
+    require(within(pool.idle, kMost / 1000) && pool.busy >= pool.idle && within(pool.busy, kMost / 1000),
+            "a pool that draws less when it works");
+  }
+}
+
 void check_head(const RecordingHead& head) {
   const FleetView& fleet = head.fleet;
   require(!fleet.classes.empty() && !fleet.tenants.empty() && !fleet.regions.empty() && fleet.regions.size() <= 64,
@@ -158,6 +212,7 @@ void check_head(const RecordingHead& head) {
     slots += std::uint64_t{p.devices} * p.max_sequences;
     require(slots <= kMaxSlots, "more devices and sequences than a shard has");
   }
+  check_terms(fleet);
 }
 
 template <class E>
@@ -217,6 +272,7 @@ void encode(wire::Writer& io, const Event& event) {
         if constexpr (std::is_same_v<E, FirstToken>) kFirstToken(io, e);
         if constexpr (std::is_same_v<E, Ended>) kEnded(io, e);
         if constexpr (std::is_same_v<E, Failed>) kFailed(io, e);
+        if constexpr (std::is_same_v<E, CapChanged>) kCapChanged(io, e);
         if constexpr (std::is_same_v<E, RunEnded>) {
           kRunEnded(io, e);
           io(static_cast<std::uint32_t>(e.slots.size()));
@@ -245,6 +301,7 @@ Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::uint32_t&
     case 5: return decoded<FirstToken>(io, kFirstToken);
     case 6: return decoded<Ended>(io, kEnded);
     case 7: return decoded<Failed>(io, kFailed);
+    case 8: return decoded<CapChanged>(io, kCapChanged);
     default: throw Malformed{"an event of no known kind"};
   }
 }

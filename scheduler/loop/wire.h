@@ -54,7 +54,10 @@ class Writer {
     (*this)(h.index);
     (*this)(h.generation);
   }
-  void operator()(const RegionMask& m) { (*this)(m.bits); }
+  template <class Id>
+  void operator()(const Mask<Id>& m) {
+    (*this)(m.bits);
+  }
   void operator()(const std::string& s) {
     (*this)(static_cast<std::uint32_t>(s.size()));
     out_ += s;
@@ -106,7 +109,10 @@ class Reader {
     (*this)(h.index);
     (*this)(h.generation);
   }
-  void operator()(RegionMask& m) { (*this)(m.bits); }
+  template <class Id>
+  void operator()(Mask<Id>& m) {
+    (*this)(m.bits);
+  }
   void operator()(std::string& s) {
     std::uint32_t size;
     (*this)(size);

@@ -5,18 +5,19 @@
 // The placement study's formula (DESIGN, "One currency: kept promises"), in integers:
 //   own    = 1 - (1 - S(8 (ttft / TTFT* - 1))) (1 - S(k_own (tpot / TPOT* - 1)))
 //   others = sum over classes of n_class (S(k_oth (T' / TPOT* - 1)) - S(k_oth (T / TPOT* - 1)))
-//   cost   = own + others + 0.03 (ttft + o tpot) / 1 s;   refuse if own + others >= 1 at the least cost
+//   cost   = own + others + 0.03 (ttft + o tpot) / 1 s + 12 dollars;   refuse if own + others >= 1 at the least cost
 // S is the logistic function. T is the time per token there now, T' with the request; k = 1.7 / sqrt(s0^2 + v /
 // tokens): the less sure, the flatter, where s0 is the costs' own relative error (StepCost; 0.1 at the least) and v = u
 // Xb / TPOT* the jitter that prefill brings to decoding (u: share of time in prefill, Xb: size-biased prefill of one
-// prompt). One miss weighs the same in every class. Ratios and probabilities are in 1/65536, slopes k in 1/256, times
-// in nanoseconds.
+// prompt); dollars are the marginal price of the time that the device works longer (money_weight.h). One miss weighs
+// the same in every class. Ratios and probabilities are in 1/65536, slopes k in 1/256, times in nanoseconds.
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <limits>
 
+#include "scheduler/policy/money_weight.h"
 #include "scheduler/policy/scorers.h"
 
 namespace yard::policy {
@@ -124,7 +125,11 @@ Cost cost_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
   }
   const std::int64_t seconds_weight =
       (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
-  return {.misses = own + others, .total = own + others + seconds_weight};
+  // The device works longer by the prompt, and by what the sequence adds to each step: on an idle one, the whole step.
+  const std::int64_t per_token = c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.reads + q.answers / 2) / 1000;
+  const std::int64_t longer = std::clamp<std::int64_t>(own_reading + q.answers * per_token, 0, kLongest);
+  const std::int64_t money = money_weight(devices.marginal_price[d], longer);
+  return {.misses = own + others, .total = own + others + seconds_weight + money};
 }
 
 }  // namespace
