@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <ctime>
-#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <thread>
@@ -24,6 +23,7 @@
 #include "scheduler/policy/registry.h"
 #include "scheduler/report/report.h"
 #include "scheduler/report/rows.h"
+#include "scheduler/same_file.h"
 #include "scheduler/trace/trace.h"
 
 namespace switchyard {
@@ -173,16 +173,6 @@ class WholeRecording {
   Place place_;
   std::optional<Recorder> recorder_;
 };
-
-bool same_file(const std::string& a, const std::string& b) {
-  if (a.empty() || b.empty()) return false;
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  const auto kind = fs::status(a, ignored).type();
-  if (a != "-" && kind != fs::file_type::regular && kind != fs::file_type::not_found) return false;  // /dev/null twice
-  return fs::absolute(a, ignored).lexically_normal() == fs::absolute(b, ignored).lexically_normal() ||
-         fs::equivalent(a, b, ignored);
-}
 
 // No output may lie on another one or on what is read.
 void refuse_shared_files(const Simulation& o) {

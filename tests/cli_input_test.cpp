@@ -50,6 +50,11 @@ TEST(Words, MissingAndSurplusOnesAreNamed) {
       {{"replay", "--trace"}, "--trace: found nothing; accepted: "},
       {{"replay", "--limit", "5", "--limit", "6"}, "--limit: found twice; accepted: once"},
       {{"replay", "--reenact", "a.rec", "--seed", "2"}, "--seed: found beside --reenact; accepted: --reenact FILE"},
+      {{"replay", "--policies", "random", "--policy", "random"}, "--policy: found beside --policies"},
+      {{"replay", "--compare", "a.yaml", "b.yaml", "--fleet", "c"}, "--fleet: found beside --compare"},
+      {{"replay", "--seeds", "2", "--record", "a.rec"}, "--record: found beside --seeds; accepted: one simulation"},
+      {{"replay", "--compare", "a.yaml", "b.yaml", "--sed", "1"}, "--sed: unknown flag; nearest is '--seed'"},
+      {{"replay", "--policies", "random,rndom"}, "found 'rndom'; nearest is 'random'"},
       {{"topo", "--xml", "a", "--synthetic", "b"}, "--xml excludes --synthetic"}};
   for (const auto& [words, piece] : wrong) expect_refusal(switchyard(words), piece);
 }

@@ -245,6 +245,20 @@ TEST(Replay, QuietSaysNothing) {
   EXPECT_EQ(ran.out + ran.err, "");
 }
 
+TEST(Replay, ComparesPoliciesTheSameOnAnyNumberOfThreads) {
+  const Scratch here;
+  const std::vector<std::string> words = {"replay", "--policies", "expected_cost,random", "--seeds", "3", "--limit",
+                                          "300",    "--json"};
+  const Ran one = switchyard(with(words, {"-"}));
+  EXPECT_EQ(one.code, 0) << one;
+  EXPECT_EQ(one.err, "");
+  const Ran two = switchyard(with(words, {here.at("two.json"), "--threads", "2"}));
+  EXPECT_EQ(two.code, 0) << two;
+  EXPECT_EQ(bytes_of(here.at("two.json")), one.out);
+  EXPECT_NE(two.out.find("\nless expected_cost"), std::string::npos) << two;
+  EXPECT_NE(two.out.find(" +-"), std::string::npos) << two;
+}
+
 // ---- progress ------------------------------------------------------------------------------------------------------
 
 // What a terminal in place of standard error shows.

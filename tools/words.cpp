@@ -95,7 +95,10 @@ class Walk {
     if (!seen_.insert(option).second) return fmt::format("{}: found twice; accepted: once", name);
     if (option->get_items_expected_max() == 0) return "";
     if (equals != std::string::npos) return equals + 1 == words[i].size() ? expected(*option) : "";
-    return ++i == words.size() ? expected(*option) : "";
+    if (++i == words.size()) return expected(*option);
+    if (option->get_items_expected_max() > 1)  // a list: all words up to the next flag
+      while (i + 1 < words.size() && !words[i + 1].starts_with('-')) ++i;
+    return "";
   }
 
   std::string word(const std::string& word) {

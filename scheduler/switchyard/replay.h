@@ -3,9 +3,10 @@
 //   auto result = switchyard::simulate({.trace = "day.csv", .fleet = "fleet.yaml"});
 //   if (auto* replayed = std::get_if<switchyard::Replayed>(&result)) std::puts(replayed->text.c_str());
 //
-// simulate(): arrivals come from the trace, devices are simulated. reenact(): a recording is fed to a new Core, no
-// device is simulated, and the same decisions must come out. Threads: every call is on its own. Errors: come back as
-// ConfigError, one line; nothing throws. Output files appear whole or not at all.
+// simulate(): arrivals come from the trace, devices are simulated. compare(): the same arrivals through several
+// policies and fleets. reenact(): a recording is fed to a new Core, no device is simulated, and the same decisions must
+// come out. Threads: every call is on its own. Errors: come back as ConfigError, one line; nothing throws. Output files
+// appear whole or not at all.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include <switchyard/scheduler.h>
 
@@ -46,6 +48,26 @@ struct Replayed {
 };
 
 std::variant<Replayed, ConfigError> simulate(const Simulation&) noexcept;
+
+// The same arrivals, seed by seed, through every policy over every fleet. Each fleet's mix says who its requests are.
+struct Comparison {
+  std::string trace = "gen:azure-conv";  // the seed draws what it draws; of a file, only the mix and policies that draw
+  std::vector<std::string> fleets = {"builtin:mixed"}, policies = {"expected_cost"};  // the first of each is the base
+  std::string order = "edf", bind = "arrival", exact = "jump";
+  std::uint32_t threads = 1;                      // simulations at a time; same result
+  std::uint64_t first_seed = 1, seeds = 1;        // first_seed, first_seed + 1, ...; at most 65536
+  std::uint64_t limit = 0;                        // rows at most; 0: all
+  double rate_scale = 1;                          // arrivals so many times as fast; > 0
+  double warm_up_s = 0;                           // requests that arrive before are served, but not counted
+  std::string json;                               // output file; empty: none, "-": standard output
+  std::function<void(const Progress&)> progress;  // of simulations; from one thread at a time
+};
+
+struct Compared {
+  std::string text, json;  // means over seeds; differences to the first with 95 % intervals
+};
+
+std::variant<Compared, ConfigError> compare(const Comparison&) noexcept;
 
 struct Reenacted {
   std::string text;  // a few lines: what was in it, and whether it came out the same

@@ -3,7 +3,7 @@
 //
 //   gen:overlay?path=PATH&copies=8&rate=400
 //
-//   path     any trace but one with options of its own, held in memory
+//   path     any trace, but one with two options of its own; held in memory. What it draws it draws by seed 1
 //   copies   how many lie on top of each other: 1 to 64; 1 where it is not given
 //   rate     requests a second, of all copies, on average: 0.001 to 10000000; as recorded, times copies, where it is
 //            not given. Time is stretched evenly: bursts of the file's minutes become bursts of seconds
@@ -43,6 +43,8 @@ OverlaySpec parse_overlay(std::string_view name);
 
 class Overlay : public TraceReader {
  public:
+  static constexpr Seed kInnerSeed = 1;  // of the trace inside, so that all seeds share its rows
+
   // `limit` 0: once round, or as long as the spec's seconds. Errors: InputError: a rate that makes a turn too long.
   Overlay(std::shared_ptr<const TraceRows>, const OverlaySpec&, Seed, std::uint64_t limit);
 

@@ -15,8 +15,8 @@
 #include "scheduler/trace/generate.h"
 #include "scheduler/trace/mooncake.h"
 #include "scheduler/trace/options.h"
-#include "scheduler/trace/overlay.h"
 #include "scheduler/trace/servegen.h"
+#include "scheduler/trace/trace_opener.h"
 
 namespace yard {
 namespace {
@@ -78,11 +78,6 @@ Opened open_generated(const std::string& name, Seed seed, std::uint64_t limit) {
     const AgenticSpec spec = parse_agentic(name);
     return {std::make_unique<AgenticReader>(LineReader(spec.path), spec.starts_ns, seed), false};
   }
-  if (generator == "overlay") {
-    const OverlaySpec spec = parse_overlay(name);
-    const auto rows = TraceRows::read(*open_trace(spec.path, seed, 0, 1), spec.path, spec.kept);
-    return {std::make_unique<Overlay>(rows, spec, seed, limit), true};
-  }
   return {std::make_unique<Generator>(parse_generate(name), seed, limit), true};
 }
 
@@ -106,11 +101,23 @@ Opened open_path(const std::string& name, Seed seed, std::uint64_t limit) {
 
 }  // namespace
 
-std::unique_ptr<TraceReader> open_trace(const std::string& name, Seed seed, std::uint64_t limit, double rate_scale) {
+TraceOpener::TraceOpener(std::string name) : name_(std::move(name)) {
+  if (!is_generated(name_) || generator_name(name_) != "overlay") return;
+  overlay_ = parse_overlay(name_);
+  rows_ = TraceRows::read(*open_trace(overlay_.path, Overlay::kInnerSeed, 0, 1), overlay_.path, overlay_.kept);
+}
+
+std::unique_ptr<TraceReader> TraceOpener::open(Seed seed, std::uint64_t limit, double rate_scale) const {
   const std::uint64_t scale = millionths(rate_scale);
-  Opened opened = is_generated(name) ? open_generated(name, seed, limit) : open_path(name, seed, limit);
+  Opened opened = rows_                 ? Opened{std::make_unique<Overlay>(rows_, overlay_, seed, limit), true}
+                  : is_generated(name_) ? open_generated(name_, seed, limit)
+                                        : open_path(name_, seed, limit);
   if (scale == kMillion && (opened.limited || limit == 0)) return std::move(opened.reader);
   return std::make_unique<Scaled>(std::move(opened.reader), opened.limited ? 0 : limit, scale);
+}
+
+std::unique_ptr<TraceReader> open_trace(const std::string& name, Seed seed, std::uint64_t limit, double rate_scale) {
+  return TraceOpener(name).open(seed, limit, rate_scale);
 }
 
 }  // namespace yard

@@ -50,9 +50,9 @@ class TraceReader {
   virtual bool has_prefix() const { return false; }
 };
 
-// Opens `gen:NAME` (see generate.h, agentic.h, servegen.h, overlay.h); a folder as ServeGen or kv-cache-tester publish it; or a
-// file, plain or by gzip, whose format is told by its first line (csv.h, mooncake.h, agentic.h). `limit`: of a file
-// rows at most, 0: all; of a generator rows, 0: what its name says. `rate_scale` divides the time since the first
+// Opens `gen:NAME` (generate.h, agentic.h, servegen.h, overlay.h); a folder as ServeGen or kv-cache-tester publish it;
+// or a file, plain or by gzip, whose format is told by its first line (csv.h, mooncake.h, agentic.h). `limit`: of a
+// file rows at most, 0: all; of a generator rows, 0: what its name says. `rate_scale` divides the time since the first
 // arrival (2.0: twice as many a second); it is rounded once to millionths, and from there on everything is integers.
 // Errors: InputError.
 std::unique_ptr<TraceReader> open_trace(const std::string& name, Seed seed, std::uint64_t limit, double rate_scale);

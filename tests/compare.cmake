@@ -1,0 +1,2 @@
+yard_test(paired_test ENTERS report)
+yard_test(compare_test LINKS switchyard)
