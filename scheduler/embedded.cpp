@@ -204,6 +204,11 @@ Device host_device(std::string name, std::function<void(StepView&)> step, HostOp
                                                                     .endpoint = {}}));
 }
 
+Device pulled_device(std::string name, HostOptions options) {
+  return Device(std::make_shared<const Device::Facts>(Device::Facts{
+      .kind = DeviceKind::pulled, .name = std::move(name), .step = {}, .host = std::move(options), .endpoint = {}}));
+}
+
 Device endpoint(std::string name, EndpointOptions options) {
   return Device(std::make_shared<const Device::Facts>(Device::Facts{
       .kind = DeviceKind::placed, .name = std::move(name), .step = {}, .host = {}, .endpoint = std::move(options)}));

@@ -28,13 +28,14 @@ End end_of(yard::Outcome outcome) {
   return End::failed;
 }
 
-// An inbox holds all that can be on the way: of every request, and of every device a run's end.
+// An inbox holds all that can be on the way: of every request, and of every device a run's end and that
+// its lane is gone.
 std::size_t news_of(const std::vector<Device>& devices, const yard::Bounds& bounds, std::uint32_t slots) {
   const bool placed =
       std::any_of(devices.begin(), devices.end(), [](const Device& d) { return d.facts().kind == DeviceKind::placed; });
   const std::size_t each =
       placed ? yard::RequestSlab::news_per_placed(bounds.retries) : yard::RequestSlab::kNewsPerSlot;
-  return each * slots + devices.size();
+  return each * slots + 2 * devices.size();
 }
 
 }  // namespace
@@ -89,25 +90,49 @@ Scheduler::State::State(Options options)
 void Scheduler::State::make_device(const Device& device, const yard::PoolView& pool) {
   longest_prompt = std::max(longest_prompt, static_cast<std::size_t>(pool.max_context.count()));
   doors[pool.model.value] = pool.kind;
+  const yard::DeviceId id{pool.first_device};
+  pulled.emplace_back();
   if (device.facts().kind == DeviceKind::placed) {
     endpoints.push_back(std::make_unique<yard::PlacedDevice>(pool.name, *slab));
     ports.push_back({.stepped = nullptr, .served = endpoints.back().get()});
     return;
   }
-  hosts.push_back(std::make_unique<yard::HostDevice>(yard::HostFacts{.name = pool.name,
-                                                                     .step = device.facts().step,
-                                                                     .max_sequences = pool.max_sequences,
-                                                                     .token_budget = pool.token_budget,
-                                                                     .block_tokens = pool.block_tokens,
-                                                                     .log = log},
-                                                     *slab, *loop));
+  yard::StepperFacts facts{.name = pool.name,
+                           .max_sequences = pool.max_sequences,
+                           .token_budget = pool.token_budget,
+                           .block_tokens = pool.block_tokens,
+                           .log = log};
+  if (device.facts().kind == DeviceKind::pulled) {
+    pulled.back() = std::make_shared<yard::PulledDevice>(id, std::move(facts), *slab, *loop);
+    ports.push_back({.stepped = pulled.back().get(), .served = nullptr});
+    return;
+  }
+  hosts.push_back(std::make_unique<yard::HostDevice>(device.facts().step, std::move(facts), *slab, *loop));
   ports.push_back({.stepped = hosts.back().get(), .served = nullptr});
+}
+
+yard::DeviceId Scheduler::State::device_named(std::string_view name) const noexcept {
+  for (const yard::PoolView& pool : fleet.pools)
+    if (pool.name == name) return {pool.first_device};
+  return {};
+}
+
+void Scheduler::State::say(std::string_view line) const noexcept {
+  if (!log) return;
+  try {
+    log(line);
+  } catch (...) {  // the user's function: what it throws is no business of ours
+  }
 }
 
 Scheduler::State::~State() {
   slab->close();
   slab->cancel_all();
+  for (const auto& device : pulled)
+    if (device) device->close();
   slab->wait_until_idle();
+  for (const auto& device : pulled)
+    if (device) device->settle();
   // Nothing is in flight, hence no run either: every run has a sequence in it that ends when the run does.
   loop->stop();
 }
@@ -182,16 +207,14 @@ Reply Scheduler::submit(const Request& request) noexcept {
 
 void Scheduler::set(std::string_view device, Wish wish) noexcept {
   if (!state_) return;
-  const auto& pools = state_->fleet.pools;
-  const auto named = std::find_if(pools.begin(), pools.end(), [&](const auto& pool) { return pool.name == device; });
-  if (named == pools.end()) {
-    if (state_->log) state_->log(fmt::format("set: there is no device '{}'", yard::printable(device)));
-    return;
-  }
+  const yard::DeviceId id = state_->device_named(device);
+  if (!id.some()) return state_->say(fmt::format("set: there is no device '{}'", yard::printable(device)));
+  if (const auto& pulled = state_->pulled[id.value]; pulled && pulled->gone())
+    return state_->say(fmt::format("set: the lane of device '{}' is gone", yard::printable(device)));
   yard::DeviceState state = yard::DeviceState::up;
   if (wish == Wish::drain) state = yard::DeviceState::draining;
   if (wish == Wish::remove) state = yard::DeviceState::down;
-  state_->loop->change({yard::DeviceId{named->first_device}, state});
+  state_->loop->change({id, state});
 }
 
 bool Scheduler::drain(nanoseconds patience) noexcept {

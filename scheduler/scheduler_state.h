@@ -11,6 +11,7 @@
 
 #include "scheduler/backend/host.h"
 #include "scheduler/backend/placed.h"
+#include "scheduler/backend/pulled.h"
 #include "scheduler/backend/request_slab.h"
 #include "scheduler/core/core.h"
 #include "scheduler/loop/live_loop.h"
@@ -26,6 +27,8 @@ struct Scheduler::State {
   Ticket place(const PlaceRequest&, std::function<void(const Placement&)>) noexcept;
 
   void make_device(const Device&, const yard::PoolView&);
+  yard::DeviceId device_named(std::string_view) const noexcept;  // none if there is none
+  void say(std::string_view line) const noexcept;                // in the log
   // Returns: the request as Core takes it. `refused`: why it is not let in; none where it is.
   yard::Submitted facts_of(std::string_view model, std::string_view slo, std::size_t prompt, std::uint32_t max_tokens,
                            yard::PoolKind door, yard::RequestSlab::Refusal& refused) const noexcept;
@@ -40,7 +43,8 @@ struct Scheduler::State {
   std::shared_ptr<yard::RequestSlab> slab;  // replies and tickets hold it too, and may outlive the rest
   std::vector<std::unique_ptr<yard::HostDevice>> hosts;
   std::vector<std::unique_ptr<yard::PlacedDevice>> endpoints;
-  std::vector<yard::DevicePort> ports;  // by DeviceId
+  std::vector<std::shared_ptr<yard::PulledDevice>> pulled;  // by DeviceId, null for others; lanes hold them too
+  std::vector<yard::DevicePort> ports;                      // by DeviceId
 };
 
 Outcome outcome_of(const yard::RequestSlab::Ended&);

@@ -336,6 +336,44 @@ TEST(RunEnded, AnAnswerOfNoTokenIsDoneWithoutAFirstToken) {
   EXPECT_EQ(said.finishes[0].account.first_token, Time::never());
 }
 
+TEST(RunEnded, WithoutAStepChangesNothingAndIsPlannedAgain) {
+  Scene s(Given().pool({.max_sequences = 2}));
+  s.submit(), s.submit();
+  const Said first = s.poll();
+  const auto hand_back = [&] {
+    RunEnded end = s.ending(0, {.steps = 0});
+    std::vector<SlotEnd> slots(end.slots.begin(), end.slots.end());
+    for (SlotEnd& slot : slots) slot.prefilled = slot.generated = Tokens(0), slot.fate = SlotFate::running;
+    end.slots = slots;
+    s.at(s.now().ns() + 1);
+    s.core().apply(end, s.now());
+    return s.poll();
+  };
+  const Said again = hand_back();
+  ASSERT_EQ(again.order, "L");
+  ASSERT_EQ(again.launches[0].slots.size(), first.launches[0].slots.size());
+  for (std::size_t i = 0; i < again.launches[0].slots.size(); ++i) {
+    EXPECT_EQ(again.launches[0].slots[i].prefill, first.launches[0].slots[i].prefill);
+    EXPECT_EQ(again.launches[0].slots[i].granted, first.launches[0].slots[i].granted);
+  }
+  s.step(0);
+  EXPECT_EQ(hand_back().order, "L");  // of decodes
+}
+
+TEST(RunEnded, WithoutAStepCancelsWhatWasAskedToCancel) {
+  Scene s(Given().pool({}));
+  const RequestId a = s.submit();
+  s.poll();
+  s.cancel(a);
+  s.poll();
+  RunEnded end = s.ending(0, {.steps = 0});
+  SlotEnd slot = end.slots[0];
+  slot.prefilled = slot.generated = Tokens(0), slot.fate = SlotFate::running;
+  end.slots = {&slot, 1};
+  s.core().apply(end, s.now());
+  EXPECT_EQ(s.poll().finishes[0].outcome, Outcome::cancelled);
+}
+
 TEST(RunEnded, AFailedReadComesBackToWhatIsToBeRead) {
   Scene s(Given().pool({.kv_blocks = 20}));
   const RequestId a = s.submit({.prompt = 20, .max_output = 1});

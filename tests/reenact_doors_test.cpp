@@ -1,5 +1,6 @@
 // Live recordings of what comes through the second and third doors re-enact to the same hash.
 #include <switchyard/scheduler.h>
+#include <switchyard/step.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -145,6 +146,51 @@ INSTANTIATE_TEST_SUITE_P(Policies, PlacedRecording,
                          testing::Values(std::pair{"least_loaded", "arrival"}, std::pair{"expected_seconds", "arrival"},
                                          std::pair{"expected_cost", "room"}, std::pair{"power_of_two", "room"}),
                          [](const auto& of) { return std::string(of.param.first) + "_" + of.param.second; });
+
+// ---- lanes ---------------------------------------------------------------------------------------------------------
+
+// A loop that now and then hands a run back before its time, or fails it.
+void pull(switchyard::Lane lane, Rng rng) {
+  while (!lane.closing()) {
+    switchyard::PulledRun* run = lane.wait(1h);
+    if (!run) continue;
+    const std::uint64_t steps = rng.below(16);
+    for (std::uint64_t n = 0; n < steps && run->more(); ++n)
+      for (switchyard::StepSlot& slot : run->next())
+        if (slot.samples) slot.emit(slot.input.back() + 1);
+    rng.below(100) == 0 ? lane.failed(run) : lane.ended(run);
+  }
+}
+
+TEST(PulledRecording, ReenactsToTheSameHash) {
+  const Scratch scratch("lane");
+  switchyard::Options options;
+  const switchyard::HostOptions small{.slots = 4, .token_budget = 16, .kv_blocks = 20, .block_tokens = 4};
+  options.devices = {switchyard::pulled_device("a", small), switchyard::pulled_device("b", small)};
+  options.record_to = scratch.path;
+  switchyard::Counts counts;
+  std::vector<std::thread> loops;
+  {
+    switchyard::Scheduler scheduler(std::move(options));
+    loops.emplace_back(pull, scheduler.lane("a"), Rng::stream(1, 0));
+    loops.emplace_back(pull, scheduler.lane("b"), Rng::stream(1, 1));
+    Rng rng(3);
+    std::vector<switchyard::Reply> replies;
+    for (int i = 0; i < 400; ++i) {
+      const std::vector<switchyard::Token> prompt(1 + rng.below(30), 5);
+      replies.push_back(scheduler.submit({.prompt = prompt, .max_tokens = static_cast<std::uint32_t>(rng.below(40))}));
+      if (rng.below(8) == 0) replies.back().cancel();
+      if (rng.below(8) == 1) replies.pop_back();
+    }
+    EXPECT_TRUE(scheduler.drain(1h));
+    counts = scheduler.counts();
+  }
+  for (std::thread& loop : loops) loop.join();
+  const Reenactment result = reenact(scratch.path);
+  expect_equal(result, counts);
+  EXPECT_GT(result.ledger.preemptions, 0u);
+  EXPECT_GT(result.ledger.of(Reason::device_failed), 0u);
+}
 
 }  // namespace
 }  // namespace yard

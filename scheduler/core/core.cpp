@@ -128,23 +128,24 @@ void Core::State::apply(const RunEnded& e) {
     CHECK_WHY(pool.id(i) == slot.sequence && pool[i].planned > 0, "a RunEnded names the slots of its Launch");
     read += slot.prefilled.count();
     pairs += prefill_pairs(slot.prefilled.count(), pool[i].context);
-    slot_ended(e.device.value, pool[i], i, slot);
+    slot_ended(e.device.value, pool[i], i, slot, e.steps > 0);
   }
   devices.spent_on_prefill(e.device.value, time_to_read(e.device.value, read, pairs), now);
   if (std::exchange(device.lost, false)) lose_running(e.device.value);
 }
 
-void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, const SlotEnd& slot) {
+void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, const SlotEnd& slot, bool stepped) {
   const bool was_reading = s.reading();
   const std::int32_t read = slot.prefilled.count(), generated = slot.generated.count();
   const bool failed = slot.fate == SlotFate::failed;
   const std::int32_t least = slot.fate == SlotFate::stopped ? 0 : 1;  // the model may end it without a token
-  CHECK_WHY(failed || (was_reading ? read == s.planned && generated <= 1 : read == 0 && generated >= least),
-            "a slot reads what it was asked to, or generates one token a step");
+  const bool kept = was_reading ? read == s.planned && generated <= 1 : read == 0 && generated >= least;
+  const bool idle = !stepped && read == 0 && generated == 0 && slot.fate == SlotFate::running;
+  CHECK_WHY(failed || (stepped ? kept : idle), "a slot reads what it was asked to, or generates one token a step");
   CHECK_WHY(s.generated + generated <= std::max(s.output_limit, 0), "no device generates beyond the limit");
 
   const std::int32_t grown = was_reading ? read : generated;
-  if (was_reading && read < s.planned) devices.plans_to_read(d, read - s.planned);  // a failed read comes back
+  if (was_reading && read < s.planned) devices.plans_to_read(d, read - s.planned);  // what was not read comes back
   s.planned = 0;
   s.context += grown;
   s.generated += generated;

@@ -36,7 +36,7 @@ struct Core::State {
   void apply(const Failed&);
   void apply(const CapChanged&);
 
-  void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&);
+  void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&, bool stepped);
   void empty_line(std::uint32_t device);
   void lose_running(std::uint32_t device);
   std::uint32_t answering(SequenceId, std::uint32_t attempt);

@@ -8,9 +8,9 @@
 //           are off. After that nothing throws: a request's end is its Outcome.
 // Process:  no globals, so several may live in one process. No thread is pinned to a core. Make it after fork(): a
 //           Scheduler does not survive into the child.
-// Doors:    submit() gives tokens, from devices that we step (host_device). place() gives the name of an endpoint, and
-// is
-//           told how it went; sockets are the caller's.
+// Doors:    submit() gives tokens, from devices that we step (host_device). place() gives the name of an endpoint and
+//           is told how it went; sockets are the caller's. lane() gives a device's runs (pulled_device) to a loop that
+//           owns its thread and stream; who submits sees no difference.
 // This header includes the standard library only.
 #pragma once
 #include <chrono>
@@ -28,8 +28,9 @@
 #include <vector>
 
 namespace yard {
+class PulledDevice;
 class RequestSlab;
-}
+}  // namespace yard
 
 namespace switchyard {
 
@@ -38,6 +39,7 @@ using Token = std::int32_t;
 // ---- what to run on ------------------------------------------------------------------------------------------------
 
 struct StepView;  // step.h: the slots of one step, each with tokens in, emit(), stop()
+class PulledRun;  // step.h: steps that follow each other
 
 // What a host device can hold and do at once. Its steps have no cost model yet: to placement each costs 1 ms, 10 us per
 // prompt token read and 10 ns per token of context, whatever the function really takes; among equal devices that still
@@ -65,6 +67,10 @@ class Device {
 // A device whose step is your function: one forward pass over the slots, called on the device's own thread, from one
 // thread at a time. What it throws fails the sequences of that step and nothing else.
 Device host_device(std::string name, std::function<void(StepView&)> step, HostOptions options = {});
+
+// A device whose loop is yours: you own the thread, the CUDA context and the stream, and pull runs from its lane().
+// Requests wait until there is a lane.
+Device pulled_device(std::string name, HostOptions options = {});
 
 // What an engine behind a wire can hold and do at once, as it was started: with vLLM its --max-num-seqs, the KV blocks
 // that it logs, --block-size and --max-model-len. To placement it costs what a host device does (above).
@@ -216,6 +222,43 @@ class [[nodiscard]] Ticket {
   std::uint32_t index_ = 0, generation_ = 0;
 };
 
+// The runs of a pulled device, for its loop. Movable; one thread at a time. It may outlive its Scheduler.
+//
+//   while (!lane.closing())
+//     if (switchyard::PulledRun* run = lane.wait(100ms)) {
+//       while (run->more()) forward(run->next());
+//       lane.ended(run);
+//     }
+//
+// Dropping it says that the loop is gone for good: the device is down, its sequences fail, those that wait go
+// elsewhere. Whoever starts a loop anew keeps the Lane. ~Scheduler waits for a run in hand, which must thus go on on
+// another thread.
+class [[nodiscard]] Lane {
+ public:
+  Lane() = default;  // of nothing: closing
+  Lane(Lane&&) noexcept = default;
+  Lane& operator=(Lane&&) noexcept;
+  ~Lane();
+  explicit operator bool() const noexcept { return device_ != nullptr; }
+
+  // Returns: the run in hand, or the next one; null: none within `timeout`, or closing.
+  PulledRun* wait(std::chrono::nanoseconds timeout) noexcept;
+
+  // Hands the run back, after its last step; also before, even before its first: what goes on comes again in another
+  // run. What is no run in hand changes nothing.
+  void ended(PulledRun*) noexcept;
+
+  // The step that was shown last, or the whole run, could not be computed: all its sequences fail ("device_failed").
+  void failed(PulledRun*) noexcept;
+
+  bool closing() const noexcept;  // the Scheduler ends, or has ended
+
+ private:
+  friend class Scheduler;
+  explicit Lane(std::shared_ptr<yard::PulledDevice> device) noexcept : device_(std::move(device)) {}
+  std::shared_ptr<yard::PulledDevice> device_;
+};
+
 // ---- the scheduler -------------------------------------------------------------------------------------------------
 
 struct Options {
@@ -268,7 +311,12 @@ class Scheduler {
   // Errors: an empty function places nothing.
   Ticket place(const PlaceRequest&, std::function<void(const Placement&)> placed) noexcept;
 
-  // An unknown name is said in the log. May wait while many changes are on the way.
+  // The lane of a pulled device: one over its life. An unknown name, another kind of device and a second lane are said
+  // in the log and give the Lane of nothing, whose loop ends at once.
+  Lane lane(std::string_view device) noexcept;
+
+  // An unknown name is said in the log, and so is a device whose lane is gone. May wait while many changes are on the
+  // way.
   void set(std::string_view device, Wish) noexcept;
 
   // Nothing is taken any more (rejected, "draining"), for good; what is in flight goes on.

@@ -42,4 +42,19 @@ struct StepView {
   std::span<StepSlot> slots;
 };
 
+// Steps that follow each other, of a device whose loop is yours (scheduler.h: Lane). Between next() and the following
+// call, compute the step as a host device's function would: the same rules hold for emit() and stop().
+//
+// Threads: the lane's, until Lane::ended() or failed(); it means nothing after.
+class PulledRun {
+ public:
+  bool more() noexcept;  // false: a sequence ended, a prompt was read, a limit was reached, or somebody wants to join
+  StepView next() noexcept;  // the next step's slots; none where there is no more
+
+ private:
+  friend class yard::PulledDevice;
+  explicit PulledRun(yard::PulledDevice& device) : device_(&device) {}
+  yard::PulledDevice* device_;
+};
+
 }  // namespace switchyard
