@@ -5,6 +5,7 @@
 // that ends, devices that drain, go, fail and come back.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 #include <ostream>
@@ -192,6 +193,9 @@ std::vector<Policies> all_policies() {
     for (const NamedOrder& order : orders())
       for (const char* bind : {"arrival", "room"})
         all.push_back({std::string(scorer.name), std::string(order.name), bind});
+  for (const NamedScorer& scorer : scorers())
+    for (const NamedRefusal& refusal : refusals())
+      all.push_back({std::string(scorer.name) + '+' + std::string(refusal.name), "edf", "arrival"});
   return all;
 }
 
@@ -222,7 +226,9 @@ TEST_P(NoTick, AllocatesWhateverHappens) {
 }
 
 std::string name_of_policies(const testing::TestParamInfo<Policies>& about) {
-  return about.param.scorer + '_' + about.param.order + '_' + about.param.bind;
+  std::string name = about.param.scorer + '_' + about.param.order + '_' + about.param.bind;
+  std::replace(name.begin(), name.end(), '+', '_');
+  return name;
 }
 INSTANTIATE_TEST_SUITE_P(Every, NoTick, testing::ValuesIn(all_policies()), name_of_policies);
 

@@ -153,6 +153,11 @@ TEST(Verbs, PoliciesNamesAllThatReplayTakes) {
     EXPECT_NE(text.find("\n  " + std::string(s.name) + ' '), std::string::npos);
     EXPECT_EQ(switchyard({"replay", "--limit", "9", "--policy", std::string(s.name)}).code, 0);
   }
+  for (const NamedRefusal& r : refusals()) {
+    const std::string suffix = "+" + std::string(r.name);
+    EXPECT_NE(text.find("\n  NAME" + suffix + ' '), std::string::npos);
+    EXPECT_EQ(switchyard({"replay", "--limit", "9", "--policy", "llm_d" + suffix}).code, 0);
+  }
   for (const NamedOrder& o : orders()) {
     EXPECT_NE(text.find("\n  " + std::string(o.name) + ' '), std::string::npos);
     EXPECT_EQ(switchyard({"replay", "--limit", "9", "--order", std::string(o.name)}).code, 0);

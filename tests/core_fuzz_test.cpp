@@ -148,7 +148,8 @@ TEST(CoreFuzz, SaysWhatTheModelSaysAndMeetsEveryPairOfTheTables) {
 TEST(CoreFuzz, KeepsTheRulesWhereTheScorerRefuses) {
   std::uint64_t refused = 0;
   const bool many = for_seeds(200, [&](Seed seed) {
-    Case c = tiny_case(seed, "expected_cost");
+    static constexpr std::array kScorers = {"expected_cost", "llm_d+refusal", "round_robin+refusal"};
+    Case c = tiny_case(seed, kScorers[seed % kScorers.size()]);
     SCOPED_TRACE(c.text());
     // Promises of about the length of a tick, so that some can be kept.
     for (SloClass& slo : c.fleet.classes) slo.ttft = nanoseconds(200), slo.tpot = nanoseconds(50);

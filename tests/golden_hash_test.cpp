@@ -66,6 +66,11 @@ std::string all_lines() {
       for (const char* order : {"fcfs", "shortest_first"})
         text += line_of({trace, fleet, "least_loaded", order, "arrival"});
     }
+    for (const char* peer : {"llm_d", "dynamo_kv", "smg_cache_aware", "smg_power_of_two", "smg_least_load",
+                             "least_outstanding_tokens", "bounded_prefix_hash", "session_sticky"})
+      for (const char* refusal : {"", "+refusal"})
+        text += line_of({trace, "builtin:mixed", std::string(peer) + refusal, "edf", "arrival"});
+    text += line_of({trace, "builtin:mixed", "expected_cost+none", "edf", "arrival"});
   }
   return text;
 }

@@ -1,7 +1,10 @@
-// The five scorers, by the formulas of scheduler/core/README.md; every load is summed up anew for every question.
+// The scorers that the reference knows, by the formulas of scheduler/core/README.md; every load is summed up anew for
+// every question.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "scheduler/base/check.h"
@@ -9,6 +12,14 @@
 #include "tests/reference_world.h"
 
 namespace yard::reference {
+
+inline constexpr std::array<std::string_view, 7> kScorers = {"round_robin",
+                                                             "random",
+                                                             "least_loaded",
+                                                             "power_of_two",
+                                                             "expected_seconds",
+                                                             "smg_power_of_two",
+                                                             "least_outstanding_tokens"};
 
 class Scorers {
  public:
@@ -33,6 +44,14 @@ class Scorers {
       return *std::min_element(candidates.begin(), candidates.end(), [&](std::uint32_t a, std::uint32_t b) {
         return world_.load_of(a).sequences() < world_.load_of(b).sequences();
       });
+    }
+    if (world_.options.scorer == "smg_power_of_two") return smg_power_of_two(candidates);
+    if (world_.options.scorer == "least_outstanding_tokens") {
+      const auto tokens = [&](std::uint32_t d) {
+        return world_.load_of(d).prefill_tokens + world_.load_of(d).kv_tokens;
+      };
+      return *std::min_element(candidates.begin(), candidates.end(),
+                               [&](std::uint32_t a, std::uint32_t b) { return tokens(a) < tokens(b); });
     }
     CHECK(world_.options.scorer == "expected_seconds");
     return *std::min_element(candidates.begin(), candidates.end(), [&](std::uint32_t a, std::uint32_t b) {
@@ -63,6 +82,17 @@ class Scorers {
     j += j >= i ? 1 : 0;
     const std::uint32_t a = candidates[std::min(i, j)], b = candidates[std::max(i, j)];
     return world_.load_of(b).sequences() < world_.load_of(a).sequences() ? b : a;
+  }
+
+  std::uint32_t smg_power_of_two(const std::vector<std::uint32_t>& candidates) {
+    const std::size_t m = candidates.size();
+    if (m == 1) return candidates[0];
+    const std::size_t first = rng_.below(m);
+    const std::uint32_t a = candidates[first], b = candidates[(first + 1 + rng_.below(m - 1)) % m];
+    const auto pool = [&](std::uint32_t d) {
+      return std::int64_t{world_.devices[d].pool->kv_blocks.count()} * world_.devices[d].pool->block_tokens.count();
+    };
+    return world_.load_of(a).kv_tokens * pool(b) <= world_.load_of(b).kv_tokens * pool(a) ? a : b;
   }
 
   // Picoseconds, by the formula of the page, letter by letter.

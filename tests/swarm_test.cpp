@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <string>
 #include <tuple>
@@ -62,12 +63,13 @@ Story simulate(const Case& c, const std::vector<Fault>& faults, Exact exact) {
   return {witness.endings, witness.instants, core.hash(), core.ledger().in_flight, witness.watch.fault()};
 }
 
-// Every policy in its turn, on a random fleet.
+// Every policy in its turn, with every refusal, on a random fleet.
 Case swarm_case(Seed seed) {
   Case c = random_case(seed);
   const auto scorer = scorers()[seed % scorers().size()];
   const auto order = orders()[seed / scorers().size() % orders().size()];
-  c.options.scorer = scorer.name;
+  constexpr std::array kRefusals = {"", "+refusal", "+none"};
+  c.options.scorer = std::string(scorer.name) + kRefusals[seed % kRefusals.size()];
   c.options.order = order.name;
   c.options.bind = seed / scorers().size() / orders().size() % 2 ? "room" : "arrival";
   return c;

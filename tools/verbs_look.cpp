@@ -1,5 +1,6 @@
 // Verbs that only look: topo, fleet, policies, models, accelerators, trace.
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -84,14 +85,21 @@ void add_fleet(CLI::App& app, Action& action) {
 
 std::string policies_text() {
   std::string text = "scorers (--policy): which device a request goes to\n";
-  for (const yard::NamedScorer& s : yard::scorers())
-    text += fmt::format("  {:<24}{}{}\n", s.name, s.meaning, s.name == yard::kDefaultScorer ? " (default)" : "");
+  std::optional<yard::ScorerOrigin> origin;
+  for (const yard::NamedScorer& s : yard::scorers()) {
+    if (origin != s.origin) text += fmt::format(" {}\n", yard::title_of(s.origin));
+    origin = s.origin;
+    text += fmt::format("  {:<26}{}{}\n", s.name, s.meaning, s.name == yard::kDefaultScorer ? " (default)" : "");
+  }
+  text += " any of them, but with another refusal\n";
+  for (const yard::NamedRefusal& r : yard::refusals())
+    text += fmt::format("  {:<26}{}\n", fmt::format("NAME+{}", r.name), r.meaning);
   text += "orders (--order): which waiting request goes first\n";
   for (const yard::NamedOrder& o : yard::orders())
-    text += fmt::format("  {:<24}{}{}\n", o.name, o.meaning, o.name == yard::kDefaultOrder ? " (default)" : "");
+    text += fmt::format("  {:<26}{}{}\n", o.name, o.meaning, o.name == yard::kDefaultOrder ? " (default)" : "");
   text += "binding (--bind): when the device is chosen\n";
-  text += "  arrival                 at once; the request waits in that device's line (default)\n";
-  text += "  room                    when a device has room for it\n";
+  text += "  arrival                   at once; the request waits in that device's line (default)\n";
+  text += "  room                      when a device has room for it\n";
   return text;
 }
 

@@ -15,7 +15,8 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
       models_(fleet.models.size()),
       means_(fleet.models.size() * fleet.classes.size()),
       round_robin_(fleet.models.size()),
-      state_{Rng(seed), round_robin_} {
+      chosen_(fleet.devices()),
+      state_{Rng(seed), round_robin_, chosen_} {
   eligible_.reserve(fleet.devices());
   for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
     const PoolView& facts = fleet.pools[p];

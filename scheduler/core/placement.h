@@ -85,6 +85,7 @@ class Placement {
   std::vector<Model> models_;
   std::vector<LengthMean> means_;  // by model and class
   std::vector<std::uint32_t> round_robin_;
+  std::vector<std::uint64_t> chosen_;
   std::vector<std::uint32_t> eligible_;  // scratch
   PolicyState state_;
 };

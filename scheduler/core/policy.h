@@ -51,7 +51,8 @@ struct Ask {
 // What policies may remember: owned by Core, part of its state, seeded by its seed.
 struct PolicyState {
   Rng rng;
-  std::span<std::uint32_t> next;  // by model: round_robin's next place among the model's devices
+  std::span<std::uint32_t> next;         // by model: round_robin's next place among the model's devices
+  std::span<std::uint64_t> chosen = {};  // by device: how often a scorer that counts has chosen it
 };
 
 // Instead of a position: it should not be served now, it would cost others more than it gains. Only if Ask::may_refuse.

@@ -1,156 +1,26 @@
 // Where the expected number of missed promises that a request adds, its own and those of everybody there already, is
 // smallest; expected seconds break ties. Refused where it would cost at least as many promises as it is worth itself:
-// one.
-//
-// The placement study's formula (DESIGN, "One currency: kept promises"), in integers:
-//   own    = 1 - (1 - S(8 (ttft / TTFT* - 1))) (1 - S(k_own (tpot / TPOT* - 1)))
-//   others = sum over classes of n_class (S(k_oth (T' / TPOT* - 1)) - S(k_oth (T / TPOT* - 1)))
-//   cost   = own + others + 0.03 (ttft + o tpot) / 1 s + 12 dollars;   refuse if own + others >= 1 at the least cost
-// S is the logistic function. T is the time per token there now, T' with the request; k = 1.7 / sqrt(s0^2 + v /
-// tokens): the less sure, the flatter, where s0 is the costs' own relative error (StepCost; 0.1 at the least) and v = u
-// Xb / TPOT* the jitter that prefill brings to decoding (u: share of time in prefill, Xb: size-biased prefill of one
-// prompt); dollars are the marginal price of the time that the device works longer (money_weight.h). One miss weighs
-// the same in every class. Ratios and probabilities are in 1/65536, slopes k in 1/256, times in nanoseconds.
-#include <algorithm>
-#include <array>
-#include <bit>
+// one. kept_promises.h has the formula.
 #include <cstdint>
 #include <limits>
 
-#include "scheduler/policy/money_weight.h"
+#include "scheduler/policy/kept_promises.h"
 #include "scheduler/policy/scorers.h"
 
 namespace yard::policy {
-namespace {
-
-constexpr std::int64_t kOne = 65536;
-constexpr std::int64_t kMostShare = 55705;  // u <= 0.85
-constexpr std::int64_t kTtftSlope = 8 * 256;
-constexpr std::int64_t kPerSecond = 1966;               // 0.03 of a miss
-constexpr std::int64_t kLongest = 100'000'000'000'000;  // ns: beyond a day all waits are alike
-
-// S(x) at x = 0, 1/4, .. 8.
-constexpr std::array<std::int64_t, 33> kLogistic = {32768, 36843, 40793, 44511, 47911, 50941, 53581, 55834, 57724,
-                                                    59287, 60565, 61598, 62428, 63090, 63615, 64030, 64357, 64614,
-                                                    64816, 64974, 65097, 65194, 65269, 65328, 65374, 65410, 65438,
-                                                    65459, 65476, 65489, 65500, 65508, 65514};
-
-// 1.7 / sqrt(z) in 1/256, for z in 1/65536 from 2^11 on, eight to the octave.
-constexpr std::array<std::int64_t, 96> kSlopes = {
-    2388, 2259, 2149, 2053, 1969, 1895, 1829, 1769, 1689, 1597, 1519, 1452, 1393, 1340, 1293, 1251,
-    1194, 1130, 1074, 1027, 985,  948,  914,  884,  844,  799,  760,  726,  696,  670,  647,  625,
-    597,  565,  537,  513,  492,  474,  457,  442,  422,  399,  380,  363,  348,  335,  323,  313,
-    299,  282,  269,  257,  246,  237,  229,  221,  211,  200,  190,  181,  174,  168,  162,  156,
-    149,  141,  134,  128,  123,  118,  114,  111,  106,  100,  95,   91,   87,   84,   81,   78,
-    75,   71,   67,   64,   62,   59,   57,   55,   53,   50,   47,   45,   44,   42,   40,   39};
-
-// `x` in 1/256.
-std::int64_t logistic(std::int64_t x) {
-  const std::int64_t a = std::min<std::int64_t>(x < 0 ? -x : x, 8 * 256 - 1);
-  const auto at = static_cast<std::size_t>(a / 64);
-  const std::int64_t s = kLogistic[at] + (kLogistic[at + 1] - kLogistic[at]) * (a % 64) / 64;
-  return x < 0 ? kOne - s : s;
-}
-
-std::int64_t slope(std::int64_t z) {
-  const auto bits = static_cast<std::uint64_t>(std::clamp<std::int64_t>(z, 2048, (std::int64_t{1} << 23) - 1));
-  const int octave = static_cast<int>(std::bit_width(bits)) - 1;
-  return kSlopes[static_cast<std::size_t>((octave - 11) * 8) + (bits >> (octave - 3) & 7)];
-}
-
-// The probability that what is expected to take `t` misses `objective`; nothing is missed where nothing was promised.
-std::int64_t miss(std::int64_t t, std::int64_t objective, std::int64_t k) {
-  if (objective <= 0) return 0;
-  const std::int64_t over = std::min<std::int64_t>(t, kLongest) * 256 / objective - 256;  // 1/256
-  return logistic(std::clamp<std::int64_t>(over, -(1 << 20), 1 << 20) * k / 256);
-}
-
-struct Request {
-  std::int64_t reads, answers, waited;  // tokens, tokens, ns
-  std::int64_t ttft_objective, tpot_objective;
-  std::int64_t over_tokens;  // r: answers of others over which a prefill is spread
-};
-
-struct Cost {
-  std::int64_t misses, total;  // 1/65536
-};
-
-Cost cost_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet, const DeviceColumns& devices,
-             std::uint32_t d, const Request& q) {
-  const std::int64_t most = pool.max_sequences, there = std::int64_t{devices.waiting[d]} + devices.running[d];
-  const auto c0 = [&](std::int64_t n) { return cost.c0(static_cast<std::uint32_t>(std::min(n, most))).count() / 1000; };
-  const std::int64_t c1 = cost.c1().count(), c2 = cost.c2().count();
-  const std::int64_t queued = devices.prefill_tokens[d], kv = devices.kv_tokens[d], line = devices.waiting_tokens[d];
-
-  std::int64_t share = there == 0 ? 0 : std::min<std::int64_t>(devices.prefill_share[d], kMostShare);
-  if (q.answers <= 8) share /= 2;
-  const std::int64_t rest = kOne - share;  // of the time, for decoding
-  const std::int64_t promised = q.tpot_objective > 0 ? q.tpot_objective : 50'000'000;
-  const std::int64_t jitter = share * std::min<std::int64_t>(devices.prefill_burst[d], 100'000'000'000) / promised;
-
-  const std::int64_t step = c0(devices.running[d]) + c2 * kv / 1000;
-  // s0^2: no costs are trusted to less than a tenth.
-  const std::int64_t error = std::max<std::int64_t>(100, cost.error_permille());
-  const std::int64_t spread = kOne * error * error / 1'000'000;
-  const std::int64_t own_reading = cost.reading(q.reads, prefill_pairs(q.reads, 0)).count() / 1000;
-  const std::int64_t reading = c1 * queued / 1000 + own_reading;
-  const std::int64_t chunk = std::max<std::int64_t>(1, pool.token_budget.count() - devices.running[d]);
-  const std::int64_t steps = (queued + q.reads + chunk - 1) / chunk;
-  const std::int64_t held = kv + line + q.reads;
-  const std::int64_t tpot = (c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / rest;
-  std::int64_t ttft = q.waited + (devices.running[d] > 0 ? step / 2 : 0) + reading + steps * step;
-  const std::int64_t capacity = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
-  const std::int64_t decoding = std::min<std::int64_t>(q.answers * tpot, kLongest);
-  if (there + 1 > most) ttft += std::min<std::int64_t>(decoding / most * (there + 1 - most), kLongest);
-  if (held > capacity)
-    ttft += std::min<std::int64_t>(decoding / 1024 * ((held - capacity) * 1024 / capacity + 1), kLongest);
-
-  const std::int64_t k_own = slope(spread + jitter / std::max<std::int64_t>(4, q.answers));
-  const std::int64_t keeps_ttft = kOne - miss(ttft, q.ttft_objective, kTtftSlope);
-  const std::int64_t keeps_tpot = kOne - miss(tpot, q.tpot_objective, k_own);
-  const std::int64_t own = kOne - keeps_ttft * keeps_tpot / kOne;
-
-  std::int64_t others = 0;
-  if (there > 0) {
-    const std::int64_t k = slope(spread + jitter / q.over_tokens);
-    const std::int64_t now = (c0(there) + c2 * (kv + line) / 1000) * kOne / rest + c1 * queued / 1000 / q.over_tokens;
-    const std::int64_t then =
-        now + own_reading / q.over_tokens + (c0(there + 1) - c0(there)) + c2 * (q.reads + q.answers / 2) / 1000;
-    const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
-    for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
-      if (count[c] == 0) continue;
-      const std::int64_t objective = fleet.classes[c].tpot.count();
-      others += count[c] * (miss(then, objective, k) - miss(now, objective, k));
-    }
-  }
-  const std::int64_t seconds_weight =
-      (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
-  // The device works longer by the prompt, and by what the sequence adds to each step: on an idle one, the whole step.
-  const std::int64_t per_token = c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.reads + q.answers / 2) / 1000;
-  const std::int64_t longer = std::clamp<std::int64_t>(own_reading + q.answers * per_token, 0, kLongest);
-  const std::int64_t money = money_weight(devices.marginal_price[d], longer);
-  return {.misses = own + others, .total = own + others + seconds_weight + money};
-}
-
-}  // namespace
 
 std::uint32_t expected_cost(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
                             const FleetView& fleet, const CostTables& tables, const Ask& ask, PolicyState&) noexcept {
-  const SloClass& slo = fleet.classes[ask.slo.value];
-  const Request q{.reads = ask.prompt.count(),
-                  .answers = ask.expected_output.count(),
-                  .waited = (ask.now - ask.arrival).count(),
-                  .ttft_objective = slo.ttft_objective(ask.prompt).count(),
-                  .tpot_objective = slo.tpot.count(),
-                  .over_tokens = std::max<std::int64_t>(8, ask.expected_output.count() * 6 / 10)};
+  const kept_promises::Request request(fleet, ask);
   std::uint32_t best = 0;
-  Cost least{.misses = 0, .total = std::numeric_limits<std::int64_t>::max()};
+  kept_promises::Cost least{.misses = 0, .total = std::numeric_limits<std::int64_t>::max()};
   for (std::uint32_t k = 0; k < eligible.size(); ++k) {
     const PoolView& pool = fleet.pools[devices.pool[eligible[k]]];
-    const Cost cost = cost_on(pool, tables[pool.cost], fleet, devices, eligible[k], q);
+    const kept_promises::Cost cost =
+        kept_promises::cost_on(pool, tables[pool.cost], fleet, devices, eligible[k], request);
     if (cost.total < least.total) least = cost, best = k;
   }
-  return ask.may_refuse && least.misses >= kOne ? kRefused : best;
+  return ask.may_refuse && least.loses() ? kRefused : best;
 }
 
 }  // namespace yard::policy

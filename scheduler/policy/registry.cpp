@@ -3,19 +3,45 @@
 #include <vector>
 
 #include "scheduler/base/input_error.h"
+#include "scheduler/policy/refusal.h"
 #include "scheduler/policy/scorers.h"
 
 namespace yard {
 namespace {
 
+template <Scorer kScorer>
+constexpr NamedScorer named(ScorerOrigin origin, std::string_view name, std::string_view meaning) {
+  return {name, meaning, origin, kScorer, policy::refusing<kScorer>, policy::accepting<kScorer>};
+}
+
+using enum ScorerOrigin;
 constexpr NamedScorer kScorers[] = {
-    {"expected_cost", "fewest promises missed, its own and others'; refuses where that is one or more",
-     policy::expected_cost},
-    {"expected_seconds", "least expected seconds to first and last token", policy::expected_seconds},
-    {"least_loaded", "fewest sequences waiting or running", policy::least_loaded},
-    {"power_of_two", "the less loaded of two drawn at random", policy::power_of_two},
-    {"round_robin", "each device in turn", policy::round_robin},
-    {"random", "any device, evenly", policy::random},
+    named<policy::expected_cost>(ours, "expected_cost",
+                                 "fewest promises missed, its own and others'; refuses where that is one or more"),
+    named<policy::expected_seconds>(ours, "expected_seconds", "least expected seconds to first and last token"),
+    named<policy::least_loaded>(rule, "least_loaded", "fewest sequences waiting or running"),
+    named<policy::power_of_two>(rule, "power_of_two", "the less loaded of two drawn at random"),
+    named<policy::round_robin>(rule, "round_robin", "each device in turn"),
+    named<policy::random>(rule, "random", "any device, evenly"),
+    named<policy::llm_d>(peer, "llm_d", "llm-d 520af47: queue 2, KV 2, prefix 3; the highest sum"),
+    named<policy::dynamo_kv>(peer, "dynamo_kv",
+                             "NVIDIA Dynamo 01690d4: blocks to read, less overlap, plus blocks held"),
+    named<policy::smg_cache_aware>(peer, "smg_cache_aware",
+                                   "SMG 73da68c: the longest match above 0.3 while load is even"),
+    named<policy::smg_power_of_two>(peer, "smg_power_of_two",
+                                    "SMG 73da68c: of two drawn, the one with less of its KV used"),
+    named<policy::smg_least_load>(peer, "smg_least_load",
+                                  "SMG 73da68c: seconds to drain plus 0.15 s k / (1 - k) of KV"),
+    named<policy::least_outstanding_tokens>(peer, "least_outstanding_tokens",
+                                            "fewest tokens in flight (llm-d's token load, 520af47)"),
+    named<policy::bounded_prefix_hash>(peer, "bounded_prefix_hash",
+                                       "KubeAI 2f32ef4: the prompt's head hashed, loads at most 1.25 of the mean"),
+    named<policy::session_sticky>(peer, "session_sticky",
+                                  "vLLM production stack a6c01db: a session's hash, else fewest in flight"),
+};
+constexpr NamedRefusal kRefusals[] = {
+    {"refusal", "refused where it would cost one promise or more on the device chosen", &NamedScorer::with_refusal},
+    {"none", "nobody is refused", &NamedScorer::with_none},
 };
 constexpr NamedOrder kOrders[] = {
     {"edf", "class by class, earliest deadline first", policy::edf},
@@ -35,18 +61,30 @@ const auto& find(const Table& table, std::string_view name, const char* flag) {
                    "nearest is '" + std::string(nearest(name, names)) + "'; accepted: " + listed(names));
 }
 
+Scorer find_scorer(std::string_view name) {
+  const std::size_t plus = name.find('+');
+  const NamedScorer& scorer = find(kScorers, name.substr(0, plus), "policy");
+  if (plus == std::string_view::npos) return scorer.scorer;
+  return scorer.*find(kRefusals, name.substr(plus + 1), "policy, after '+'").scorer;
+}
+
 }  // namespace
 
 std::span<const NamedScorer> scorers() { return kScorers; }
+std::span<const NamedRefusal> refusals() { return kRefusals; }
 std::span<const NamedOrder> orders() { return kOrders; }
 std::string_view name_of(Bind bind) { return kBinds[static_cast<std::size_t>(bind)]; }
+std::string_view title_of(ScorerOrigin origin) {
+  constexpr std::string_view kTitles[] = {"ours", "rules that everybody knows", "peers, by their own constants"};
+  return kTitles[static_cast<std::size_t>(origin)];
+}
 
 PolicySet find_policies(std::string_view scorer, std::string_view order, std::string_view bind) {
   if (bind != kBinds[0] && bind != kBinds[1])
     throw InputError("", 0, "bind", "found '" + printable(bind) + "'", "accepted: " + listed(kBinds));
   return {.scorer_name = std::string(scorer),
           .order_name = std::string(order),
-          .scorer = find(kScorers, scorer, "policy").scorer,
+          .scorer = find_scorer(scorer),
           .order = find(kOrders, order, "order").order,
           .bind = bind == kBinds[0] ? Bind::arrival : Bind::room};
 }

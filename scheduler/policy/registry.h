@@ -1,4 +1,7 @@
 // Policies by name.
+//
+// A scorer's name may end in who is refused: `NAME+refusal` (as the scorer chooses, but refused where our rule of kept
+// promises would refuse it there) or `NAME+none` (nobody is refused). Without, it refuses as it does by itself.
 #pragma once
 #include <span>
 #include <string_view>
@@ -7,9 +10,17 @@
 
 namespace yard {
 
+// ours: designed here. rule: what everybody knows. peer: what another router does, by its own constants.
+enum class ScorerOrigin : std::uint8_t { ours, rule, peer };
+
 struct NamedScorer {
   std::string_view name, meaning;
-  Scorer scorer;
+  ScorerOrigin origin;
+  Scorer scorer, with_refusal, with_none;
+};
+struct NamedRefusal {
+  std::string_view name, meaning;  // the name follows a '+'
+  Scorer NamedScorer::* scorer;
 };
 struct NamedOrder {
   std::string_view name, meaning;
@@ -19,10 +30,13 @@ struct NamedOrder {
 inline constexpr std::string_view kDefaultScorer = "expected_cost";
 inline constexpr std::string_view kDefaultOrder = "edf";
 
-std::span<const NamedScorer> scorers();
+std::span<const NamedScorer> scorers();  // by origin
+std::span<const NamedRefusal> refusals();
 std::span<const NamedOrder> orders();
 std::string_view name_of(Bind);
+std::string_view title_of(ScorerOrigin);
 
+// `scorer`: NAME, NAME+refusal or NAME+none; the set keeps it as given.
 // Errors: InputError with the nearest name.
 PolicySet find_policies(std::string_view scorer, std::string_view order, std::string_view bind);
 

@@ -15,6 +15,16 @@ YARD_SCORER(power_of_two);
 YARD_SCORER(expected_seconds);
 YARD_SCORER(expected_cost);
 
+// Peers', by their own constants: each file says which, from where, and what was left out.
+YARD_SCORER(llm_d);
+YARD_SCORER(dynamo_kv);
+YARD_SCORER(smg_cache_aware);
+YARD_SCORER(smg_power_of_two);
+YARD_SCORER(smg_least_load);
+YARD_SCORER(least_outstanding_tokens);
+YARD_SCORER(bounded_prefix_hash);
+YARD_SCORER(session_sticky);
+
 #undef YARD_SCORER
 
 std::uint64_t fcfs(const Waiting&) noexcept;

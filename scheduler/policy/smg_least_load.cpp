@@ -1,0 +1,54 @@
+// SMG's least_load: the least time to drain the queue plus a barrier before a full KV cache.
+//
+//   score = queued tokens / throughput + 0.15 s k / (1 - k);  the first of the least
+//   k     = tokens in KV / KV tokens of the pool, at most 0.999
+//
+// Source: github.com/lightseekorg/smg at 73da68c (2026-08-07, v1.9.0-48), model_gateway/src/policies/least_load.rs with
+// kv_pressure_weight 0.15 s; what is sent since the last poll is added to the queue, the request itself is not.
+// Kind to it: its queue is fresh (polled every ten seconds there), net of what is cached, and holds what open prefills
+// still have to read. Throughput is the kind's own when full, max_sequences tokens per step of so many with the KV pool
+// full: there it is the tokens generated per second lately, by which an idle worker is a slow one, or 2,000 a second
+// where none are reported. Left out: workers that report nothing.
+// Rounding: each term down to a nanosecond.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "scheduler/base/hash.h"
+#include "scheduler/policy/scorers.h"
+
+namespace yard::policy {
+namespace {
+
+constexpr std::int64_t kPressure = 150'000'000;                      // ns
+constexpr std::int64_t kMost = std::int64_t{1'000'000'000'000'000};  // tokens' worth of time is capped far below 2^63
+
+std::int64_t drain(const PoolView& pool, const StepCost& cost, std::int64_t capacity, std::int64_t tokens) {
+  const std::int64_t step = (cost.c0(pool.max_sequences) + cost.c2() * capacity).count() / 1000;  // ns
+  return std::min(tokens, kMost / std::max<std::int64_t>(1, step)) * step / pool.max_sequences;
+}
+
+std::int64_t barrier(std::int64_t used, std::int64_t capacity) {
+  const std::int64_t k = std::min(used, capacity * 999 / 1000);
+  return static_cast<std::int64_t>(static_cast<Wide>(kPressure) * static_cast<Wide>(k) /
+                                   static_cast<Wide>(capacity - k));
+}
+
+}  // namespace
+
+std::uint32_t smg_least_load(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
+                             const FleetView& fleet, const CostTables& tables, const Ask&, PolicyState&) noexcept {
+  std::uint32_t best = 0;
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (std::uint32_t k = 0; k < eligible.size(); ++k) {
+    const std::uint32_t d = eligible[k];
+    const PoolView& pool = fleet.pools[devices.pool[d]];
+    const std::int64_t capacity = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
+    const std::int64_t score =
+        drain(pool, tables[pool.cost], capacity, devices.prefill_tokens[d]) + barrier(devices.kv_tokens[d], capacity);
+    if (score < least) least = score, best = k;
+  }
+  return best;
+}
+
+}  // namespace yard::policy

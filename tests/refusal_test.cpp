@@ -1,0 +1,127 @@
+// NAME+refusal and NAME+none: what changes in whom a scorer refuses, and that nothing else does.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "scheduler/base/input_error.h"
+#include "scheduler/base/rng.h"
+#include "tests/hand_columns.h"
+
+namespace yard {
+namespace {
+
+using builders::Given;
+using builders::HandColumns;
+using builders::Scene;
+
+// A step takes 1 us; device 0 has promises that nobody can keep, device 1 is as fast as can be.
+struct Unlike : HandColumns {
+  Unlike() : HandColumns(2, {.c0 = 1'000'000}) {
+    given.costs.rows[1] = StepCost({{1, Picoseconds(1)}}, Picoseconds(0), Picoseconds(0), 8);
+    given.fleet.classes[0].ttft = given.fleet.classes[0].tpot = nanoseconds(100);
+  }
+};
+
+TEST(Refusal, IsOfTheDeviceThatTheScorerChose) {
+  Unlike h;
+  EXPECT_EQ(h.choose("least_loaded"), 0u);
+  EXPECT_EQ(h.choose("least_loaded+refusal"), kRefused) << "though device 1 would keep all promises";
+  h.waiting[0] = 1;
+  EXPECT_EQ(h.choose("least_loaded+refusal"), 1u);
+}
+
+TEST(Refusal, IsNotOfOneThatWasLetIn) {
+  Unlike h;
+  h.ask.may_refuse = false;
+  EXPECT_EQ(h.choose("least_loaded+refusal"), 0u);
+}
+
+TEST(Refusal, CountsTheMissesOfOthers) {
+  Unlike h;
+  h.given.costs.rows[0] =
+      StepCost({{1, Picoseconds(1000)}, {2, Picoseconds(200'000)}}, Picoseconds(0), Picoseconds(0), 8);
+  h.given.fleet.classes.push_back(h.given.fleet.classes[0]);
+  h.given.fleet.classes[0].ttft = h.given.fleet.classes[0].tpot = Duration();  // the asking one is promised nothing
+  h.by_class = {0, 1, 0, 0}, h.running[0] = 1;
+  EXPECT_EQ(h.choose("round_robin+refusal", {0}), 0u) << "less than one promise: from 1 ns a step to 200, of 100";
+  h.by_class = {0, 2, 0, 0}, h.running[0] = 2;
+  h.given.costs.rows[0] =
+      StepCost({{2, Picoseconds(1000)}, {3, Picoseconds(200'000)}}, Picoseconds(0), Picoseconds(0), 8);
+  EXPECT_EQ(h.choose("round_robin+refusal", {0}), kRefused) << "two of them";
+}
+
+TEST(Refusal, NoneRefusesNobody) {
+  Unlike h;
+  EXPECT_EQ(h.choose("expected_cost", {0}), kRefused);
+  EXPECT_EQ(h.choose("expected_cost+none", {0}), 0u);
+}
+
+TEST(Refusal, OfExpectedCostIsItsOwn) {
+  Rng rng(7);
+  int refused = 0;
+  for (int round = 0; round < 2000; ++round) {
+    HandColumns h(4, {.c0 = 40'000, .c1 = 100, .c2 = 10});
+    h.given.fleet.classes[0].ttft = nanoseconds(static_cast<std::int64_t>(rng.below(400)));
+    h.given.fleet.classes[0].tpot = nanoseconds(static_cast<std::int64_t>(10 + rng.below(80)));
+    for (std::uint32_t d = 0; d < 4; ++d) {
+      h.running[d] = static_cast<std::uint32_t>(rng.below(9)), h.waiting[d] = static_cast<std::uint32_t>(rng.below(3));
+      h.by_class[d] = h.running[d] + h.waiting[d];
+      h.kv[d] = static_cast<std::int64_t>(rng.below(1000)), h.prefill[d] = static_cast<std::int64_t>(rng.below(500));
+    }
+    const std::uint32_t own = h.choose("expected_cost");
+    ASSERT_EQ(h.choose("expected_cost+refusal"), own) << "round " << round;
+    refused += own == kRefused;
+  }
+  EXPECT_GT(refused, 100);
+  EXPECT_LT(refused, 1900);
+}
+
+TEST(Refusal, LeavesChoicesAndDrawsOfEveryScorerAsTheyAre) {
+  for (const NamedScorer& scorer : scorers()) {
+    HandColumns plain(5), wrapped(5);  // nothing is promised: nothing is lost
+    for (int k = 0; k < 50; ++k) {
+      const std::string name(scorer.name);
+      const std::uint32_t expected = plain.choose(name);
+      EXPECT_EQ(wrapped.choose(name + (k % 2 ? "+refusal" : "+none")), expected) << name;
+    }
+  }
+}
+
+TEST(Refusal, InCoreEndsAsOverloaded) {
+  Given given;
+  given.policy("round_robin+refusal").pool({.c0 = 1'000'000});
+  given.fleet.classes[0].ttft = given.fleet.classes[0].tpot = nanoseconds(1);
+  Scene s(given);
+  s.submit({.prompt = 5, .max_output = 5});
+  const auto said = s.poll();
+  ASSERT_EQ(said.finishes.size(), 1u);
+  EXPECT_EQ(said.finishes[0].why, Reason::overloaded);
+}
+
+// ---- names ---------------------------------------------------------------------------------------------------------
+
+TEST(PolicyNames, KeepTheirSuffix) {
+  EXPECT_EQ(find_policies("random+refusal", "fcfs", "room").scorer_name, "random+refusal");
+}
+
+TEST(PolicyNames, SayWhatASuffixMayBe) {
+  try {
+    find_policies("random+refuse", "fcfs", "room");
+    FAIL() << "accepted";
+  } catch (const InputError& e) {
+    const std::string said = e.what();
+    EXPECT_NE(said.find("'refuse'"), std::string::npos) << said;
+    EXPECT_NE(said.find("nearest is 'refusal'"), std::string::npos) << said;
+    EXPECT_NE(said.find("accepted: refusal, none"), std::string::npos) << said;
+  }
+  EXPECT_THROW(find_policies("random+", "fcfs", "room"), InputError);
+  EXPECT_THROW(find_policies("+none", "fcfs", "room"), InputError);
+  EXPECT_THROW(find_policies("random+none+none", "fcfs", "room"), InputError);
+}
+
+TEST(PolicyNames, StandByOrigin) {
+  for (std::size_t k = 1; k < scorers().size(); ++k) EXPECT_LE(scorers()[k - 1].origin, scorers()[k].origin);
+}
+
+}  // namespace
+}  // namespace yard
