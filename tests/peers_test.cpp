@@ -167,41 +167,42 @@ TEST(SmgPowerOfTwo, OfOneEligibleDrawsNothing) {
 
 // ---- smg_least_load ------------------------------------------------------------------------------------------------
 
-// Four sequences a step of 1 ms: 250 us a token.
-constexpr builders::PoolSpec kFour = {.kv_blocks = 1000, .max_sequences = 4, .c0 = 1'000'000'000};
+constexpr builders::PoolSpec kThousand = {.kv_blocks = 1000};
 
 TEST(SmgLeastLoad, AddsTimeToDrainAndTheBarrier) {
-  HandColumns h(2, kFour);
-  h.kv = {500, 0};  // 0.15 s * 0.5 / 0.5, as long as 600 tokens
-  h.prefill = {0, 601};
+  HandColumns h(2, kThousand);
+  h.kv = {500, 0};  // 0.15 s * 0.5 / 0.5, as long as 300 tokens at 2,000 a second
+  h.prefill = {0, 301};
   EXPECT_EQ(h.choose("smg_least_load"), 0u);
-  h.prefill = {0, 599};
+  h.prefill = {0, 299};
   EXPECT_EQ(h.choose("smg_least_load"), 1u);
 }
 
 TEST(SmgLeastLoad, TakesTheFirstOnATie) {
-  HandColumns h(3, kFour);
-  h.kv = {501, 500, 0}, h.prefill = {0, 0, 600};
+  HandColumns h(3, kThousand);
+  h.kv = {501, 500, 0}, h.prefill = {0, 0, 300};
   EXPECT_EQ(h.choose("smg_least_load"), 1u);
 }
 
-TEST(SmgLeastLoad, DrainsAtTheKindsRateWhenFull) {
-  HandColumns h(2, kFour);
-  // Device 1's step of four with its 1000 tokens of KV takes 1 ms + 1000 * 1 us = 2 ms: 500 us a token.
-  h.given.costs.rows[1] =
-      StepCost({{1, Picoseconds(1)}, {4, Picoseconds(1'000'000'000)}}, Picoseconds(0), Picoseconds(1'000'000), 4);
-  h.prefill = {201, 100};
+TEST(SmgLeastLoad, DrainsAtTheRateAtWhichItGenerates) {
+  HandColumns h(2, kThousand);
+  // Device 0's two sequences take 1 ms a step: 500 us a token. Device 1's four, 1 ms + 1 KV token * 3 ms: 1 ms a token,
+  // and 0.15 s * 1 / 999 of barrier, which is 150 us.
+  h.given.costs.rows[0] = StepCost({{8, Picoseconds(1'000'000'000)}}, Picoseconds(0), Picoseconds(0), 8);
+  h.given.costs.rows[1] = StepCost({{8, Picoseconds(1'000'000'000)}}, Picoseconds(0), Picoseconds(3'000'000'000), 8);
+  h.running = {2, 4}, h.kv = {0, 1};
+  h.prefill = {201, 100};  // 100.5 ms against 100.15
   EXPECT_EQ(h.choose("smg_least_load"), 1u);
-  h.prefill = {199, 100};
+  h.prefill = {200, 100};
   EXPECT_EQ(h.choose("smg_least_load"), 0u);
 }
 
 TEST(SmgLeastLoad, AFullCacheIsTakenFor999Thousandths) {
-  HandColumns h(2, kFour);
-  h.kv = {1000, 0};  // 0.15 s * 999 = 149.85 s, as long as 599,400 tokens
-  h.prefill = {0, 599'401};
+  HandColumns h(2, kThousand);
+  h.kv = {1000, 0};  // 0.15 s * 999 = 149.85 s, as long as 299,700 tokens
+  h.prefill = {0, 299'701};
   EXPECT_EQ(h.choose("smg_least_load"), 0u);
-  h.prefill = {0, 599'399};
+  h.prefill = {0, 299'699};
   EXPECT_EQ(h.choose("smg_least_load"), 1u);
 }
 
