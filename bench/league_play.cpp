@@ -1,0 +1,120 @@
+#include "bench/league_play.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <mutex>
+
+#include <fmt/format.h>
+#include <tbb/parallel_for.h>
+#include <tbb/task_arena.h>
+
+namespace yard::league {
+namespace {
+
+// Does `act` for 0 .. n - 1, each once, and says how many are done.
+void all_of(std::size_t n, const Rules& rules, const std::string& what, const std::function<void(std::size_t)>& act) {
+  std::mutex mutex;
+  std::size_t done = 0;
+  tbb::task_arena arena(static_cast<int>(rules.threads));
+  arena.execute([&] {
+    tbb::parallel_for(
+        tbb::blocked_range<std::size_t>(0, n, 1),
+        [&](const tbb::blocked_range<std::size_t>& range) {
+          for (std::size_t i = range.begin(); i < range.end(); ++i) {
+            act(i);
+            const std::lock_guard lock(mutex);
+            ++done;
+            if (rules.tell) rules.tell(fmt::format("{}: {} of {}", what, done, n));
+          }
+        },
+        tbb::simple_partitioner());
+  });
+}
+
+std::string place(const Ground& g) { return fmt::format("{} {}", g.fleet.view.name, g.workload.name); }
+
+// Of all fleets capacities lie near the mixed one's: a search begins there, and where the seed before ended.
+double first_guess(const Ground& g) { return g.workload.first_guess * (g.fleet.view.pools.size() == 1 ? 1.6 : 1.0); }
+
+}  // namespace
+
+std::vector<Entrant> entrants(const std::vector<std::string>& names) {
+  std::vector<Entrant> all;
+  const auto add = [&](const std::string& name, ScorerOrigin origin) {
+    if (std::ranges::any_of(all, [&](const Entrant& e) { return e.name == name; })) return;
+    all.push_back({.name = name,
+                   .origin = origin,
+                   .as_is = name.find('+') == std::string::npos,
+                   .policies = find_policies(name, kDefaultOrder, name_of(Bind::arrival))});
+  };
+  const auto origin_of = [](std::string_view name) {
+    const auto of = std::ranges::find(scorers(), name.substr(0, name.find('+')), &NamedScorer::name);
+    return of == scorers().end() ? ScorerOrigin::ours : of->origin;  // find_policies says what is wrong
+  };
+  add(std::string(kDefaultScorer), origin_of(kDefaultScorer));
+  for (const std::string& name : names) add(name, origin_of(name));
+  if (!names.empty()) return all;
+  for (const NamedScorer& s : scorers()) add(std::string(s.name), s.origin);
+  for (const NamedScorer& s : scorers())
+    if (s.name == kDefaultScorer)
+      add(std::string(s.name) + "+none", s.origin);
+    else
+      add(std::string(s.name) + "+refusal", s.origin);
+  return all;
+}
+
+std::vector<Result> find_capacities(const Ground& ground, const std::vector<Entrant>& all, const Rules& rules) {
+  std::vector<Result> results(all.size());
+  all_of(all.size(), rules, place(ground) + ", capacities", [&](std::size_t e) {
+    double guess = first_guess(ground), share_guess = 0;
+    for (Seed seed = 1; seed <= rules.seeds; ++seed) {
+      const double at90 = capacity(ground, all[e].policies, seed, kShares[0], guess);
+      if (at90 > 0) guess = at90;
+      const double near = share_guess > 0 ? share_guess : std::max(at90, guess / 100) * 0.8;
+      const double at99 = capacity(ground, all[e].policies, seed, kShares[1], near);
+      if (at99 > 0) share_guess = at99;
+      results[e].capacity[0].push_back(std::llround(at90 * 1000));
+      results[e].capacity[1].push_back(std::llround(at99 * 1000));
+    }
+  });
+  return results;
+}
+
+void play_loads(const Ground& ground, const std::vector<Entrant>& all, const Rules& rules,
+                const std::vector<double>& rates, const std::function<bool(const Entrant&)>& plays,
+                std::vector<Result>& results) {
+  std::vector<std::size_t> playing;
+  for (std::size_t e = 0; e < all.size(); ++e)
+    if (plays(all[e])) playing.push_back(e);
+  for (const std::size_t e : playing)
+    for (auto& at : results[e].at_load) at.resize(rules.seeds);
+  const std::size_t each = rates.size() * rules.seeds;
+  all_of(playing.size() * each, rules, place(ground) + ", loads", [&](std::size_t i) {
+    const std::size_t e = playing[i / each], load = i % each / rules.seeds, s = i % rules.seeds;
+    results[e].at_load[load][s] = play_at(ground, all[e].policies, rates[load], s + 1);
+  });
+}
+
+std::vector<Robust> play_wrong(const Ground& ground, const std::vector<Entrant>& all, const Rules& rules, double rate) {
+  std::vector<Robust> robust(all.size());
+  for (Robust& r : robust)
+    for (auto* of : {&r.exact, &r.wrong, &r.aware}) of->resize(rules.seeds);
+  all_of(all.size() * rules.seeds, rules, place(ground) + ", wrong costs", [&](std::size_t i) {
+    const std::size_t e = i / rules.seeds, s = i % rules.seeds;
+    const auto attainment = [&](const CostTables* believed) {
+      return play_at(ground, all[e].policies, rate, s + 1, believed).scores[0].value_or(0);
+    };
+    const CostTables wrong = off_by(ground.fleet.tables, kWrongPercent, s + 1);
+    const CostTables aware = off_by(ground.fleet.tables, kWrongPercent, s + 1, kWrongPercent * 10);
+    robust[e].exact[s] = attainment(nullptr);
+    robust[e].wrong[s] = attainment(&wrong);
+    robust[e].aware[s] = attainment(&aware);
+  });
+  return robust;
+}
+
+std::int64_t mean_of(const std::vector<std::int64_t>& values) { return spread_of(values).mean; }
+
+}  // namespace yard::league

@@ -1,0 +1,135 @@
+#include "bench/league_trial.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "scheduler/mixed_trace.h"
+#include "scheduler/play.h"
+
+namespace yard::league {
+namespace {
+
+Time counted_from(const Workload& w) { return Time(std::int64_t{w.warm_up_s} * 1'000'000'000); }
+
+class Census final : public SimObserver {
+ public:
+  Census(const Workload& w, Outcome& out) : workload_(w), out_(out) {}
+  void finished(std::uint64_t, const Finish& finish) override {
+    const auto& edges = workload_.quartiles;
+    const auto quartile = static_cast<std::size_t>(
+        std::ranges::count_if(edges, [&](std::int32_t edge) { return finish.account.prompt.count() >= edge; }));
+    add(out_.by_quartile[quartile], finish);
+    add(out_.by_tenant[std::min<std::size_t>(finish.account.tenant.value, 1)], finish);
+  }
+
+ private:
+  static void add(Share& share, const Finish& finish) {
+    ++share.arrived;
+    share.refused += finish.outcome == yard::Outcome::rejected;
+  }
+  const Workload& workload_;
+  Outcome& out_;
+};
+
+// Thrown out of a play whose answer is known. (It leaves through the loop, between two of Core's calls.)
+struct Certain {
+  bool attains;
+};
+
+class Jury final : public SimObserver {
+ public:
+  Jury(const FleetView& fleet, std::uint64_t arrivals, std::uint32_t permille)
+      : fleet_(fleet), needed_((arrivals * permille + 999) / 1000), allowed_(arrivals - needed_) {}
+  void finished(std::uint64_t, const Finish& finish) override {
+    if (attains(fleet_.classes[finish.account.slo.value], finish)) {
+      if (++attained_ >= needed_) throw Certain{true};
+    } else if (++missed_ > allowed_) {
+      throw Certain{false};
+    }
+  }
+
+ private:
+  const FleetView& fleet_;
+  const std::uint64_t needed_, allowed_;
+  std::uint64_t attained_ = 0, missed_ = 0;
+};
+
+}  // namespace
+
+Outcome play_at(const Ground& ground, const PolicySet& policies, double rate, Seed seed, const CostTables* believed) {
+  Outcome out;
+  Census census(ground.workload, out);
+  MixedTrace source(arrivals_of(ground.workload, rate, seed), ground.fleet.mix, seed);
+  const Played played = play({.fleet = ground.fleet,
+                              .policies = policies,
+                              .seed = seed,
+                              .believed = believed,
+                              .counted_from = counted_from(ground.workload),
+                              .also = &census},
+                             source);
+  out.scores = scores_of(played.meter, played.idle_beside_work);
+  const ClassTally all = played.meter.all();
+  const auto rate_of = [&](std::uint64_t n) {
+    return static_cast<std::int64_t>(n * 1000) / ground.workload.measured_s;
+  };
+  out.good_requests = rate_of(all.attained);
+  out.good_tokens = rate_of(all.attained_tokens);
+  return out;
+}
+
+bool attains_at(const Ground& ground, const PolicySet& policies, double rate, Seed seed, std::uint32_t permille) {
+  std::uint64_t arrivals = 0;
+  const auto count = arrivals_of(ground.workload, rate, seed);
+  while (const auto row = count->next()) arrivals += row->arrival >= counted_from(ground.workload);
+  if (arrivals == 0) return true;
+  Jury jury(ground.fleet.view, arrivals, permille);
+  MixedTrace source(arrivals_of(ground.workload, rate, seed), ground.fleet.mix, seed);
+  try {
+    play({.fleet = ground.fleet,
+          .policies = policies,
+          .seed = seed,
+          .counted_from = counted_from(ground.workload),
+          .also = &jury},
+         source);
+  } catch (const Certain& verdict) {
+    return verdict.attains;
+  }
+  CHECK_WHY(false, "every arrival was judged");
+}
+
+double capacity(const Ground& ground, const PolicySet& policies, Seed seed, std::uint32_t permille, double guess) {
+  const auto holds = [&](double rate) { return attains_at(ground, policies, rate, seed, permille); };
+  double low = guess, high = guess, step = 1.12;
+  if (holds(guess)) {
+    for (high = guess * step; holds(high); high *= step) low = high, step = std::min(step * step, 2.0);
+  } else {
+    for (low = guess / step; !holds(low); low /= step) {
+      if (low < guess / 1000) return 0;
+      high = low;
+      step = std::min(step * step, 2.0);
+    }
+  }
+  while (high / low > 1.02) {
+    const double middle = std::sqrt(low * high);
+    (holds(middle) ? low : high) = middle;
+  }
+  return low;
+}
+
+CostTables off_by(const CostTables& tables, int percent, Seed seed, std::uint32_t error_permille) {
+  CostTables wrong;
+  for (std::size_t row = 0; row < tables.rows.size(); ++row) {
+    const StepCost& cost = tables.rows[row];
+    const bool more = Rng::stream(seed ^ 0x77726f6e67ull, row).below(2) == 1;
+    const auto off = [&](Picoseconds p) {
+      return Picoseconds(p.count() * (more ? 100 + percent : 100 - percent) / 100);
+    };
+    std::vector<BatchBucket> buckets = cost.buckets();
+    for (BatchBucket& bucket : buckets) bucket.c0 = off(bucket.c0);
+    wrong.rows.emplace_back(std::move(buckets), off(cost.c1()), off(cost.c2()), cost.max_sequences(), off(cost.c4()),
+                            error_permille > 0 ? error_permille : cost.error_permille());
+  }
+  return wrong;
+}
+
+}  // namespace yard::league
