@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include "scheduler/backend/sim_stepped.h"
@@ -51,6 +52,20 @@ Outcomes simulate(const Case& c, Exact exact) {
   return {endings.all, core.hash(), devices.gaps()};
 }
 
+// A table whose costs neither rise evenly nor add up.
+OperatorProfile random_profile(Rng& rng) {
+  const auto cost = [&](std::uint64_t most) { return Picoseconds(1 + rng.below(most)); };
+  std::vector<AttentionTable::Row> rows;
+  for (const std::int64_t read : {0, 16, 512})
+    for (const std::int64_t decoding : {0, 1, 8})
+      for (const std::int64_t behind : {0, 300})
+        for (const std::int64_t context : {0, 64, 900})
+          rows.push_back({read, behind, decoding, context, cost(5'000'000)});
+  return OperatorProfile(Curve({{1, cost(1'000'000)}, {40, cost(9'000'000)}, {700, cost(50'000'000)}}),
+                         Curve({{1, cost(100'000)}, {30, cost(300'000)}}), AttentionTable(std::move(rows)),
+                         static_cast<std::int64_t>(rng.below(300'000)));
+}
+
 // Returns: whether all three agree.
 bool agree(const Case& c, Seed seed) {
   const Outcomes jump = simulate(c, Exact::jump), step = simulate(c, Exact::step);
@@ -71,6 +86,22 @@ TEST(Exact, JumpStepAndReferenceAgreeOnRandomFleetsAndTraces) {
   const Seed first = number_from("SWITCHYARD_SEED", 0), cases = number_from("SWITCHYARD_CASES", 1000);
   for (Seed seed = first; seed < first + cases; ++seed)
     ASSERT_TRUE(agree(random_case(seed), seed)) << "again with SWITCHYARD_SEED=" << seed << " SWITCHYARD_CASES=1";
+}
+
+// Steps without a closed form: both sum the same ones.
+TEST(Exact, JumpAndStepAgreeOnMeasuredKernels) {
+  const Seed first = number_from("SWITCHYARD_SEED", 20'000);
+  for (Seed seed = first; seed < first + 200; ++seed) {
+    Case c = random_case(seed);
+    for (std::size_t row = 0; row < c.costs.rows.size(); ++row) {
+      Rng rng(seed * 16 + row);
+      c.costs.profiles.push_back(std::make_shared<const OperatorProfile>(random_profile(rng)));
+    }
+    const Outcomes jump = simulate(c, Exact::jump), step = simulate(c, Exact::step);
+    EXPECT_EQ(jump.hash, step.hash) << "seed " << seed;
+    EXPECT_EQ(jump.endings, step.endings) << "seed " << seed;
+    EXPECT_TRUE(jump.gaps == step.gaps) << "seed " << seed;
+  }
 }
 
 TEST(Exact, TheyAgreeForEveryPolicy) {

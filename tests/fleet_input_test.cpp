@@ -63,7 +63,14 @@ const std::vector<Wrong>& wrongs() {
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
-       "kv_blocks, table, served, cost_error_percent, prefix_cache, usd_per_accelerator_hour"},
+       "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, usd_per_accelerator_hour"},
+      {"UnknownPreset", pool("served: {preset: vlm}}\n"),
+       ":2: pools[0].served.preset: found 'vlm'; accepted: a preset, nearest is 'vllm'"},
+      {"UnknownAdmission", pool("served: {admit: all}}\n"),
+       ":2: pools[0].served.admit: found 'all'; accepted: chunk, prompt"},
+      {"WatermarkOfMoreThanHalf", pool("served: {watermark_percent: 51}}\n"),
+       ":2: pools[0].served.watermark_percent: found '51'; accepted: a plain decimal number from 0 to 50, at most 1 "
+       "digits after the point"},
       {"DuplicateKey", pool("replicas: 2, replicas: 3}\n"),
        ":2: 'replicas': found twice, first in line 2; accepted: plain YAML, without anchors, aliases and tags, each "
        "key once"},

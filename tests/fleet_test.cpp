@@ -43,6 +43,35 @@ TEST(Fleet, WithoutClassesHasTheThreeThatTheIssueNames) {
   for (std::uint32_t rank = 0; rank < 3; ++rank) EXPECT_EQ(classes[rank].rank, rank);
 }
 
+TEST(Fleet, APresetGivesAnEnginesDefaultsAndSingleKeysGoOverThem) {
+  const PoolView plain =
+      compiled("pools: [{name: a, model: llama-3.1-8b, accelerator: l40s, served: {preset: vllm}}]").view.pools[0];
+  EXPECT_EQ(plain.max_sequences, 256u);
+  EXPECT_EQ(plain.token_budget, Tokens(2048));
+  EXPECT_EQ(plain.block_tokens, Tokens(16));
+  EXPECT_TRUE(plain.prefix_cache);
+  EXPECT_TRUE(plain.admission.whole);
+  EXPECT_EQ(plain.admission.watermark, Blocks(0));
+  EXPECT_EQ(plain.window.unread, Tokens(4096));
+  const PoolView own = compiled(
+                           "pools: [{name: a, model: llama-3.1-8b, accelerator: l40s, max_sequences: 128, "
+                           "token_budget: 1024, kv_blocks: 1500, "
+                           "served: {watermark_percent: 1, admit: chunk, preset: vllm}}]")
+                           .view.pools[0];
+  EXPECT_EQ(own.max_sequences, 128u);
+  EXPECT_EQ(own.token_budget, Tokens(1024));
+  EXPECT_EQ(own.window.unread, Tokens(2048)) << "two of its chunks";
+  EXPECT_FALSE(own.admission.whole);
+  EXPECT_EQ(own.admission.watermark, Blocks(15));
+}
+
+TEST(Fleet, AnEngineWithoutPresetAsksForItsFirstChunkAlone) {
+  const PoolView pool =
+      compiled("pools: [{name: a, model: llama-3.1-8b, accelerator: l40s, served: {}}]").view.pools[0];
+  EXPECT_FALSE(pool.admission.whole);
+  EXPECT_EQ(pool.admission.watermark, Blocks(0));
+}
+
 TEST(Fleet, ReadsAClassWithItsUnits) {
   const auto fleet = read_fleet("f",
                                 "slo_classes: [{name: c, rank: 7, ttft_ms: 250.5, ttft_per_prompt_token_ms: 0.000001, "

@@ -51,11 +51,14 @@ struct FleetPool {
   std::optional<Blocks> kv_blocks;    // what memory leaves
   std::int32_t memory_thousandths = 900;
   std::optional<GivenTable> table;
+  std::string profile;                      // a folder of measured kernels (cost/operator_profile.h); empty: none
   std::uint32_t cost_error_permille = 100;  // of its step costs, relative
   bool prefix_cache = true;
   PoolKind kind = PoolKind::stepped;
-  Window window;        // of a served one
-  Duration wire_delay;  // likewise
+  Window window;                            // of a served one
+  bool admits_whole = false;                // likewise: EngineAdmission
+  std::uint32_t watermark_thousandths = 0;  // of its KV blocks
+  Duration wire_delay;                      // likewise
   NanoDollars per_accelerator_hour;
   int line = 0;
   std::string path;  // "pools[2]"

@@ -35,6 +35,14 @@ struct Window {
   Duration start_timeout = Duration(60'000'000'000);  // from a send to its first token; then the attempt is given up
 };
 
+// How an engine behind a wire lets waiting sequences in, where it is simulated. vLLM, since V1: the blocks of all that
+// a sequence has to read must be free, though it leases those of its first chunk (scheduler_reserve_full_isl); and
+// where others run, so many blocks besides (watermark).
+struct EngineAdmission {
+  bool whole = false;
+  Blocks watermark = {};
+};
+
 // Replicas of one kind that serve one model.
 struct PoolView {
   std::string name, provider, region_name, accelerator;
@@ -54,9 +62,10 @@ struct PoolView {
   NanoDollars per_hour;               // of one replica
   bool prefix_cache = true;           // keeps the KV of prompts that it has read, for others that begin alike
   PoolKind kind = PoolKind::stepped;
-  Window window;          // of a served one
-  Duration wire_delay;    // of a served one, simulated: from us to the engine, and as much back
-  Milliwatts idle, busy;  // of one replica; chips only, PUE apart
+  Window window;              // of a served one
+  EngineAdmission admission;  // likewise, simulated
+  Duration wire_delay;        // of a served one, simulated: from us to the engine, and as much back
+  Milliwatts idle, busy;      // of one replica; chips only, PUE apart
 };
 
 struct ModelView {

@@ -10,6 +10,7 @@
 #include "topology/fleet.h"
 #include "topology/fleet_names.h"
 #include "topology/fleet_terms_yaml.h"
+#include "topology/served_yaml.h"
 #include "topology/tenants_yaml.h"
 
 namespace yard {
@@ -215,34 +216,37 @@ void read_engine(const Field& entry, FleetPool& pool) {
   if (const auto field = entry.get("memory_utilization"))
     pool.memory_thousandths = static_cast<std::int32_t>(field->decimal(3, 1, 1000));
   if (const auto field = entry.get("table")) pool.table = read_table(*field);
+  if (const auto field = entry.get("profile")) {
+    if (pool.table) field->refuse("found it beside table", "accepted: one of both");
+    pool.profile = field->text();
+  }
   // A spread of less would trust costs more than any that were ever measured (PLACEMENT's floor).
   if (const auto field = entry.get("cost_error_percent"))
     pool.cost_error_permille = static_cast<std::uint32_t>(field->decimal(1, 100, 1000));
   if (const auto field = entry.get("prefix_cache")) pool.prefix_cache = field->one_of(kOffOn) == 1;
 }
 
-// An engine behind a wire: how far it is, and when it may be sent more.
-void read_served(const Field& entry, FleetPool& pool) {
-  entry.only({"wire_delay_ms", "window", "window_tokens", "window_sequences", "window_kv_percent", "start_timeout_ms"});
-  constexpr std::array<std::string_view, 2> kRules = {"tokens", "sequences"};
-  constexpr std::int64_t kHour = 3'600'000'000'000;
-  pool.kind = PoolKind::served;
-  pool.window.unread = Tokens(std::min<std::int64_t>(2 * std::int64_t{pool.token_budget.count()}, kMostTokens));
-  if (const auto field = entry.get("wire_delay_ms")) pool.wire_delay = Duration(field->decimal(6, 0, kHour));
-  if (const auto field = entry.get("window")) pool.window.rule = static_cast<WindowRule>(field->one_of(kRules));
-  if (const auto field = entry.get("window_tokens")) pool.window.unread = Tokens(field->integer(1, kMostTokens));
-  if (const auto field = entry.get("window_sequences"))
-    pool.window.in_flight = static_cast<std::uint32_t>(field->integer(1, 1'000'000));
-  if (const auto field = entry.get("window_kv_percent"))
-    pool.window.kv_permille = static_cast<std::uint32_t>(field->decimal(1, 1, 10'000));
-  if (const auto field = entry.get("start_timeout_ms"))
-    pool.window.start_timeout = Duration(field->decimal(6, 1, kHour));
-}
-
 FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue, const std::vector<Price>& prices) {
-  entry.only({"name", "site", "model", "accelerator", "replicas", "tp", "precision", "kv_precision", "max_sequences",
-              "token_budget", "max_context", "block_tokens", "memory_utilization", "kv_blocks", "table", "served",
-              "cost_error_percent", "prefix_cache", "usd_per_accelerator_hour"});
+  entry.only({"name",
+              "site",
+              "model",
+              "accelerator",
+              "replicas",
+              "tp",
+              "precision",
+              "kv_precision",
+              "max_sequences",
+              "token_budget",
+              "max_context",
+              "block_tokens",
+              "memory_utilization",
+              "kv_blocks",
+              "table",
+              "profile",
+              "served",
+              "cost_error_percent",
+              "prefix_cache",
+              "usd_per_accelerator_hour"});
   constexpr std::array<std::string_view, 6> kPrecisions = {"native", "bf16", "fp8", "int8", "mxfp4", "int4"};
   constexpr std::array<std::string_view, 3> kKvPrecisions = {"bf16", "fp8", "int8"};
   FleetPool pool;
@@ -264,6 +268,7 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
   if (const auto field = entry.get("tp")) pool.tp = static_cast<std::uint32_t>(field->integer(1, 1024));
   if (const auto field = entry.get("precision")) pool.precision = kPrecisions[field->one_of(kPrecisions)];
   if (const auto field = entry.get("kv_precision")) pool.kv_precision = kKvPrecisions[field->one_of(kKvPrecisions)];
+  apply_preset(entry, pool);
   read_engine(entry, pool);
   if (const auto field = entry.get("served")) read_served(*field, pool);
   pool.per_accelerator_hour = price_of(entry, chip, fleet.sites[pool.site].provider, prices);

@@ -7,18 +7,35 @@ namespace yard {
 
 SimStepped::SimStepped(const FleetView& fleet, const CostTables& tables, const Bounds& bounds, Exact exact)
     : exact_(exact), runs_(fleet.devices()), truth_(std::size_t{bounds.sequences} + bounds.events_per_tick) {
-  costs_.reserve(fleet.devices());
-  for (const PoolView& pool : fleet.pools) costs_.insert(costs_.end(), pool.devices, &tables[pool.cost]);
+  paces_.reserve(fleet.devices());
+  for (const PoolView& pool : fleet.pools)
+    paces_.insert(paces_.end(), pool.devices, Pace{&tables[pool.cost], tables.profile(pool.cost)});
 }
 
-Picoseconds SimStepped::after(const Run& run, const StepCost& cost, std::uint32_t steps) const {
+Picoseconds SimStepped::after(Run& run, const Pace& pace, std::uint32_t steps) {
   const std::uint32_t n = run.slot_count;
-  if (run.prefill > 0) return cost.step(n, run.prefill, run.pairs, run.context + run.decoding);
-  return cost.decode_steps(n, run.context, steps);
+  if (pace.kernels) return summed(run, *pace.kernels, steps);
+  if (run.prefill > 0) return pace.row->step(n, run.prefill, run.pairs, run.context + run.decoding);
+  return pace.row->decode_steps(n, run.context, steps);
 }
 
-Time SimStepped::boundary(const Run& run, const StepCost& cost, std::uint32_t steps) const {
-  return run.start + ceil_to_ns(after(run, cost, steps));
+// A decode holds a token more with each step.
+Picoseconds SimStepped::summed(Run& run, const OperatorProfile& kernels, std::uint32_t steps) {
+  while (run.sums.size() < steps) {
+    const auto passed = static_cast<std::int64_t>(run.sums.size());
+    const Picoseconds step = kernels.step({.slots = run.slot_count,
+                                           .read = run.prefill,
+                                           .read_behind = run.behind,
+                                           .decoding = run.decoding,
+                                           .decode_context = run.context + passed * run.decoding,
+                                           .longest = run.longest + passed});
+    run.sums.push_back(passed == 0 ? step : run.sums.back() + step);
+  }
+  return run.sums[steps - 1];
+}
+
+Time SimStepped::boundary(Run& run, const Pace& pace, std::uint32_t steps) {
+  return run.start + ceil_to_ns(after(run, pace, steps));
 }
 
 Time SimStepped::launch(const Launch& launch, Time now) {
@@ -30,7 +47,8 @@ Time SimStepped::launch(const Launch& launch, Time now) {
   run.start = now;
   run.step_limit = launch.step_limit;
   run.done = 0;
-  run.context = run.prefill = run.pairs = 0;
+  run.context = run.prefill = run.pairs = run.behind = run.longest = 0;
+  run.sums.clear();
   run.decoding = 0;
   run.interrupted = false;
   auto steps = static_cast<std::int32_t>(launch.step_limit);
@@ -46,60 +64,62 @@ Time SimStepped::launch(const Launch& launch, Time now) {
     if (slot.prefill.count() > 0) {
       run.prefill += slot.prefill.count();
       run.pairs += prefill_pairs(slot.prefill.count(), slot.context.count());
+      run.behind += slot.context.count();
     } else {
       ++run.decoding;
       run.context += slot.context.count();
+      run.longest = std::max<std::int64_t>(run.longest, slot.context.count());
       steps = std::min(steps, end - slot.generated.count());
     }
   }
   run.most_steps = run.ends_at = run.prefill > 0 ? 1 : static_cast<std::uint32_t>(steps);
   CHECK(run.most_steps >= 1);
-  return boundary(run, cost_of(launch.device.value), exact_ == Exact::jump ? run.ends_at : 1);
+  return boundary(run, paces_[launch.device.value], exact_ == Exact::jump ? run.ends_at : 1);
 }
 
 Time SimStepped::interrupt(const Interrupt& interrupt, Time now) {
   const std::uint32_t device = interrupt.device.value;
   Run& run = runs_[device];
   CHECK(run.id == interrupt.run);
-  const StepCost& cost = cost_of(device);
+  const Pace& pace = paces_[device];
   run.interrupted = true;
   if (exact_ == Exact::step) {
     std::uint32_t at = run.done + 1;  // unless one that has passed lies at this very instant
-    while (at > 1 && boundary(run, cost, at - 1) >= now) --at;
+    while (at > 1 && boundary(run, pace, at - 1) >= now) --at;
     run.ends_at = std::min(run.ends_at, at);
-    return boundary(run, cost, run.ends_at);
+    return boundary(run, pace, run.ends_at);
   }
   // The first boundary at or after now: times grow with the steps, so halve.
   std::uint32_t before = 0, at = run.ends_at;
   while (at - before > 1) {
     const std::uint32_t middle = before + (at - before) / 2;
-    (boundary(run, cost, middle) >= now ? at : before) = middle;
+    (boundary(run, pace, middle) >= now ? at : before) = middle;
   }
   run.ends_at = at;
-  return boundary(run, cost, at);
+  return boundary(run, pace, at);
 }
 
 Time SimStepped::fire(std::uint32_t device, Time now, std::vector<Event>& said) {
   Run& run = runs_[device];
-  const StepCost& cost = cost_of(device);
+  const Pace& pace = paces_[device];
   run.done = exact_ == Exact::jump ? run.ends_at : std::min(run.done + 1, run.ends_at);
-  CHECK(boundary(run, cost, run.done) == now);
-  if (run.done < run.ends_at) return boundary(run, cost, run.done + 1);
+  CHECK(boundary(run, pace, run.done) == now);
+  if (run.done < run.ends_at) return boundary(run, pace, run.done + 1);
   RunEnded end{.run = run.id,
                .device = {device},
                .why = RunEnd::interrupted,
                .steps = run.done,
                .energy = Millijoules(),
                .slots = {}};
-  end_slots(run, cost, end);
+  end_slots(run, pace, end);
   said.push_back(end);
   return Time::never();
 }
 
-void SimStepped::end_slots(Run& run, const StepCost& cost, RunEnded& end) {
+void SimStepped::end_slots(Run& run, const Pace& pace, RunEnded& end) {
   const std::uint32_t steps = run.done;
-  const Time first = boundary(run, cost, 1), last = boundary(run, cost, steps);
-  record_gaps(run, cost, steps, first);
+  const Time first = boundary(run, pace, 1), last = boundary(run, pace, steps);
+  record_gaps(run, pace, steps, first);
   // Slots are written field by field into their place: built beside it and copied, the copy waits for the stores.
   if (ends_.size() < run.slot_count) ends_.resize(run.slot_count);
   SlotEnd* out = ends_.data();
@@ -134,9 +154,8 @@ void SimStepped::end_slots(Run& run, const StepCost& cost, RunEnded& end) {
   end.slots = std::span(ends_).first(run.slot_count);
 }
 
-// The first gap of a slot reaches back to its last token, which most often is the run's start. Later steps of a decode
-// run cost linearly more each: they are added bucket by bucket of the histogram, not one by one.
-void SimStepped::record_gaps(const Run& run, const StepCost& cost, std::uint32_t steps, Time first) {
+// The first gap of a slot reaches back to its last token, which most often is the run's start.
+void SimStepped::record_gaps(Run& run, const Pace& pace, std::uint32_t steps, Time first) {
   std::uint64_t together = 0;
   for (const SlotState& slot : std::span(run.slots).first(run.slot_count)) {
     if (!slot.samples || slot.end <= slot.generated) continue;
@@ -148,6 +167,14 @@ void SimStepped::record_gaps(const Run& run, const StepCost& cost, std::uint32_t
   }
   gaps_.add((first - run.start).count(), together);
   if (steps < 2) return;
+  if (!pace.kernels) return record_decode_gaps(run, *pace.row, steps);
+  for (std::uint32_t j = 2; j <= steps; ++j)
+    gaps_.add((after(run, pace, j) - after(run, pace, j - 1)).count() / 1000, run.slot_count);
+}
+
+// Later steps of a decode run cost linearly more each: they are added bucket by bucket of the histogram, not one by
+// one.
+void SimStepped::record_decode_gaps(const Run& run, const StepCost& cost, std::uint32_t steps) {
   const std::int64_t n = run.slot_count;
   const std::int64_t base = (cost.c0(static_cast<std::uint32_t>(n)) + cost.c2() * run.context).count();
   const std::int64_t slope = (cost.c2() * n).count();  // picoseconds that each step costs more than the one before

@@ -3,7 +3,8 @@
 // Time is kept in picoseconds since the run began; an event carries the ceiling in nanoseconds. `jump` sums the steps
 // of a pure decode run in closed form and fires once; `step` fires at each boundary. Both give the same events (I6): a
 // run ends at the first boundary at which a sequence ends, the step limit is reached, or whose time is at or after an
-// interrupt's.
+// interrupt's. Where a step costs what measured kernels say (cost/operator_profile.h) there is no closed form: both sum
+// the same steps one by one.
 //
 // Threads: one. Owns the answers' true lengths, which Core never sees (I8), and the histogram of gaps between tokens.
 #pragma once
@@ -12,6 +13,7 @@
 #include "scheduler/base/histogram.h"
 #include "scheduler/base/lazy_array.h"
 #include "scheduler/core/core.h"
+#include "scheduler/cost/operator_profile.h"
 #include "scheduler/cost/step_cost.h"
 #include "scheduler/loop/sim_port.h"
 #include "topology/fleet_view.h"
@@ -57,19 +59,27 @@ class SimStepped final : public SimDevices {
     std::int64_t context = 0;   // held by its decoding sequences at the start
     std::uint32_t decoding = 0;
     std::int64_t prefill = 0, pairs = 0;
+    std::int64_t behind = 0, longest = 0;  // KV behind which prompts are read; of the longest that decodes
+    std::vector<Picoseconds> sums;         // by measured kernels: after each step so far asked for
     bool interrupted = false;
   };
-  Picoseconds after(const Run&, const StepCost&, std::uint32_t steps) const;
-  Time boundary(const Run&, const StepCost&, std::uint32_t steps) const;
-  void end_slots(Run&, const StepCost&, RunEnded&);
-  void record_gaps(const Run&, const StepCost&, std::uint32_t steps, Time first);
-  const StepCost& cost_of(std::uint32_t device) const { return *costs_[device]; }
+  // What a device's steps cost: by kernels where they were measured, otherwise by the row.
+  struct Pace {
+    const StepCost* row;
+    const OperatorProfile* kernels;
+  };
+  static Picoseconds after(Run&, const Pace&, std::uint32_t steps);
+  static Picoseconds summed(Run&, const OperatorProfile&, std::uint32_t steps);
+  static Time boundary(Run&, const Pace&, std::uint32_t steps);
+  void end_slots(Run&, const Pace&, RunEnded&);
+  void record_gaps(Run&, const Pace&, std::uint32_t steps, Time first);
+  void record_decode_gaps(const Run&, const StepCost&, std::uint32_t steps);
 
   const Exact exact_;
-  std::vector<const StepCost*> costs_;  // by device
-  std::vector<Run> runs_;               // by device
-  LazyArray<Truth> truth_;              // by RequestId.index
-  std::vector<SlotEnd> ends_;           // of the run that ended last
+  std::vector<Pace> paces_;    // by device
+  std::vector<Run> runs_;      // by device
+  LazyArray<Truth> truth_;     // by RequestId.index
+  std::vector<SlotEnd> ends_;  // of the run that ended last
   Histogram gaps_;
 };
 

@@ -17,6 +17,15 @@ bool Batcher::lease(Device& device, const PoolView& facts, Sequence& s, std::int
   return true;
 }
 
+// What an engine asks of its free blocks before it lets one in, beside those of its first chunk (EngineAdmission).
+bool Batcher::room_beyond(const Step& step, const Sequence& s) const {
+  const EngineAdmission& asks = step.pool.admission;
+  const std::int32_t first = std::min(s.to_read, step.budget);
+  const std::int32_t tokens = asks.whole ? s.to_read : first;
+  const std::int32_t beside = step.slots > 0 ? asks.watermark.count() : 0;
+  return blocks_for(Tokens(tokens), step.pool.block_tokens).count() + beside <= step.device.free_blocks;
+}
+
 void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {
   Sequence& s = pool_[i];
   const bool reads = s.reading();

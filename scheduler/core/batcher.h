@@ -30,6 +30,7 @@ class Batcher {
  private:
   struct Step;
   bool lease(Device&, const PoolView&, Sequence&, std::int32_t tokens);
+  bool room_beyond(const Step&, const Sequence&) const;
   void take_part(Step&, std::uint32_t i, std::int32_t tokens);
   void plan_running(Step&);
   void preempt_last(Step&);
@@ -73,7 +74,7 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
     const std::uint32_t i = device.line.first();
     Sequence& s = pool_[i];
     const std::int32_t chunk = std::min(s.to_read, step.budget);
-    if (!lease(device, facts, s, chunk)) {
+    if (!room_beyond(step, s) || !lease(device, facts, s, chunk)) {
       bound_by = BoundBy::kv;
       break;
     }

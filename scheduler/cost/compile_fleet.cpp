@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -11,6 +13,7 @@
 #include "scheduler/base/hash.h"
 #include "scheduler/base/input_error.h"
 #include "scheduler/cost/compile_terms.h"
+#include "scheduler/cost/operator_profile.h"
 #include "scheduler/cost/physics.h"
 #include "scheduler/yaml/names.h"
 
@@ -136,6 +139,24 @@ class Compiler {
     return *pool.max_context;
   }
 
+  // Returns: its measured kernels; null where it names none. A relative folder lies beside the fleet file.
+  std::shared_ptr<const OperatorProfile> profile_of(const FleetPool& pool, const ModelCard* card) const {
+    if (pool.profile.empty()) return nullptr;
+    if (!card)
+      refuse(fleet_, pool, "model", fmt::format("found '{}' beside profile", printable(pool.model)),
+             "accepted: a model with a card, which says how many layers it has");
+    if (card->experts > 0)
+      refuse(fleet_, pool, "profile", fmt::format("found a profile for {}, which has experts", card->id),
+             "accepted: a dense model; use table");
+    const std::string folder =
+        (std::filesystem::path(fleet_.file).parent_path() / pool.profile).lexically_normal().string();
+    const std::string of = model_of_profile(folder);
+    if (cards_.find(of) != card)
+      refuse(fleet_, pool, "profile", fmt::format("found a profile of '{}' for {}", printable(of), card->id),
+             "accepted: a profile of the pool's model");
+    return std::make_shared<const OperatorProfile>(read_operator_profile(folder, card->layers, pool.tp));
+  }
+
   StepCost cost_of(const FleetPool& pool, const std::optional<Replica>& replica) const {
     if (!pool.table) return step_cost(*replica, pool.cost_error_permille);
     std::vector<BatchBucket> buckets;
@@ -162,14 +183,16 @@ class Compiler {
   }
 
   CostRow row_of(const FleetPool& pool, const std::string& model, const std::optional<Replica>& replica) {
-    const std::string key = fmt::format("{} {} {} {} {} {} {}", model, pool.accelerator, pool.tp, pool.precision,
-                                        pool.kv_precision, pool.max_sequences, pool.cost_error_permille);
+    const std::string key = fmt::format("{} {} {} {} {} {} {} {}", model, pool.accelerator, pool.tp, pool.precision,
+                                        pool.kv_precision, pool.max_sequences, pool.cost_error_permille, pool.profile);
     if (!pool.table)
       if (const auto known = rows_.find(key); known != rows_.end()) return known->second;
-    StepCost cost = cost_of(pool, replica);
+    auto profile = profile_of(pool, replica ? &replica->model : nullptr);
+    StepCost cost = profile ? profile->believed(pool.max_sequences, pool.cost_error_permille) : cost_of(pool, replica);
     check_bounds(pool, cost);
     const CostRow row{static_cast<std::uint32_t>(tables_.rows.size())};
     tables_.rows.push_back(std::move(cost));
+    tables_.profiles.push_back(std::move(profile));
     if (!pool.table) rows_.emplace(key, row);
     return row;
   }
@@ -210,6 +233,8 @@ class Compiler {
     out.prefix_cache = pool.prefix_cache;
     out.kind = pool.kind;
     out.window = pool.window;
+    out.admission = {pool.admits_whole,
+                     Blocks(std::int64_t{out.kv_blocks.count()} * pool.watermark_thousandths / 1000)};
     out.wire_delay = pool.wire_delay;
     out.max_sequences = pool.max_sequences;
     out.token_budget = pool.token_budget;

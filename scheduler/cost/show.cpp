@@ -153,7 +153,7 @@ std::string show_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
   for (std::size_t p = 0; p < view.pools.size(); ++p) {
     const PoolView& pool = view.pools[p];
     const StepCost& cost = compiled.tables[pool.cost];
-    const bool given = fleet.pools[p].table.has_value();
+    const bool given = fleet.pools[p].table.has_value() || !fleet.pools[p].profile.empty();
     const auto& stand_ins = chip_of(fleet, pool).stand_ins;
     const bool price_assumed =
         has(stand_ins, "price_usd_per_hour") && fleet.pools[p].per_accelerator_hour == chip_of(fleet, pool).per_hour;

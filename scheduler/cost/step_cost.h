@@ -13,6 +13,7 @@
 // of context each stays below 2^63.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "scheduler/base/check.h"
@@ -83,10 +84,19 @@ class StepCost {
   std::uint32_t error_permille_;
 };
 
+class OperatorProfile;  // operator_profile.h
+
 // One row per (model, accelerator, parallelism, precision) in use; pools of a FleetView name theirs.
 struct CostTables {
   std::vector<StepCost> rows;
+  // What steps truly cost where kernels were measured: for simulated devices alone, so no recording holds it. By row,
+  // as far as it reaches; null: what the row says.
+  std::vector<std::shared_ptr<const OperatorProfile>> profiles = {};
+
   const StepCost& operator[](CostRow row) const { return rows[row.value]; }
+  const OperatorProfile* profile(CostRow row) const {
+    return row.value < profiles.size() ? profiles[row.value].get() : nullptr;
+  }
 };
 
 }  // namespace yard

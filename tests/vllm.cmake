@@ -1,0 +1,2 @@
+yard_test(operator_profile_test ENTERS cost topology yaml LINKS fmt::fmt)
+yard_test(engine_admission_test ENTERS policy core)
