@@ -35,7 +35,10 @@ TEST(Words, UnknownOnesAreAnsweredWithTheNearest) {
       {{"replay", "--fleet", "builtin:mixd"}, "nearest is 'mixed'"},
       {{"replay", "--trace", "gen:azure-con"}, "nearest is 'azure-conv'"},
       {{"replay", "--trace", "gen:azure-conv?burs=2"}, "nearest is 'burst'"},
-      {{"fleet", "check", "builtin:singel"}, "nearest is 'single'"}};
+      {{"fleet", "check", "builtin:singel"}, "nearest is 'single'"},
+      {{"validate", "vlm", "."}, "vlm: unknown verb; nearest is 'vllm'"},
+      {{"validate", "vllm", ".", "--without", "skw"},
+       "--without: found 'skw'; accepted: joint, skew, prefix_cache, whole_prompts, kv_blocks"}};
   for (const auto& [words, piece] : wrong) expect_refusal(switchyard(words), piece);
 }
 
@@ -45,6 +48,8 @@ TEST(Words, MissingAndSurplusOnesAreNamed) {
       {{"fleet"}, "found no verb; accepted: check, show; see `switchyard fleet --help`"},
       {{"fleet", "check"}, "fleet: found nothing; accepted: a YAML file, or builtin:NAME"},
       {{"trace", "stat"}, "trace: found nothing; accepted: a file"},
+      {{"validate", "vllm"}, "folder: found nothing; accepted: a run"},
+      {{"validate", "vllm", "no/such"}, "no/such: found no folder; give a folder of runs"},
       {{"trace", "stat", "a", "b"}, "'b': found one word too many"},
       {{"replay", "day.csv"}, "'day.csv': found one word too many"},
       {{"replay", "--trace"}, "--trace: found nothing; accepted: "},

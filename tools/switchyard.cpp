@@ -32,6 +32,7 @@ int run(int argc, char** argv) {
   Action action;
   add_replay(app, action);
   add_looks(app, action);
+  add_validate(app, action);
   try {
     app.parse(argc, argv);
     return action();

@@ -10,5 +10,6 @@ enum Exit : int { kDone = 0, kBug = 1, kBadInput = 2 };
 // What was asked for: set while the command line is parsed, called after it. Errors: yard::InputError.
 using Action = std::function<int()>;
 
-void add_replay(CLI::App&, Action&);  // replay
-void add_looks(CLI::App&, Action&);   // topo, fleet, policies, models, accelerators, trace
+void add_replay(CLI::App&, Action&);    // replay
+void add_validate(CLI::App&, Action&);  // validate
+void add_looks(CLI::App&, Action&);     // topo, fleet, policies, models, accelerators, trace
