@@ -103,7 +103,7 @@ Compared run(const Comparison& options) {
     const Way& way = ways[at % ways.size()];
     const std::size_t s = at / ways.size();
     const Seed seed = options.first_seed + s;
-    MixedTrace source(trace.open(seed, options.limit, options.rate_scale), way.fleet->mix, seed);
+    MixedTrace source(trace.open(seed, options.limit, options.rate_scale), *way.fleet, seed);
     const Played played = play({.fleet = *way.fleet,
                                 .policies = way.policies,
                                 .seed = seed,

@@ -7,21 +7,24 @@
 #include <utility>
 
 #include "scheduler/base/rng.h"
+#include "scheduler/cost/compile_fleet.h"
 #include "scheduler/loop/sim_loop.h"
+#include "scheduler/trace/prefix_blocks.h"
 #include "scheduler/trace/trace.h"
-#include "topology/mix.h"
 
 namespace yard {
 
 class MixedTrace final : public ArrivalSource {
  public:
-  MixedTrace(std::unique_ptr<TraceReader> reader, const Mix& mix, Seed seed)
-      : reader_(std::move(reader)), mix_(mix), seed_(seed) {}
+  MixedTrace(std::unique_ptr<TraceReader> reader, const CompiledFleet& fleet, Seed seed)
+      : reader_(std::move(reader)), fleet_(fleet), seed_(seed) {}
 
   std::optional<Arrival> next() override {
     const std::optional<TraceRow> row = reader_->next();
     if (!row) return std::nullopt;
-    const MixEntry& of = mix_.pick(seed_, row_);
+    const MixEntry& of = fleet_.mix.pick(seed_, row_);
+    name_blocks(row->prefix, row->prefix_block, row->prompt, fleet_.view.models[of.model.value].prefix_block,
+                mix64(of.tenant.value) + of.model.value, prefix_);
     return Arrival{.row = row_++,
                    .facts = {.request = {},
                              .model = of.model,
@@ -32,15 +35,18 @@ class MixedTrace final : public ArrivalSource {
                              .regions = of.regions,
                              .providers = of.providers,
                              .primary = of.primary,
-                             .arrival = row->arrival},
+                             .arrival = row->arrival,
+                             .session = row->session,
+                             .prefix = prefix_},
                    .output = row->output};
   }
 
  private:
   const std::unique_ptr<TraceReader> reader_;
-  const Mix& mix_;
+  const CompiledFleet& fleet_;
   const Seed seed_;
   std::uint64_t row_ = 0;
+  std::vector<BlockHash> prefix_;
 };
 
 }  // namespace yard

@@ -51,15 +51,19 @@ class ReadAhead final : public ArrivalSource {
         return std::nullopt;
       }
       blocks_.pop(block_);
-      at_ = 0;
+      at_ = hash_ = 0;
     }
-    return block_.rows[at_++];
+    Arrival& row = block_.rows[at_++];
+    row.facts.prefix = std::span(block_.hashes).subspan(hash_, row.facts.prefix.size());
+    hash_ += row.facts.prefix.size();
+    return row;
   }
 
  private:
   static constexpr std::size_t kRows = 1024, kBlocks = 16;
   struct Block {
     std::vector<Arrival> rows;
+    std::vector<BlockHash> hashes;  // of all rows, one after another; spans are set as rows are given out
     bool last = false;
     std::exception_ptr error;
   };
@@ -72,7 +76,10 @@ class ReadAhead final : public ArrivalSource {
         try {
           while (more && block.rows.size() < kRows) {
             const auto row = source_->next();
-            if (row) block.rows.push_back(*row);
+            if (row) {
+              block.rows.push_back(*row);
+              block.hashes.insert(block.hashes.end(), row->facts.prefix.begin(), row->facts.prefix.end());
+            }
             more = row.has_value();
           }
         } catch (...) {
@@ -90,7 +97,7 @@ class ReadAhead final : public ArrivalSource {
   tbb::concurrent_bounded_queue<Block> blocks_;
   std::thread thread_;
   Block block_;
-  std::size_t at_ = 0;
+  std::size_t at_ = 0, hash_ = 0;
 };
 
 // Everything that a replay writes down as it goes.
@@ -203,7 +210,7 @@ Replayed run(const Simulation& options) {
   const CompiledFleet fleet = compile_fleet(load_fleet(options.fleet));
   std::unique_ptr<TraceReader> reader = open_trace(options.trace, options.seed, options.limit, options.rate_scale);
   const std::optional<std::uint64_t> rows_expected = reader->rows();
-  std::unique_ptr<ArrivalSource> source = std::make_unique<MixedTrace>(std::move(reader), fleet.mix, options.seed);
+  std::unique_ptr<ArrivalSource> source = std::make_unique<MixedTrace>(std::move(reader), fleet, options.seed);
   if (options.threads > 1) source = std::make_unique<ReadAhead>(std::move(source));
 
   refuse_shared_files(options);

@@ -285,6 +285,7 @@ TEST(DecisionHash, ChangesWithEveryFieldOfAFinish) {
                                   .finish = Time(5),
                                   .prompt = Tokens(6),
                                   .output = Tokens(7),
+                                  .cached = Tokens(13),
                                   .preemptions = 8,
                                   .device = DeviceId{9},
                                   .slo = SloClassId{10},
@@ -298,10 +299,10 @@ TEST(DecisionHash, ChangesWithEveryFieldOfAFinish) {
        [](Finish& f) { f.retry_after += Duration(1); }, [&](Finish& f) { f.account.arrival += one; },
        [&](Finish& f) { f.account.admit += one; }, [&](Finish& f) { f.account.first_token += one; },
        [&](Finish& f) { f.account.last_token += one; }, [&](Finish& f) { f.account.finish += one; },
-       [](Finish& f) { f.account.prompt += Tokens(1); }, [](Finish& f) { f.account.output += Tokens(1); },
-       [](Finish& f) { ++f.account.preemptions; }, [](Finish& f) { ++f.account.device.value; },
-       [](Finish& f) { ++f.account.slo.value; }, [](Finish& f) { ++f.account.model.value; },
-       [](Finish& f) { ++f.account.tenant.value; }},
+       [](Finish& f) { f.account.prompt += Tokens(1); }, [](Finish& f) { f.account.cached = Tokens(14); },
+       [](Finish& f) { f.account.output += Tokens(1); }, [](Finish& f) { ++f.account.preemptions; },
+       [](Finish& f) { ++f.account.device.value; }, [](Finish& f) { ++f.account.slo.value; },
+       [](Finish& f) { ++f.account.model.value; }, [](Finish& f) { ++f.account.tenant.value; }},
       [](const Finish& f) { return hash_of(f); });
 }
 

@@ -17,14 +17,14 @@ std::uint32_t the_only_one(std::span<const std::uint32_t>, const DeviceColumns&,
 }
 std::uint64_t as_they_came(const Waiting&) noexcept { return 0; }
 
-FleetView engine_view(const PoolView& pool) {
+FleetView engine_view(const PoolView& pool, Tokens prefix_block) {
   FleetView view;
   PoolView one = pool;
   one.kind = PoolKind::stepped;
   one.first_device = 0, one.devices = 1;
   one.model = ModelId{0}, one.region = RegionId{0};
   view.pools = {one};
-  view.models = {{"the model"}};
+  view.models = {{"the model", prefix_block}};
   view.classes.emplace_back().name = "all";
   view.tenants = {{.name = "all"}};
   view.regions = {"here"};
@@ -32,8 +32,11 @@ FleetView engine_view(const PoolView& pool) {
 }
 
 // What an engine may hold: what runs, and the line that its senders' windows may make.
-Bounds engine_bounds(const PoolView& pool) {
-  return {.sequences = 2 * pool.max_sequences + 1024, .events_per_tick = 1024};
+Bounds engine_bounds(const PoolView& pool, Tokens prefix_block) {
+  const std::int64_t keeps = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count() / prefix_block.count();
+  return {.sequences = 2 * pool.max_sequences + 1024,
+          .events_per_tick = 1024,
+          .prefix_blocks = static_cast<std::uint32_t>(std::clamp<std::int64_t>(keeps, 1, 1 << 24))};
 }
 
 }  // namespace
@@ -42,14 +45,14 @@ class SimServed::Engine {
  public:
   Engine(const FleetView& view, const CostTables& tables, Duration delay, Exact exact)
       : delay_(delay),
-        bounds_(engine_bounds(view.pools[0])),
+        bounds_(engine_bounds(view.pools[0], view.models[0].prefix_block)),
         policies_{
             .scorer_name = "", .order_name = "", .scorer = the_only_one, .order = as_they_came, .bind = Bind::arrival},
         core_(bounds_, view, tables, policies_, 0),
         device_(view, tables, bounds_, exact) {}
 
-  Time send(const Send& s, std::int32_t output, Time now) {
-    in_.push_back({.at = now + delay_, .send = s, .output = output});
+  Time send(const Send& s, std::int32_t output, std::span<const BlockHash> prefix, Time now) {
+    in_.push_back({.at = now + delay_, .send = s, .output = output, .prefix = {prefix.begin(), prefix.end()}});
     return next();
   }
   Time abort(const Abort& a, Time now) {
@@ -83,6 +86,7 @@ class SimServed::Engine {
     std::optional<Send> send = {};
     std::optional<Abort> abort = {};
     std::int32_t output = 0;
+    std::vector<BlockHash> prefix = {};  // its own copy: the sender may be done with the request before the engine is
   };
   struct Out {
     Time at;
@@ -91,7 +95,9 @@ class SimServed::Engine {
   struct Tenant {  // of a request slot of the engine
     SequenceId sequence;
     std::uint32_t attempt = 0, generation = 0;
-    bool busy = false, began = false;
+    bool busy = false, launched = false, began = false;
+    std::vector<BlockHash> prefix = {};
+    std::int32_t cached = 0;  // tokens of its prompt that the engine had
   };
 
   Time next() const {
@@ -104,7 +110,7 @@ class SimServed::Engine {
     if (fault != EngineFault::silent) out_.push_back({now + delay_, event});
   }
 
-  void take(const In& in, Time now) {
+  void take(In& in, Time now) {
     if (in.abort) {
       for (std::uint32_t r = 0; r < tenants_.size(); ++r)
         if (tenants_[r].busy && tenants_[r].sequence == in.abort->sequence && tenants_[r].attempt == in.abort->attempt)
@@ -128,9 +134,10 @@ class SimServed::Engine {
               .attempt = s.attempt,
               .generation = tenant.generation + 1,
               .busy = true,
-              .began = false};
+              .began = false,
+              .prefix = std::move(in.prefix)};
     const RequestId id{r, tenant.generation};
-    device_.arrives(id, Tokens(in.output));
+    device_.arrives(id, Tokens(in.output), {});
     say(Accepted{s.sequence, s.attempt}, now);
     core_.apply(Submitted{.request = id,
                           .model = {0},
@@ -139,7 +146,8 @@ class SimServed::Engine {
                           .prompt = s.prompt,
                           .max_output = s.output_limit,
                           .regions = {},
-                          .arrival = now},
+                          .arrival = now,
+                          .prefix = tenant.prefix},
                 now);
   }
 
@@ -151,7 +159,7 @@ class SimServed::Engine {
         if (slot.generated.count() == 0) continue;
         Tenant& tenant = tenants_[request_of_[slot.sequence.index]];
         if (std::exchange(tenant.began, true)) continue;
-        say(FirstToken{tenant.sequence, tenant.attempt, Tokens(0), slot.first_token + delay_}, now);
+        say(FirstToken{tenant.sequence, tenant.attempt, Tokens(tenant.cached), slot.first_token + delay_}, now);
       }
       core_.apply(event, now);
     }
@@ -163,6 +171,8 @@ class SimServed::Engine {
         for (const Slot& slot : launch->slots) {
           if (request_of_.size() <= slot.sequence.index) request_of_.resize(slot.sequence.index + 1);
           request_of_[slot.sequence.index] = slot.request.index;
+          Tenant& tenant = tenants_[slot.request.index];
+          if (!std::exchange(tenant.launched, true)) tenant.cached = slot.context.count();
         }
         run_ = device_.launch(*launch, now);
       } else if (const auto* interrupt = std::get_if<Interrupt>(&command)) {
@@ -210,14 +220,17 @@ SimServed::SimServed(const FleetView& fleet, const CostTables& tables, const Bou
     : truth_(std::size_t{bounds.sequences} + bounds.events_per_tick), engines_(fleet.devices()) {
   for (const PoolView& pool : fleet.pools) {
     if (pool.kind != PoolKind::served) continue;
-    views_.push_back(std::make_unique<FleetView>(engine_view(pool)));
+    views_.push_back(std::make_unique<FleetView>(engine_view(pool, fleet.models[pool.model.value].prefix_block)));
     for (std::uint32_t d = pool.first_device; d < pool.first_device + pool.devices; ++d)
       engines_[d] = std::make_unique<Engine>(*views_.back(), tables, pool.wire_delay, exact);
   }
 }
 SimServed::~SimServed() = default;
 
-Time SimServed::send(const Send& s, Time now) { return engine(s.device.value).send(s, truth_[s.request.index], now); }
+Time SimServed::send(const Send& s, Time now) {
+  const Truth& truth = truth_[s.request.index];
+  return engine(s.device.value).send(s, truth.output, {truth.prefix, truth.prefix_blocks}, now);
+}
 Time SimServed::abort(const Abort& a, Time now) { return engine(a.device.value).abort(a, now); }
 Time SimServed::fire(std::uint32_t device, Time now, std::vector<Event>& said) {
   return engine(device).fire(now, said);

@@ -29,7 +29,9 @@ class SimServed final : public SimDevices {
   Time send(const Send&, Time now) override;
   Time abort(const Abort&, Time now) override;
   Time fire(std::uint32_t device, Time now, std::vector<Event>& said) override;
-  void arrives(RequestId request, Tokens output) override { truth_[request.index] = output.count(); }
+  void arrives(RequestId request, Tokens output, std::span<const BlockHash> prefix) override {
+    truth_[request.index] = {output.count(), static_cast<std::uint32_t>(prefix.size()), prefix.data()};
+  }
 
   void set_fault(std::uint32_t device, EngineFault);
   Histogram gaps() const;  // of all engines
@@ -38,7 +40,12 @@ class SimServed final : public SimDevices {
   class Engine;
   Engine& engine(std::uint32_t device) { return *engines_[device]; }
 
-  LazyArray<std::int32_t> truth_;                  // by RequestId.index
+  struct Truth {
+    std::int32_t output;
+    std::uint32_t prefix_blocks;
+    const BlockHash* prefix;
+  };
+  LazyArray<Truth> truth_;                         // by RequestId.index
   std::vector<std::unique_ptr<FleetView>> views_;  // by pool: one stepped device of it
   std::vector<std::unique_ptr<Engine>> engines_;   // by device; none for stepped ones
 };
@@ -55,9 +62,9 @@ class SimFleet final : public SimDevices {
   Time fire(std::uint32_t device, Time now, std::vector<Event>& said) override {
     return is_served_[device] ? served_.fire(device, now, said) : stepped_.fire(device, now, said);
   }
-  void arrives(RequestId request, Tokens output) override {
-    stepped_.arrives(request, output);
-    if (any_served_) served_.arrives(request, output);
+  void arrives(RequestId request, Tokens output, std::span<const BlockHash> prefix) override {
+    stepped_.arrives(request, output, prefix);
+    if (any_served_) served_.arrives(request, output, prefix);
   }
 
   SimServed& served() { return served_; }

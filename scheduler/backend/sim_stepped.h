@@ -31,7 +31,9 @@ class SimStepped final : public SimDevices {
   Time send(const Send&, Time) override { CHECK_WHY(false, "a stepped device is not sent sequences"); }
   Time abort(const Abort&, Time) override { CHECK_WHY(false, "a stepped device is not sent sequences"); }
   Time fire(std::uint32_t device, Time now, std::vector<Event>& said) override;
-  void arrives(RequestId request, Tokens output) override { truth_[request.index] = {output.count(), Time::never()}; }
+  void arrives(RequestId request, Tokens output, std::span<const BlockHash>) override {
+    truth_[request.index] = {output.count(), Time::never()};
+  }
 
   // Between two tokens of one sequence, nanoseconds; a gap within a run is its step's cost, rounded down.
   const Histogram& gaps() const { return gaps_; }

@@ -23,9 +23,10 @@ void Core::State::apply(const FirstToken& e) {
   if (i == kNobody) return;
   Sequence& s = pool[i];
   CHECK_WHY(s.reading() && e.at <= now, "an attempt gives its first token once");
+  devices.spent_on_prefill(s.device.value, time_to_read(s.device.value, s.rest(), prefill_pairs(s.rest(), s.hit)), now);
   served.begins(s.device.value, i);
   served.endpoint(s.device.value).health.gave_token();
-  devices.spent_on_prefill(s.device.value, time_to_read(s.device.value, s.to_read, prefill_pairs(s.to_read, 0)), now);
+  s.cached = e.cached.count();
   s.generated = 1;
   s.first_token = s.last_token = e.at;
   devices.touch(s.device.value);

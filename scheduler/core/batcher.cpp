@@ -6,14 +6,36 @@ namespace yard {
 
 // Leases what the sequence lacks to hold `tokens` more. Returns: false, and nothing leased, where too few blocks are
 // free.
-bool Batcher::lease(Device& device, const PoolView& facts, Sequence& s, std::int32_t tokens) {
+bool Batcher::lease(std::uint32_t d, const PoolView& facts, Sequence& s, std::int32_t tokens) {
   const std::int32_t per_block = facts.block_tokens.count();
-  const std::int32_t lacks = s.context + tokens - s.blocks * per_block;
+  const std::int32_t lacks = s.context + tokens - (s.blocks + devices_.shared_blocks(d, s)) * per_block;
   if (lacks <= 0) return true;
   const std::int32_t blocks = (lacks + per_block - 1) / per_block;
-  if (blocks > device.free_blocks) return false;
-  device.free_blocks -= blocks;
+  std::int32_t& free = devices_[d].free_blocks;
+  if (blocks > free) return false;
+  free -= blocks;
   s.blocks += blocks;
+  devices_.kv().make_room(d, free, now_);
+  return true;
+}
+
+// The first of the line comes in if the blocks for its first chunk are there, less what the device has read already.
+bool Batcher::admit(Step& step, std::uint32_t i) {
+  Sequence& s = pool_[i];
+  KvCache& kv = devices_.kv();
+  std::span<const BlockHash> found;
+  if (s.prefix_blocks > 0 && kv.unit(step.d) > 0) {
+    found = s.reusable(kv.block(step.d));
+    found = found.first(kv.kept(step.d, found));
+  }
+  const std::int32_t hit = static_cast<std::int32_t>(found.size()) * kv.block(step.d).count();
+  const std::int32_t chunk = std::min(s.to_read - hit, step.budget);
+  const auto held = static_cast<std::int32_t>(found.size() - kv.idle_among(step.d, found));
+  const std::int32_t lacks = blocks_for(Tokens(hit + chunk), step.pool.block_tokens).count() - held * kv.unit(step.d);
+  if (lacks > step.device.free_blocks) return false;
+  devices_.admits(pool_, step.d);
+  devices_.reuses(step.d, s, found);
+  CHECK(lease(step.d, step.pool, s, chunk));
   return true;
 }
 
@@ -30,7 +52,7 @@ void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {
   Sequence& s = pool_[i];
   const bool reads = s.reading();
   s.planned = tokens;
-  if (!reads) devices_.commits(step.d, s, s.blocks);
+  if (!reads) devices_.commits(step.d, s, s.blocks + devices_.shared_blocks(step.d, s));
   step.budget -= tokens;
   step.reads |= reads;
   if (reads) devices_.plans_to_read(step.d, tokens);
@@ -42,7 +64,7 @@ void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {
   slot.prefill = Tokens(reads ? tokens : 0);
   slot.generated = Tokens(s.generated);
   slot.output_limit = Tokens(s.output_limit);
-  slot.granted = Blocks(s.blocks);
+  slot.granted = Blocks(s.blocks + devices_.shared_blocks(step.d, s));
   slot.samples = s.context + tokens >= s.to_read;
 }
 
@@ -69,12 +91,13 @@ void Batcher::plan_running(Step& step) {
     leased += pool_[i].blocks;
     pool_[i].planned = 0;
   }
+  leased += static_cast<std::int32_t>(devices_.kv().held(step.d)) * devices_.kv().unit(step.d);
   CHECK_WHY(leased + device.free_blocks == step.pool.kv_blocks.count(), "KV blocks leased + free == total (I4)");
 
   for (std::uint32_t i = device.running.first(); i != kNobody && step.budget > 0; i = pool_[i].next) {
     Sequence& s = pool_[i];
     const std::int32_t tokens = s.reading() ? std::min(s.rest(), step.budget) : 1;
-    while (!lease(device, step.pool, s, tokens)) {
+    while (!lease(step.d, step.pool, s, tokens)) {
       const bool itself = device.running.last() == i;
       preempt_last(step);
       if (itself) return;
@@ -111,8 +134,8 @@ std::uint32_t Batcher::extend(Step& step) {
   }
   for (Slot& slot : step.room.first(step.slots)) {
     Sequence& s = pool_[slot.sequence.index];
-    CHECK(lease(step.device, step.pool, s, k));
-    slot.granted = Blocks(s.blocks);
+    CHECK(lease(step.d, step.pool, s, k));
+    slot.granted = Blocks(s.blocks + devices_.shared_blocks(step.d, s));
   }
   return static_cast<std::uint32_t>(k);
 }

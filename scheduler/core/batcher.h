@@ -29,8 +29,9 @@ class Batcher {
 
  private:
   struct Step;
-  bool lease(Device&, const PoolView&, Sequence&, std::int32_t tokens);
+  bool lease(std::uint32_t d, const PoolView&, Sequence&, std::int32_t tokens);
   bool room_beyond(const Step&, const Sequence&) const;
+  bool admit(Step&, std::uint32_t i);
   void take_part(Step&, std::uint32_t i, std::int32_t tokens);
   void plan_running(Step&);
   void preempt_last(Step&);
@@ -41,6 +42,7 @@ class Batcher {
   Devices& devices_;
   const std::uint32_t steps_per_run_;
   std::uint64_t preemptions_ = 0;
+  Time now_;  // of the plan
 };
 
 struct Batcher::Step {
@@ -56,6 +58,7 @@ struct Batcher::Step {
 
 template <class Admitted>
 Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitted& admitted) {
+  now_ = now;
   Device& device = devices_[d];
   const PoolView& facts = fleet_.pools[devices_.pool_of(d)];
   Step step{.d = d, .device = device, .pool = facts, .room = room, .budget = facts.token_budget.count()};
@@ -73,17 +76,15 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
     }
     const std::uint32_t i = device.line.first();
     Sequence& s = pool_[i];
-    const std::int32_t chunk = std::min(s.to_read, step.budget);
-    if (!room_beyond(step, s) || !lease(device, facts, s, chunk)) {
+    if (!room_beyond(step, s) || !admit(step, i)) {
       bound_by = BoundBy::kv;
       break;
     }
-    devices_.admits(pool_, d);
     move_to(s, SequenceState::running);
     s.front = false;
     admitted(i);
     if (s.admit == Time::never()) s.admit = now;
-    take_part(step, i, chunk);
+    take_part(step, i, std::min(s.rest(), step.budget));
   }
   if (step.slots == 0) return {};
   const std::uint32_t limit = step.reads || step.preempted ? 1 : extend(step);

@@ -33,7 +33,7 @@ void add_fields(DecisionHash& hash, const Finish& c) {
   hash.add(word(a.admit), word(a.first_token));
   hash.add(word(a.last_token), word(a.finish));
   hash.add(word(a.prompt, a.output), word(a.preemptions, a.device.value));
-  hash.add(word(a.slo.value, a.model.value), a.tenant.value);
+  hash.add(word(a.slo.value, a.model.value), word(a.tenant.value, static_cast<std::uint32_t>(a.cached.count())));
 }
 
 void add_fields(DecisionHash& hash, const Send& c) {

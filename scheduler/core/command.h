@@ -97,6 +97,7 @@ inline constexpr std::size_t kReasons = 15;
 struct Account {
   Time arrival, admit = Time::never(), first_token = Time::never(), last_token = Time::never(), finish;
   Tokens prompt, output;
+  Tokens cached;  // of the prompt, found in the device's prefix cache
   std::uint32_t preemptions = 0;
   DeviceId device;  // that served it last
   SloClassId slo;

@@ -19,11 +19,13 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       tables(tables_),
       policies(p),
       pool(static_cast<std::uint32_t>(pool_size(b))),
-      devices(f),
+      prefixes({.holdings = b.prefix_blocks, .devices = f.devices()}),
+      kv(f, b.prefix_blocks, prefixes),
+      devices(f, kv),
       served(f, pool, devices),
       power(f),
       money(f),
-      placement(f, tables_, policies, seed, devices, served, power),
+      placement(f, tables_, policies, seed, devices, served, power, prefixes),
       batcher(f, pool, devices, b.steps_per_run),
       occupancy(f),
       by_request(pool_size(b)),
@@ -74,6 +76,9 @@ void Core::State::apply(const Submitted& e) {
   s.prompt = s.to_read = e.prompt.count();
   s.max_output = e.max_output.count();
   s.admit = s.first_token = s.last_token = Time::never();
+  s.prefix = e.prefix.data();
+  s.prefix_blocks = static_cast<std::uint32_t>(e.prefix.size());
+  s.session = e.session;
   s.number = ++submissions;
   s.device = DeviceId{};
   move_to(s, SequenceState::arrived);
@@ -157,9 +162,11 @@ void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, cons
 
   Device& device = devices[d];
   const std::int32_t keeps = blocks_for(Tokens(s.context), fleet.pools[devices.pool_of(d)].block_tokens).count();
-  CHECK_WHY(keeps <= s.blocks, "no sequence outgrows its lease");
-  device.free_blocks += s.blocks - keeps;
-  s.blocks = keeps;
+  const std::int32_t own = keeps - devices.shared_blocks(d, s);
+  CHECK_WHY(own <= s.blocks, "no sequence outgrows its lease");
+  device.free_blocks += s.blocks - own;
+  s.blocks = own;
+  if (was_reading && !s.reading() && s.prefix_blocks > 0) devices.shares(d, s, now);
   if (!s.reading()) devices.commits(d, s, keeps);
 
   if (failed)
@@ -212,6 +219,8 @@ void Core::State::lose_running(std::uint32_t d) {
     const bool cancelled = pool[i].state == SequenceState::cancelling;
     end(i, cancelled ? Outcome::cancelled : Outcome::failed, cancelled ? Reason::none : Reason::device_lost);
   }
+  kv.clear(d, now);
+  prefixes.clear(DeviceId{d}, now, PrefixIndex::Source::report);
 }
 
 // ---- decisions ----------------------------------------------------------------------------------------------------
@@ -324,7 +333,8 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
   Sequence& s = pool[i];
   CHECK_WHY(placement.allowed(device.value, s), "a sequence goes only where its regions, providers and licences allow");
   s.let_in = true;
-  devices.brings_prefill(device.value, time_to_read(device.value, s.to_read, prefill_pairs(s.to_read, 0)));
+  s.hit = placement.expects_hit(s, device.value, now);
+  devices.brings_prefill(device.value, time_to_read(device.value, s.rest(), prefill_pairs(s.rest(), s.hit)));
   move_to(s, SequenceState::bound);
   s.device = device;
   s.output_limit = std::min(s.max_output, placement.max_context(device.value).count() - s.prompt);
@@ -459,6 +469,7 @@ void Core::State::say_finish(std::uint32_t i) {
                                   .finish = now,
                                   .prompt = Tokens(s.prompt),
                                   .output = Tokens(s.generated),
+                                  .cached = Tokens(s.cached),
                                   .preemptions = s.preemptions,
                                   .device = s.device,
                                   .slo = s.slo,

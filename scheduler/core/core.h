@@ -38,10 +38,11 @@ struct PolicySet;  // policy.h
 
 // All memory that Core will ever own follows from these (I10).
 struct Bounds {
-  std::uint32_t sequences = 1u << 20;    // waiting and running together; beyond it: Finish{rejected, queue_full}
-  std::uint32_t events_per_tick = 4096;  // applied between two polls
-  std::uint32_t retries = 2;             // of one request, over its life
-  std::uint32_t steps_per_run = 256;     // of a pure decode run
+  std::uint32_t sequences = 1u << 20;      // waiting and running together; beyond it: Finish{rejected, queue_full}
+  std::uint32_t events_per_tick = 4096;    // applied between two polls
+  std::uint32_t retries = 2;               // of one request, over its life
+  std::uint32_t steps_per_run = 256;       // of a pure decode run
+  std::uint32_t prefix_blocks = 1u << 20;  // known to be kept, over all devices; beyond it the least recently used go
 };
 
 class Core {

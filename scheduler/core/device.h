@@ -1,16 +1,19 @@
 // The devices of a shard: columns for those who choose among them, and what Core alone keeps of each.
 //
 // Threads: the shard's own.
-// D1  free + sum of blocks leased by the running list == kv_blocks (I4), checked at every plan.
+// D1  free + sum of blocks leased by the running list + blocks shared among them == kv_blocks (I4), checked at every
+//     plan.
 // D2  A device with a run open has exactly one; RunId.generation counts them.
 // D3  A device that is not up has none in its line but those that it preempted since.
 #pragma once
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "scheduler/core/event.h"
+#include "scheduler/core/kv_cache.h"
 #include "scheduler/core/line.h"
 #include "scheduler/core/policy.h"
 #include "scheduler/core/sequence.h"
@@ -38,12 +41,12 @@ struct Device {
 
 class Devices {
  public:
-  explicit Devices(const FleetView& fleet) : fleet_(fleet) {
+  Devices(const FleetView& fleet, KvCache& kv) : fleet_(fleet), kv_(kv) {
     const std::uint32_t n = fleet.devices();
     all_.resize(n);
     pool_.resize(n);
     waiting_.resize(n), running_.resize(n);
-    prefill_.resize(n), kv_.resize(n), waiting_tokens_.resize(n);
+    prefill_.resize(n), kv_tokens_.resize(n), waiting_tokens_.resize(n);
     by_class_.resize(n * fleet.classes.size());
     prefill_share_.resize(n), prefill_burst_.resize(n), share_since_.resize(n), sizes_.resize(n);
     hits_.resize(n), cached_.resize(n);
@@ -64,8 +67,8 @@ class Devices {
   void show_prices(std::span<const std::int64_t> by_device) { marginal_price_ = by_device; }
 
   DeviceColumns columns() const {
-    return {pool_,     waiting_,       running_,       prefill_, kv_,     waiting_tokens_,
-            by_class_, prefill_share_, prefill_burst_, hits_,    cached_, marginal_price_};
+    return {pool_,     waiting_,       running_,       prefill_, kv_tokens_, waiting_tokens_,
+            by_class_, prefill_share_, prefill_burst_, hits_,    cached_,    marginal_price_};
   }
 
   // ---- the columns follow what happens to a sequence --------------------------------------------------------------
@@ -75,7 +78,7 @@ class Devices {
     all_[d].line.join(pool, i);
     commits(d, pool[i], blocks_for(Tokens(pool[i].to_read), fleet_.pools[pool_[d]].block_tokens).count());
     ++of_class(d, pool[i]);
-    ++waiting_[d], prefill_[d] += tokens, waiting_tokens_[d] += tokens;
+    ++waiting_[d], prefill_[d] += pool[i].rest(), waiting_tokens_[d] += tokens;
     touch(d);
   }
   void leaves_line(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
@@ -83,7 +86,7 @@ class Devices {
     all_[d].line.remove(pool, i);
     commits(d, pool[i], 0);
     --of_class(d, pool[i]);
-    --waiting_[d], prefill_[d] -= tokens, waiting_tokens_[d] -= tokens;
+    --waiting_[d], prefill_[d] -= pool[i].rest(), waiting_tokens_[d] -= tokens;
     touch(d);
   }
   // The first of its line is admitted; what it has to read stays in prefill_tokens until it is planned.
@@ -94,6 +97,32 @@ class Devices {
     all_[d].running.push_back(pool, i);
     return i;
   }
+  // Holds on to what its device keeps of its prompt. Requires: all of `found` is kept, and the KV blocks of what is
+  // idle among it are free.
+  void reuses(std::uint32_t d, Sequence& s, std::span<const BlockHash> found) {
+    all_[d].free_blocks -= static_cast<std::int32_t>(kv_.hold(d, found)) * kv_.unit(d);
+    s.shared = static_cast<std::uint32_t>(found.size());
+    const std::int32_t tokens = static_cast<std::int32_t>(found.size()) * kv_.block(d).count();
+    if (s.admit == Time::never()) s.cached = tokens;
+    prefill_[d] += std::exchange(s.hit, 0) - tokens;
+    s.context = tokens;
+    grows(d, tokens);
+  }
+  // Its prompt has been read: the whole blocks of it are kept for others.
+  void shares(std::uint32_t d, Sequence& s, Time now) {
+    const std::int32_t unit = kv_.unit(d);
+    const auto whole = std::min(s.prefix_blocks, static_cast<std::uint32_t>(s.prompt / kv_.block(d).count()));
+    if (unit == 0 || whole <= s.shared) return;
+    const KvCache::Taken taken = kv_.keep(d, {s.prefix, whole}, s.shared, now);
+    s.blocks -= static_cast<std::int32_t>(taken.blocks) * unit;
+    s.shared += taken.blocks;
+    all_[d].free_blocks += static_cast<std::int32_t>(taken.blocks - taken.fresh) * unit;
+  }
+  std::int32_t shared_blocks(std::uint32_t d, const Sequence& s) const {
+    return static_cast<std::int32_t>(s.shared) * kv_.unit(d);
+  }
+  KvCache& kv() { return kv_; }
+
   void commits(std::uint32_t d, Sequence& s, std::int32_t blocks) {
     all_[d].committed_blocks += blocks - s.committed;
     s.committed = blocks;
@@ -116,8 +145,12 @@ class Devices {
     prefill_share_[d] = static_cast<std::uint32_t>((prefill_share_[d] * kWindow + of_it * 65536) / (kWindow + passed));
   }
 
+  // Of the prompt that placement asks about now.
+  void expects_hit(std::uint32_t d, std::int32_t tokens) { hits_[d] = tokens; }
+  void caches(std::uint32_t d, std::int64_t tokens) { cached_[d] = tokens; }
+
   void plans_to_read(std::uint32_t d, std::int64_t tokens) { prefill_[d] -= tokens; }
-  void grows(std::uint32_t d, std::int64_t context) { kv_[d] += context; }
+  void grows(std::uint32_t d, std::int64_t context) { kv_tokens_[d] += context; }
 
   // A running one leaves: its context, what it still had to read (not yet planned), its blocks.
   void leaves_running(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
@@ -125,11 +158,14 @@ class Devices {
     all_[d].running.remove(pool, i);
     --running_[d];
     --of_class(d, s);
-    kv_[d] -= s.context;
+    kv_tokens_[d] -= s.context;
     if (s.reading()) prefill_[d] -= s.rest();
     all_[d].free_blocks += s.blocks;
+    if (s.shared > 0)
+      all_[d].free_blocks += static_cast<std::int32_t>(kv_.release(d, {s.prefix, s.shared})) * kv_.unit(d);
     commits(d, s, 0);
     s.blocks = 0;
+    s.shared = 0;
   }
 
   void touch(std::uint32_t d) {
@@ -148,9 +184,10 @@ class Devices {
   }
 
   const FleetView& fleet_;
+  KvCache& kv_;
   std::vector<Device> all_;
   std::vector<std::uint32_t> pool_, waiting_, running_;
-  std::vector<std::int64_t> prefill_, kv_, waiting_tokens_;
+  std::vector<std::int64_t> prefill_, kv_tokens_, waiting_tokens_;
   std::vector<std::uint32_t> by_class_, prefill_share_;
   std::vector<std::int64_t> prefill_burst_;
   std::vector<std::int32_t> hits_;    // of the prompt asked about; zero between decisions

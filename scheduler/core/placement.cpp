@@ -5,13 +5,14 @@
 namespace yard {
 
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
-                     Devices& devices, const Served& served, const Power& power)
+                     Devices& devices, const Served& served, const Power& power, PrefixIndex& prefixes)
     : fleet_(fleet),
       tables_(tables),
       policies_(policies),
       devices_(devices),
       served_(served),
       power_(power),
+      prefixes_(prefixes),
       models_(fleet.models.size()),
       means_(fleet.models.size() * fleet.classes.size()),
       round_robin_(fleet.models.size()),
@@ -24,6 +25,12 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
     model.pools.push_back(p);
     model.served |= facts.kind == PoolKind::served;
     model.licensed &= facts.licensed;
+    model.caches |= facts.prefix_cache;
+    model.block = fleet.models[facts.model.value].prefix_block;
+    const std::int64_t keeps = std::int64_t{facts.kv_blocks.count()} * facts.block_tokens.count() / model.block.count();
+    for (std::uint32_t i = 0; i < facts.devices; ++i)
+      prefixes.set_capacity(DeviceId{facts.first_device + i},
+                            facts.prefix_cache ? static_cast<std::uint32_t>(keeps) : 0);
     model.least_context = std::min(model.least_context, facts.max_context);
     for (std::uint32_t i = 0; i < facts.devices; ++i) model.devices.push_back(facts.first_device + i);
   }
@@ -107,11 +114,12 @@ void Placement::gather_at_primary(const Sequence& s, Time now, Filter filter) {
 
 Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) {
   const Model& model = models_[s.model.value];
+  const bool hits = model.caches && s.prefix_blocks > 0;
   const Ask ask{.model = s.model,
                 .slo = s.slo,
                 .tenant = s.tenant,
-                .prefix_head = 0,
-                .session = 0,
+                .prefix_head = s.prefix_blocks > 0 ? s.prefix[0].bits : 0,
+                .session = s.session,
                 .prompt = Tokens(s.prompt + s.generated),
                 .expected_output = expected_output(s),
                 .now = now,
@@ -132,13 +140,45 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
     eligible = eligible_;
   }
   if (eligible.empty()) return {};
+  if (hits) fill_hits(s);
   const std::uint32_t at = policies_.scorer(eligible, devices_.columns(), fleet_, tables_, ask, state_);
+  if (hits) clear_hits(s.model);
   if (at == kRefused) {
     CHECK(ask.may_refuse);
     return {.device = {}, .refused = true};
   }
   CHECK(at < eligible.size());
   return {.device = {eligible[at]}};
+}
+
+// Which devices are expected to hold how much of its prompt, as a column: exact, though a match lists but sixteen.
+void Placement::fill_hits(const Sequence& s) {
+  const Model& model = models_[s.model.value];
+  const std::span<const BlockHash> prompt = s.reusable(model.block);
+  const auto tokens = [&](std::uint32_t blocks) { return static_cast<std::int32_t>(blocks) * model.block.count(); };
+  match_ = prefixes_.match(prompt);
+  if (match_.size < PrefixMatch::kMost)
+    for (const PrefixMatch::Holder& holder : match_.listed())
+      devices_.expects_hit(holder.device.value, tokens(holder.blocks));
+  else
+    for (const std::uint32_t d : model.devices)
+      devices_.expects_hit(d, tokens(prefixes_.blocks_held(DeviceId{d}, prompt)));
+}
+
+void Placement::clear_hits(ModelId m) {
+  if (match_.size < PrefixMatch::kMost)
+    for (const PrefixMatch::Holder& holder : match_.listed()) devices_.expects_hit(holder.device.value, 0);
+  else
+    for (const std::uint32_t d : models_[m.value].devices) devices_.expects_hit(d, 0);
+}
+
+std::int32_t Placement::expects_hit(const Sequence& s, std::uint32_t device, Time now) {
+  const Model& model = models_[s.model.value];
+  if (!model.caches || s.prefix_blocks == 0) return 0;
+  const std::uint32_t held = prefixes_.blocks_held(DeviceId{device}, s.reusable(model.block));
+  prefixes_.insert(DeviceId{device}, {s.prefix, s.prefix_blocks}, now, PrefixIndex::Source::placement);
+  devices_.caches(device, std::int64_t{prefixes_.held(DeviceId{device})} * model.block.count());
+  return static_cast<std::int32_t>(held) * model.block.count();
 }
 
 void Placement::device_changed(std::uint32_t device, bool up) {

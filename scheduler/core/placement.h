@@ -26,7 +26,8 @@ class LengthMean {
 
 class Placement {
  public:
-  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, Devices&, const Served&, const Power&);
+  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, Devices&, const Served&, const Power&,
+            PrefixIndex&);
 
   // Returns: why the fleet cannot ever or not now serve it; Reason::none where it is eligible somewhere.
   Reason at_the_door(const Sequence&) const;
@@ -39,6 +40,10 @@ class Placement {
     bool refused = false;
   };
   Choice place(const Sequence&, Time now, bool need_room);
+
+  // It is bound to the device, which will thus hold its prompt. Returns: how many tokens of it the device is expected
+  // to hold already.
+  std::int32_t expects_hit(const Sequence&, std::uint32_t device, Time now);
 
   bool eligible_anywhere(const Sequence&) const;
   // Whether the sequence may be on this device at all: the law, whatever fails elsewhere.
@@ -58,6 +63,8 @@ class Placement {
     std::uint32_t not_up = 0;
     bool served = false;   // some of its pools are
     bool licensed = true;  // all of its pools are
+    bool caches = false;   // some of its pools keep prefixes
+    Tokens block;          // of a prefix
   };
   static std::int64_t needs(const Sequence&);
   static bool allowed(const PoolView& pool, const Sequence& s) {
@@ -74,6 +81,8 @@ class Placement {
   void gather(const Sequence&, Time now, Filter);
   void gather_at_primary(const Sequence&, Time now, Filter);
   bool has_room(std::uint32_t device, const Sequence&, Tokens expected, Time now) const;
+  void fill_hits(const Sequence&);
+  void clear_hits(ModelId);
   LengthMean& mean(const Sequence& s) { return means_[s.model.value * fleet_.classes.size() + s.slo.value]; }
 
   const FleetView& fleet_;
@@ -82,11 +91,13 @@ class Placement {
   Devices& devices_;
   const Served& served_;
   const Power& power_;
+  PrefixIndex& prefixes_;
   std::vector<Model> models_;
   std::vector<LengthMean> means_;  // by model and class
   std::vector<std::uint32_t> round_robin_;
   std::vector<std::uint64_t> chosen_;
   std::vector<std::uint32_t> eligible_;  // scratch
+  PrefixMatch match_;                    // likewise
   PolicyState state_;
 };
 

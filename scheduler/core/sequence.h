@@ -6,9 +6,12 @@
 // Q2  States move only along kLegal (I2); README.md has the same table with the events that cause each.
 // Q3  context <= to_read while its prompt is being read; afterwards context == prompt + generated - 1.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 
+#include "scheduler/base/block_hash.h"
 #include "scheduler/base/check.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/lazy_array.h"
@@ -33,13 +36,19 @@ struct Sequence {
   SloClassId slo;
   TenantId tenant;
   std::int32_t prompt, max_output;
+  std::uint32_t prefix_blocks;  // whole blocks of the prompt that have names
+  const BlockHash* prefix;      // them; the loop's, until Finish
+  std::uint64_t session;
 
   // how far it got
   std::int32_t output_limit;  // on its device: min(max_output, max_context - prompt)
   std::int32_t to_read;       // prompt, or prompt + generated after a preemption
   std::int32_t context;       // tokens in KV, as of the last run boundary
   std::int32_t generated;
-  std::int32_t blocks;     // leased, the present run's grant included
+  std::int32_t blocks;     // leased, the present run's grant included; those shared with others apart
+  std::uint32_t shared;    // prefix blocks that it holds on to in its device's KvCache
+  std::int32_t hit;        // tokens that its device is expected to have read already; 0 once it is admitted
+  std::int32_t cached;     // tokens of its prompt that it did not have to read, as of its first admission
   std::int32_t committed;  // its part of the device's committed blocks
   std::int32_t planned;    // tokens it reads in the first step of the present run; 0: not in it
   std::uint32_t preemptions;
@@ -66,7 +75,12 @@ struct Sequence {
   std::uint64_t key, number;                 // its place in a line: key of the order, then submission
 
   bool reading() const { return context < to_read; }
-  std::int32_t rest() const { return to_read - context; }
+  std::int32_t rest() const { return to_read - std::max(context, hit); }
+  // The leading blocks of `size` tokens that it may find read: one token at least is read anew, for its logits.
+  std::span<const BlockHash> reusable(Tokens size) const {
+    const auto whole = static_cast<std::uint32_t>((std::max(to_read, 1) - 1) / size.count());
+    return {prefix, std::min(prefix_blocks, whole)};
+  }
 };
 
 constexpr std::uint32_t bit(SequenceState s) { return 1u << static_cast<unsigned>(s); }

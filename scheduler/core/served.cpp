@@ -30,7 +30,7 @@ void Served::send(std::uint32_t d, Tokens expected, Time now) {
   s.front = false;
   s.blocks = blocks_for(Tokens(s.to_read) + expected, facts(d).block_tokens).count();  // predicted, not leased
   devices_[d].free_blocks -= s.blocks;
-  endpoints_[d].unread += s.to_read;
+  endpoints_[d].unread += s.rest();
   s.expiry = now + facts(d).window.start_timeout;
   starting_[devices_.pool_of(d)].push_back(pool_, i);
 }
@@ -39,10 +39,11 @@ void Served::begins(std::uint32_t d, std::uint32_t i) {
   Sequence& s = pool_[i];
   starting_[devices_.pool_of(d)].remove(pool_, i);
   s.expiry = Time();
-  endpoints_[d].unread -= s.to_read;
-  devices_.plans_to_read(d, s.to_read);
+  endpoints_[d].unread -= s.rest();
+  devices_.plans_to_read(d, s.rest());
   devices_.grows(d, s.to_read);
   s.context = s.to_read;
+  s.hit = 0;
 }
 
 void Served::leaves(std::uint32_t d, std::uint32_t i) {
@@ -50,7 +51,7 @@ void Served::leaves(std::uint32_t d, std::uint32_t i) {
   if (s.reading()) {
     starting_[devices_.pool_of(d)].remove(pool_, i);
     s.expiry = Time();
-    endpoints_[d].unread -= s.to_read;
+    endpoints_[d].unread -= s.rest();
   }
   devices_.leaves_running(pool_, d, i);
   devices_.touch(d);

@@ -79,6 +79,8 @@ struct Core::State {
   const PolicySet policies;
 
   SequencePool pool;
+  PrefixIndex prefixes;  // what placement expects to be kept where
+  KvCache kv;            // what stepped devices keep
   Devices devices;
   Served served;
   Power power;

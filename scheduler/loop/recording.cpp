@@ -72,7 +72,7 @@ constexpr auto kFleet = [](auto& io, auto& f) {
 };
 
 constexpr auto kBounds = [](auto& io, auto& b) {
-  io(b.sequences), io(b.events_per_tick), io(b.retries), io(b.steps_per_run);
+  io(b.sequences), io(b.events_per_tick), io(b.retries), io(b.steps_per_run), io(b.prefix_blocks);
 };
 constexpr auto kBucket = [](auto& io, auto& b) { io(b.up_to), io(b.c0); };
 
@@ -83,7 +83,7 @@ constexpr std::size_t kSlotEndBytes = 8 + 4 + 4 + 8 + 8 + 1;
 
 constexpr auto kSubmitted = [](auto& io, auto& e) {
   io(e.request), io(e.model), io(e.tenant), io(e.slo), io(e.prompt), io(e.max_output), io(e.regions), io(e.arrival);
-  io(e.providers), io(e.primary);
+  io(e.providers), io(e.primary), io(e.session);
 };
 constexpr auto kCancelAsked = [](auto& io, auto& e) { io(e.request); };
 constexpr auto kRunEnded = [](auto& io, auto& e) {
@@ -203,7 +203,7 @@ void check_head(const RecordingHead& head) {
           "a fleet without classes, tenants or regions");
   for (const TenantView& tenant : fleet.tenants) check_tenant(tenant, fleet.shares());
   const Bounds& b = head.bounds;
-  for (const std::uint32_t bound : {b.sequences, b.events_per_tick, b.steps_per_run})
+  for (const std::uint32_t bound : {b.sequences, b.events_per_tick, b.steps_per_run, b.prefix_blocks})
     require(bound >= 1 && bound <= kMaxSequences, "bounds that no shard has");
   std::uint64_t devices = 0, slots = 0;
   for (const PoolView& p : fleet.pools) {
@@ -266,7 +266,11 @@ void encode(wire::Writer& io, const Event& event) {
   std::visit(
       [&io](const auto& e) {
         using E = std::decay_t<decltype(e)>;
-        if constexpr (std::is_same_v<E, Submitted>) kSubmitted(io, e);
+        if constexpr (std::is_same_v<E, Submitted>) {
+          kSubmitted(io, e);
+          io(static_cast<std::uint32_t>(e.prefix.size()));
+          for (const BlockHash hash : e.prefix) io(hash.bits);
+        }
         if constexpr (std::is_same_v<E, CancelAsked>) kCancelAsked(io, e);
         if constexpr (std::is_same_v<E, DeviceChanged>) kDeviceChanged(io, e);
         if constexpr (std::is_same_v<E, Accepted>) kAccepted(io, e);
@@ -283,18 +287,25 @@ void encode(wire::Writer& io, const Event& event) {
       event);
 }
 
-Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::uint32_t& slots_of) {
+Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::vector<BlockHash>& hashes,
+                   std::uint32_t& of_it) {
   std::uint8_t kind;
   io(kind);
-  slots_of = 0;
+  of_it = 0;
   switch (kind) {
-    case 0: return decoded<Submitted>(io, kSubmitted);
+    case 0: {
+      const Event event = decoded<Submitted>(io, kSubmitted);
+      io(of_it);
+      if (of_it > io.left() / sizeof(BlockHash)) throw Malformed{"a count beyond the bytes there are"};
+      for (std::uint32_t i = 0; i < of_it; ++i) io(hashes.emplace_back().bits);
+      return event;
+    }
     case 1: return decoded<CancelAsked>(io, kCancelAsked);
     case 2: {
       const Event event = decoded<RunEnded>(io, kRunEnded);
-      io(slots_of);
-      if (slots_of > io.left() / kSlotEndBytes) throw Malformed{"a count beyond the bytes there are"};
-      for (std::uint32_t i = 0; i < slots_of; ++i) kSlotEnd(io, slots.emplace_back());
+      io(of_it);
+      if (of_it > io.left() / kSlotEndBytes) throw Malformed{"a count beyond the bytes there are"};
+      for (std::uint32_t i = 0; i < of_it; ++i) kSlotEnd(io, slots.emplace_back());
       return event;
     }
     case 3: return decoded<DeviceChanged>(io, kDeviceChanged);

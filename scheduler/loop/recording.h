@@ -58,9 +58,9 @@ RecordingHead decode_head(std::string_view raw);
 
 void encode(wire::Writer&, const Event&);
 
-// The slots of a RunEnded are appended to `slots`; its span is set by the caller once `slots` grows no more, from
-// `slots_of`: their number, or 0. Errors: wire::Malformed.
-Event decode_event(wire::Reader&, std::vector<SlotEnd>& slots, std::uint32_t& slots_of);
+// The slots of a RunEnded are appended to `slots`, the prefix of a Submitted to `hashes`; its span is set by the caller
+// once these grow no more, from `of_it`: their number, or 0. Errors: wire::Malformed.
+Event decode_event(wire::Reader&, std::vector<SlotEnd>& slots, std::vector<BlockHash>& hashes, std::uint32_t& of_it);
 
 // Errors: wire::Malformed where an event names a device, class or tenant that the fleet has not.
 void check_event(const Event&, const FleetView&);

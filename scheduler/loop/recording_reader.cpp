@@ -77,15 +77,17 @@ void RecordingReader::read_tick(RecordedTick& tick) {
   if (tick.now < last_) throw wire::Malformed{"time goes back"};
   if (count > std::min<std::size_t>(recording::kMaxTickEvents, rest_.left())) throw wire::Malformed{"too many events"};
   last_ = tick.now;
-  tick_.clear(), slots_.clear(), slots_of_.clear();
+  tick_.clear(), slots_.clear(), hashes_.clear(), of_it_.clear();
   for (std::uint32_t i = 0; i < count; ++i) {
-    tick_.push_back(recording::decode_event(rest_, slots_, slots_of_.emplace_back()));
+    tick_.push_back(recording::decode_event(rest_, slots_, hashes_, of_it_.emplace_back()));
     recording::check_event(tick_.back(), head_->fleet);
   }
-  std::size_t from = 0;
+  std::size_t slot = 0, hash = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (auto* run = std::get_if<RunEnded>(&tick_[i])) run->slots = std::span(slots_).subspan(from, slots_of_[i]);
-    from += slots_of_[i];
+    if (auto* run = std::get_if<RunEnded>(&tick_[i]))
+      run->slots = std::span(slots_).subspan(slot, of_it_[i]), slot += of_it_[i];
+    if (auto* request = std::get_if<Submitted>(&tick_[i]))
+      request->prefix = std::span(hashes_).subspan(hash, of_it_[i]), hash += of_it_[i];
   }
   ++ticks_;
   events_ += count;

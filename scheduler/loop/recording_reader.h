@@ -20,7 +20,7 @@ namespace yard {
 
 struct RecordedTick {
   Time now;
-  std::span<const Event> events;      // valid until the next tick is read
+  std::span<Event> events;            // valid until the next tick is read; a prefix too: who re-enacts keeps it
   std::optional<std::uint64_t> hash;  // the decision hash after this tick, where the recording has it
 };
 
@@ -73,7 +73,8 @@ class RecordingReader {
   std::uint64_t ticks_ = 0, events_ = 0, hash_ = 0;
   std::vector<Event> tick_;
   std::vector<SlotEnd> slots_;
-  std::vector<std::uint32_t> slots_of_;
+  std::vector<BlockHash> hashes_;
+  std::vector<std::uint32_t> of_it_;  // slots or hashes, by event
 };
 
 }  // namespace yard

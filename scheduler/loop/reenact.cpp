@@ -18,7 +18,17 @@ Reenactment reenact(const std::string& path) {
   const PolicySet policies = find_policies(head->scorer, head->order, name_of(head->bind));
   Core core(head->bounds, head->fleet, head->tables, policies, head->seed);
   std::uint64_t frame_began = 0;
+  const std::size_t ids = std::size_t{head->bounds.sequences} + head->bounds.events_per_tick;
+  std::vector<std::vector<BlockHash>> prefixes;  // by RequestId.index: they live until the request's Finish
   while (const std::optional<RecordedTick> recorded = reader.next()) {
+    for (Event& event : recorded->events) {
+      auto* request = std::get_if<Submitted>(&event);
+      if (!request || request->prefix.empty() || request->request.index >= ids) continue;
+      if (prefixes.size() <= request->request.index) prefixes.resize(request->request.index + 1);
+      std::vector<BlockHash>& prefix = prefixes[request->request.index];
+      prefix.assign(request->prefix.begin(), request->prefix.end());
+      request->prefix = prefix;
+    }
     const std::size_t commands = tick(core, recorded->events, recorded->now, nullptr).size();
     if (recorded->events.empty() && commands > 0) ++result.timer_only_ticks;
     for (const Event& event : recorded->events) ++result.events_by_kind[event.index()];

@@ -72,7 +72,13 @@ void SimLoop::arrivals_at(Time now, ArrivalSource& source) {
     if (told_ == bounds_.events_per_tick) poll(now);
     Submitted facts = next_->facts;
     facts.request = take_id(next_->row);
-    devices_.arrives(facts.request, next_->output);
+    if (!facts.prefix.empty()) {  // it outlives its row
+      if (prefixes_.size() <= facts.request.index) prefixes_.resize(facts.request.index + 1);
+      std::vector<BlockHash>& prefix = prefixes_[facts.request.index];
+      prefix.assign(facts.prefix.begin(), facts.prefix.end());
+      facts.prefix = prefix;
+    }
+    devices_.arrives(facts.request, next_->output, facts.prefix);
     if (next_->cancel_at != Time::never()) {
       cancels_.push_back({std::max(next_->cancel_at, now), next_->row, facts.request});
       std::push_heap(cancels_.begin(), cancels_.end(), std::greater<>());

@@ -20,7 +20,7 @@ namespace yard {
 // A request as a simulation knows it: what Core is told, and the secret that only its device may use.
 struct Arrival {
   std::uint64_t row;  // its number in the trace
-  Submitted facts;    // `request` is the loop's to fill in
+  Submitted facts;    // `request` is the loop's to fill in; its prefix lives until the next call of next()
   Tokens output;      // true length of the answer (I8: never Core's to read)
   Time cancel_at = Time::never();
 };
@@ -93,7 +93,8 @@ class SimLoop {
   std::size_t faults_done_ = 0;
   std::uint32_t told_ = 0;  // events since the last poll
 
-  LazyArray<std::uint64_t> rows_;  // by RequestId.index
+  LazyArray<std::uint64_t> rows_;                 // by RequestId.index
+  std::vector<std::vector<BlockHash>> prefixes_;  // likewise, as far as they were ever in use
   LazyArray<std::uint32_t> generations_, free_;
   std::uint32_t free_count_ = 0, used_ = 0;
   std::uint64_t most_in_flight_ = 0;

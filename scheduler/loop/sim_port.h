@@ -1,6 +1,7 @@
 // What simulated devices must do for sim_loop: the counterpart of port.h in virtual time. Implemented in backend.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "scheduler/core/command.h"
@@ -20,7 +21,8 @@ class SimDevices {
   // What the device says now, if anything, is added to `said` (slots live until the next call).
   virtual Time fire(std::uint32_t device, Time now, std::vector<Event>& said) = 0;
   // Told before Core hears of the request, and after its Finish.
-  virtual void arrives(RequestId, Tokens output) = 0;
+  // `prefix` is as of Submitted, and lives as long.
+  virtual void arrives(RequestId, Tokens output, std::span<const BlockHash> prefix) = 0;
 };
 
 }  // namespace yard

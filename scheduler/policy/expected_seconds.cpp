@@ -35,7 +35,7 @@ struct PoolRates {
   std::int64_t most, budget, capacity, c1, c2;
 };
 
-// `p` tokens to read, `o` expected to be generated.
+// A prompt of `p` tokens, `o` expected to be generated.
 std::int64_t cost_on(const PoolRates& pool, const DeviceColumns& devices, std::uint32_t d, std::int64_t p,
                      std::int64_t o) {
   const std::int64_t together = std::int64_t{devices.waiting[d]} + devices.running[d] + 1;
@@ -44,7 +44,7 @@ std::int64_t cost_on(const PoolRates& pool, const DeviceColumns& devices, std::u
   const std::int64_t tpot = c0 + times(pool.c2, held + o / 2);
   const std::int64_t decoding = times(o, tpot);
 
-  const std::int64_t to_read = devices.prefill_tokens[d] + p;
+  const std::int64_t to_read = devices.prefill_tokens[d] + p - devices.hit_tokens[d];
   const std::int64_t steps = to_read <= pool.budget ? 1 : (to_read + pool.budget - 1) / pool.budget;
   std::int64_t first = plus(times(pool.c1, to_read), times(steps, c0 + times(pool.c2, devices.kv_tokens[d])));
   if (together > pool.most) first = plus(first, times(together - pool.most, decoding / pool.most));

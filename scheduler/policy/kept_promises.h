@@ -66,13 +66,13 @@ inline std::int64_t miss(std::int64_t t, std::int64_t objective, std::int64_t k)
 
 struct Request {
   Request(const FleetView& fleet, const Ask& ask)
-      : reads(ask.prompt.count()),
+      : prompt(ask.prompt.count()),
         answers(ask.expected_output.count()),
         waited((ask.now - ask.arrival).count()),
         ttft_objective(fleet.classes[ask.slo.value].ttft_objective(ask.prompt).count()),
         tpot_objective(fleet.classes[ask.slo.value].tpot.count()),
         over_tokens(std::max<std::int64_t>(8, ask.expected_output.count() * 6 / 10)) {}
-  std::int64_t reads, answers, waited;  // tokens, tokens, ns
+  std::int64_t prompt, answers, waited;  // tokens, tokens, ns
   std::int64_t ttft_objective, tpot_objective;
   std::int64_t over_tokens;  // r: answers of others over which a prefill is spread
 };
@@ -101,11 +101,12 @@ struct Cost {
   // s0^2: no costs are trusted to less than a tenth.
   const std::int64_t error = std::max<std::int64_t>(100, cost.error_permille());
   const std::int64_t spread = kOne * error * error / 1'000'000;
-  const std::int64_t own_reading = cost.reading(q.reads, prefill_pairs(q.reads, 0)).count() / 1000;
+  const std::int64_t hit = devices.hit_tokens[d], reads = q.prompt - hit;
+  const std::int64_t own_reading = cost.reading(reads, prefill_pairs(reads, hit)).count() / 1000;
   const std::int64_t reading = c1 * queued / 1000 + own_reading;
   const std::int64_t chunk = std::max<std::int64_t>(1, pool.token_budget.count() - devices.running[d]);
-  const std::int64_t steps = (queued + q.reads + chunk - 1) / chunk;
-  const std::int64_t held = kv + line + q.reads;
+  const std::int64_t steps = (queued + reads + chunk - 1) / chunk;
+  const std::int64_t held = kv + line + q.prompt;
   const std::int64_t tpot = (c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / rest;
   std::int64_t ttft = q.waited + (devices.running[d] > 0 ? step / 2 : 0) + reading + steps * step;
   const std::int64_t capacity = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
@@ -124,7 +125,7 @@ struct Cost {
     const std::int64_t k = slope(spread + jitter / q.over_tokens);
     const std::int64_t now = (c0(there) + c2 * (kv + line) / 1000) * kOne / rest + c1 * queued / 1000 / q.over_tokens;
     const std::int64_t then =
-        now + own_reading / q.over_tokens + (c0(there + 1) - c0(there)) + c2 * (q.reads + q.answers / 2) / 1000;
+        now + own_reading / q.over_tokens + (c0(there + 1) - c0(there)) + c2 * (q.prompt + q.answers / 2) / 1000;
     const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
     for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
       if (count[c] == 0) continue;
@@ -135,7 +136,7 @@ struct Cost {
   const std::int64_t seconds_weight =
       (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
   // The device works longer by the prompt, and by what the sequence adds to each step: on an idle one, the whole step.
-  const std::int64_t per_token = c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.reads + q.answers / 2) / 1000;
+  const std::int64_t per_token = c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.prompt + q.answers / 2) / 1000;
   const std::int64_t longer = std::clamp<std::int64_t>(own_reading + q.answers * per_token, 0, kLongest);
   const std::int64_t money = money_weight(devices.marginal_price[d], longer);
   return {.misses = own + others, .total = own + others + seconds_weight + money};

@@ -1,0 +1,113 @@
+// Which prompt blocks a stepped device's KV pool keeps after they were read, for prompts that begin alike.
+//
+// As vLLM's V1 block pool does: a block that sequences hold on to is counted by them; one that nobody holds is idle,
+// and idle ones make way for new leases, the least recently released first. A chain is released from its end, so that
+// no block goes before those behind it.
+//
+// A block here is a prefix block (ModelView::prefix_block tokens), `unit` KV blocks of the pool. It knows nothing of
+// free KV blocks: whoever leases calls make_room afterwards.
+//
+// Threads: the shard's own. Memory: taken by the constructor, touched as blocks come; 48 bytes a block.
+//
+// K1  A device's idle list holds exactly its blocks without holders, the one to go first in front.
+// K2  held + idle == blocks kept, per device; their sum over all devices is at most the bound (I10).
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "scheduler/base/block_hash.h"
+#include "scheduler/core/prefix_index.h"
+#include "scheduler/core/probe_table.h"
+#include "topology/fleet_view.h"
+
+namespace yard {
+
+class KvCache {
+ public:
+  using Prompt = std::span<const BlockHash>;
+
+  // Requires: `bound` > 0: blocks kept on all devices together. What goes is told to `told`.
+  KvCache(const FleetView&, std::uint32_t bound, PrefixIndex& told);
+
+  // KV blocks of the device's pool in one prefix block; 0: it keeps none (served, switched off, or units that do not
+  // divide).
+  std::int32_t unit(std::uint32_t d) const { return devices_[d].unit; }
+  Tokens block(std::uint32_t d) const { return devices_[d].block; }
+
+  // Returns: how many leading blocks of the prompt the device keeps. Cost: O(those).
+  std::uint32_t kept(std::uint32_t d, Prompt) const noexcept;
+  // Returns: how many of these nobody holds. Requires: all are kept.
+  std::uint32_t idle_among(std::uint32_t d, Prompt) const noexcept;
+
+  // Holds on to these. Requires: all are kept. Returns: how many were idle.
+  std::uint32_t hold(std::uint32_t d, Prompt) noexcept;
+
+  // The blocks behind the first `from` of a chain have been read: the device keeps them, held.
+  struct Taken {
+    std::uint32_t blocks = 0;  // so many of them; fewer where the bound is reached and nothing idle can go
+    std::uint32_t fresh = 0;   // of those, so many were not held by anybody: new, or idle
+  };
+  Taken keep(std::uint32_t d, Prompt chain, std::uint32_t from, Time now) noexcept;
+
+  // Lets go of a chain that was held. Returns: how many of its blocks nobody holds any more.
+  std::uint32_t release(std::uint32_t d, Prompt) noexcept;
+
+  // Lets idle blocks go until they fit into so many free KV blocks.
+  void make_room(std::uint32_t d, std::int32_t free_kv_blocks, Time now) noexcept {
+    const Device& device = devices_[d];
+    if (device.idle != 0) [[unlikely]]
+      while (device.idle * static_cast<std::uint32_t>(device.unit) > static_cast<std::uint32_t>(free_kv_blocks))
+        evict_oldest(d, now);
+  }
+  // The device lost its memory. Requires: nothing is held.
+  void clear(std::uint32_t d, Time now) noexcept;
+
+  std::uint32_t held(std::uint32_t d) const { return devices_[d].held; }
+  std::uint32_t idle(std::uint32_t d) const { return devices_[d].idle; }
+
+ private:
+  using Place = std::uint32_t;  // 0: none
+  struct Key {
+    BlockHash block;
+    std::uint32_t device;
+  };
+  struct Slot {
+    using Key = KvCache::Key;
+    std::uint64_t hash;
+    std::uint32_t device;
+    Place place;
+    bool empty() const { return place == 0; }
+    bool is(Key key) const { return hash == key.block.bits && device == key.device; }
+    std::uint64_t spread() const { return spread({{hash}, device}); }
+    static std::uint64_t spread(Key key) {
+      return (key.block.bits + key.device * 0xd1342543de82ef95ull) * 0x9e3779b97f4a7c15ull;
+    }
+  };
+  struct Block {
+    BlockHash hash;
+    std::uint32_t holders;
+    Place older, newer;  // of the idle list; `older` links the free places
+  };
+  struct Device {
+    std::int32_t unit = 0;
+    Tokens block;
+    std::uint32_t held = 0, idle = 0;
+    Place oldest = 0, newest = 0;
+  };
+
+  Place find(std::uint32_t d, BlockHash hash) const { return table_.at({hash, d}).place; }
+  void leave_idle(Device&, Place) noexcept;
+  void join_idle(Device&, Place) noexcept;
+  void evict_oldest(std::uint32_t d, Time now) noexcept;
+  Place take_place() noexcept;
+
+  ProbeTable<Slot> table_;
+  LazyArray<Block> blocks_;  // by place
+  Place free_ = 0, touched_ = 0;
+  const std::uint32_t bound_;
+  std::vector<Device> devices_;
+  PrefixIndex& told_;
+};
+
+}  // namespace yard
