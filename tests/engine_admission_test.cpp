@@ -60,5 +60,33 @@ TEST(EngineAdmission, AWatermarkKeepsNobodyOutOfAnIdleEngine) {
   EXPECT_EQ(s.poll().launches.size(), 1u);
 }
 
+// Prompts that begin with the same 16 tokens, in prefix blocks of 4.
+TEST(EngineAdmission, WhatOthersHoldOfItsPromptIsThereAlready) {
+  Given given = engine(30, {.whole = true});
+  given.fleet.models[0].prefix_block = Tokens(4);
+  Scene s(given);
+  const BlockHash prefix[] = {{1}, {2}, {3}, {4}};
+  const auto submit = [&](std::uint32_t slot, std::int32_t prompt) {
+    s.core().apply(Submitted{.request = {slot, 1},
+                             .model = {0},
+                             .tenant = {0},
+                             .slo = {0},
+                             .prompt = Tokens(prompt),
+                             .max_output = Tokens(9),
+                             .regions = {},
+                             .arrival = s.now(),
+                             .prefix = prefix},
+                   s.now());
+  };
+  submit(0, 16);
+  s.poll();
+  s.step(0);  // the first 8 tokens are read
+  submit(1, 20);
+  const Said said = s.step(0);  // and all 16: 17 of 30 blocks are taken, so 20 more would not fit
+  ASSERT_EQ(said.launches.size(), 1u);
+  ASSERT_EQ(said.launches[0].slots.size(), 2u);
+  EXPECT_EQ(said.launches[0].slots[1].context, Tokens(16));
+}
+
 }  // namespace
 }  // namespace yard

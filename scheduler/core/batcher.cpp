@@ -19,7 +19,8 @@ bool Batcher::lease(std::uint32_t d, const PoolView& facts, Sequence& s, std::in
   return true;
 }
 
-// The first of the line comes in if the blocks for its first chunk are there, less what the device has read already.
+// The first of the line comes in if the blocks for its first chunk are there, less what the device has read already;
+// an engine may ask for more (EngineAdmission).
 bool Batcher::admit(Step& step, std::uint32_t i) {
   Sequence& s = pool_[i];
   KvCache& kv = devices_.kv();
@@ -31,21 +32,14 @@ bool Batcher::admit(Step& step, std::uint32_t i) {
   const std::int32_t hit = static_cast<std::int32_t>(found.size()) * kv.block(step.d).count();
   const std::int32_t chunk = std::min(s.to_read - hit, step.budget);
   const auto held = static_cast<std::int32_t>(found.size() - kv.idle_among(step.d, found));
-  const std::int32_t lacks = blocks_for(Tokens(hit + chunk), step.pool.block_tokens).count() - held * kv.unit(step.d);
-  if (lacks > step.device.free_blocks) return false;
+  const EngineAdmission& asks = step.pool.admission;
+  const Blocks needs = blocks_for(Tokens(asks.whole ? s.to_read : hit + chunk), step.pool.block_tokens);
+  const std::int32_t beside = step.slots > 0 ? asks.watermark.count() : 0;
+  if (needs.count() - held * kv.unit(step.d) + beside > step.device.free_blocks) return false;
   devices_.admits(pool_, step.d);
   devices_.reuses(step.d, s, found);
   CHECK(lease(step.d, step.pool, s, chunk));
   return true;
-}
-
-// What an engine asks of its free blocks before it lets one in, beside those of its first chunk (EngineAdmission).
-bool Batcher::room_beyond(const Step& step, const Sequence& s) const {
-  const EngineAdmission& asks = step.pool.admission;
-  const std::int32_t first = std::min(s.to_read, step.budget);
-  const std::int32_t tokens = asks.whole ? s.to_read : first;
-  const std::int32_t beside = step.slots > 0 ? asks.watermark.count() : 0;
-  return blocks_for(Tokens(tokens), step.pool.block_tokens).count() + beside <= step.device.free_blocks;
 }
 
 void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {

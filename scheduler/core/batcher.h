@@ -30,7 +30,6 @@ class Batcher {
  private:
   struct Step;
   bool lease(std::uint32_t d, const PoolView&, Sequence&, std::int32_t tokens);
-  bool room_beyond(const Step&, const Sequence&) const;
   bool admit(Step&, std::uint32_t i);
   void take_part(Step&, std::uint32_t i, std::int32_t tokens);
   void plan_running(Step&);
@@ -76,7 +75,7 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
     }
     const std::uint32_t i = device.line.first();
     Sequence& s = pool_[i];
-    if (!room_beyond(step, s) || !admit(step, i)) {
+    if (!admit(step, i)) {
       bound_by = BoundBy::kv;
       break;
     }
