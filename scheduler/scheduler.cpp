@@ -77,7 +77,7 @@ Scheduler::State::State(Options options)
   // As many as Core has ids for: those it may hold, and a tick's worth at its door. A reply that is held after its end
   // keeps its slot.
   const std::uint32_t slots = bounds.sequences + bounds.events_per_tick;
-  loop = std::make_unique<yard::LiveLoop>(yard::Core(bounds, fleet, tables, policies, options.seed),
+  loop = std::make_unique<yard::LiveLoop>(yard::Core(bounds, fleet, tables, policies, options.seed), fleet,
                                           yard::LiveLoopOptions{.events_per_tick = bounds.events_per_tick,
                                                                 .news = news_of(options.devices, bounds, slots),
                                                                 .log = options.log},

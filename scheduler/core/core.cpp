@@ -538,6 +538,14 @@ Time Core::next_wakeup() const noexcept {
 }
 
 const Ledger& Core::ledger() const noexcept { return state_->ledger; }
+DeviceLoad Core::load(DeviceId id, Time now) const noexcept {
+  const Health& health = state_->served.endpoint(id.value).health;
+  return {.waiting = state_->devices.waiting(id.value),
+          .running = state_->devices.running(id.value),
+          .state = state_->devices[id.value].state,
+          .ejected = health.ejected(now),
+          .half_open = health.half_open() && !health.ejected(now)};
+}
 Duration Core::idle(PoolId pool, Time now) const noexcept { return state_->occupancy.idle(pool, now); }
 Duration Core::idle_beside_work(PoolId pool, Time now) const noexcept {
   return state_->occupancy.idle_beside_work(pool, now);

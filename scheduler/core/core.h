@@ -45,6 +45,13 @@ struct Bounds {
   std::uint32_t prefix_blocks = 1u << 20;  // known to be kept, over all devices; beyond it the least recently used go
 };
 
+// A device as whoever watches a shard sees it.
+struct DeviceLoad {
+  std::uint32_t waiting = 0, running = 0;  // sequences in its line; admitted or sent
+  DeviceState state = DeviceState::up;
+  bool ejected = false, half_open = false;  // a served one: not tried now; one attempt at a time
+};
+
 class Core {
  public:
   // Requires: fleet and tables outlive the Core and do not change; changes come as events.
@@ -64,6 +71,7 @@ class Core {
   Time next_wakeup() const noexcept;
 
   const Ledger& ledger() const noexcept;
+  DeviceLoad load(DeviceId, Time now) const noexcept;
   // Device-nanoseconds that the pool's devices had nothing to do, since the epoch, until `now`.
   Duration idle(PoolId, Time now) const noexcept;
   // Device-nanoseconds that the pool's devices stood idle while a sequence of their model waited, until `now`.

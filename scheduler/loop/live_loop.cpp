@@ -12,10 +12,12 @@
 
 namespace yard {
 
-LiveLoop::LiveLoop(Core core, LiveLoopOptions options, std::unique_ptr<Recorder> recorder)
-    : options_(std::move(options)),
+LiveLoop::LiveLoop(Core core, const FleetView& fleet, LiveLoopOptions options, std::unique_ptr<Recorder> recorder)
+    : devices_of_fleet_(fleet.devices()),
+      options_(std::move(options)),
       news_(options_.news),
       core_(std::move(core)),
+      meter_(fleet.classes.size()),
       recorder_(std::move(recorder)),
       batch_(options_.events_per_tick) {}
 
@@ -45,8 +47,16 @@ void LiveLoop::change(const DeviceChanged& change) noexcept {
 }
 
 Ledger LiveLoop::ledger() const noexcept {
-  const std::lock_guard lock(ledger_mutex_);
-  return ledger_;
+  const std::lock_guard lock(core_mutex_);
+  return core_.ledger();
+}
+
+LiveSnapshot LiveLoop::snapshot() const {
+  std::vector<DeviceLoad> devices(devices_of_fleet_);
+  const std::lock_guard lock(core_mutex_);
+  const Time now = clock_.now();
+  for (std::uint32_t d = 0; d < devices.size(); ++d) devices[d] = core_.load(DeviceId{d}, now);
+  return {core_.ledger(), meter_, std::move(devices)};
 }
 
 // ---- the loop's thread ---------------------------------------------------------------------------------------------
@@ -68,11 +78,7 @@ void LiveLoop::run() noexcept {
       continue;
     }
     last_ = now;
-    const std::span<const Command> commands = tick(core_, {batch_.data(), events}, now, recorder_.get());
-    {
-      const std::lock_guard lock(ledger_mutex_);
-      ledger_ = core_.ledger();
-    }
+    const std::span<const Command> commands = decide(events, now);
     for (const Command& command : commands) std::visit([this](const auto& c) { perform(c); }, command);
     care_for_recording();
   }
@@ -82,6 +88,14 @@ void LiveLoop::run() noexcept {
   } catch (const InputError& e) {
     if (!recorder_failed_) log(e.what());
   }
+}
+
+std::span<const Command> LiveLoop::decide(std::size_t events, Time now) noexcept {
+  const std::lock_guard lock(core_mutex_);
+  const std::span<const Command> commands = tick(core_, {batch_.data(), events}, now, recorder_.get());
+  for (const Command& command : commands)
+    if (const auto* finish = std::get_if<Finish>(&command)) meter_.add(*finish);
+  return commands;
 }
 
 std::size_t LiveLoop::drain() noexcept {

@@ -1,12 +1,13 @@
 // Drives a Core from threads and the real clock: a thread, its inbox, its timers, and a place to sleep.
 //
-// Threads: tell(), change(), now() and counts() from any; start(), stop() and the rest from the one that owns the loop.
+// Threads: tell(), change(), now(), ledger() and snapshot() from any; start(), stop() and the rest from the one that
+// owns the loop.
 //          Devices, the finish sink and the log are called on the loop's thread, without a lock held.
 // V1  `now` of a tick is never before the last one's, nor before any time that its events carry.
 // V2  at most Bounds::events_per_tick events between two polls; device changes come before other news of a tick.
 // V3  sleeps while there is no news and no timer is due; wakes for news, for next_wakeup(), and once, a second after
 //     the last news, to close the recording's frame.
-// V4  counts() says what Core has decided before any of it is performed.
+// V4  ledger() and snapshot() say what Core has decided before any of it is performed, and all of one moment.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -19,6 +20,7 @@
 #include "scheduler/core/core.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/loop/live_clock.h"
+#include "scheduler/loop/live_meter.h"
 #include "scheduler/loop/port.h"
 #include "scheduler/loop/recorder.h"
 #include "scheduler/sync/flag.h"
@@ -33,12 +35,19 @@ struct LiveLoopOptions {
   std::function<void(std::string_view)> log;
 };
 
+// A shard at one moment, between two ticks.
+struct LiveSnapshot {
+  Ledger ledger;
+  LiveMeter meter;
+  std::vector<DeviceLoad> devices;  // by DeviceId
+};
+
 class LiveLoop final : public Shard {
  public:
   using FinishSink = std::function<void(const Finish&)>;
 
   // `recorder`: its head written; null for none. Errors: std::bad_alloc.
-  LiveLoop(Core, LiveLoopOptions, std::unique_ptr<Recorder>);
+  LiveLoop(Core, const FleetView&, LiveLoopOptions, std::unique_ptr<Recorder>);
   ~LiveLoop() override;  // stop()
 
   // `devices`: by DeviceId; outlive the loop's thread. Once. Errors: std::system_error.
@@ -54,6 +63,7 @@ class LiveLoop final : public Shard {
   void change(const DeviceChanged&) noexcept;
 
   Ledger ledger() const noexcept;
+  LiveSnapshot snapshot() const;  // Errors: std::bad_alloc
 
  private:
   static constexpr std::size_t kChanges = 64;
@@ -61,6 +71,7 @@ class LiveLoop final : public Shard {
 
   void run() noexcept;
   std::size_t drain() noexcept;
+  std::span<const Command> decide(std::size_t events, Time now) noexcept;
   Time time_of_tick(std::size_t events) const noexcept;
   void perform(const Launch&) noexcept;
   void perform(const Interrupt&) noexcept;
@@ -72,6 +83,7 @@ class LiveLoop final : public Shard {
 
   // constant once started
   const LiveClock clock_;
+  const std::uint32_t devices_of_fleet_;
   const LiveLoopOptions options_;
   std::vector<DevicePort> devices_;
   FinishSink finished_;
@@ -81,11 +93,13 @@ class LiveLoop final : public Shard {
   Inbox<Event> changes_{kChanges};
   Parking parking_;
   Flag stop_;
-  mutable std::mutex ledger_mutex_;
-  Ledger ledger_;
+
+  // the loop's thread writes, under the mutex, so that others may read under it
+  mutable std::mutex core_mutex_;
+  Core core_;
+  LiveMeter meter_;
 
   // the loop's thread
-  Core core_;
   std::unique_ptr<Recorder> recorder_;
   bool recorder_failed_ = false;
   std::vector<Event> batch_;
