@@ -10,6 +10,7 @@ namespace switchyard {
 
 Lane Scheduler::lane(std::string_view device) noexcept {
   if (!state_) return {};
+  state_->slab->check_process();
   const yard::DeviceId id = state_->device_named(device);
   const char* why = nullptr;
   if (!id.some())

@@ -107,6 +107,7 @@ void write_histograms(Exposition& out, const yard::LiveMeter& meter, const yard:
 
 std::string Scheduler::metrics() const noexcept {
   if (!state_) return {};
+  state_->slab->check_process();
   try {
     // In this order: whatever Core counts has entered before.
     const yard::LiveSnapshot shard = state_->loop->snapshot();

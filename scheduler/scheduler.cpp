@@ -207,6 +207,7 @@ Reply Scheduler::submit(const Request& request) noexcept {
 
 void Scheduler::set(std::string_view device, Wish wish) noexcept {
   if (!state_) return;
+  state_->slab->check_process();
   const yard::DeviceId id = state_->device_named(device);
   if (!id.some()) return state_->say(fmt::format("set: there is no device '{}'", yard::printable(device)));
   if (const auto& pulled = state_->pulled[id.value]; pulled && pulled->gone())
@@ -225,6 +226,7 @@ bool Scheduler::drain(nanoseconds patience) noexcept {
 
 Counts Scheduler::counts() const noexcept {
   if (!state_) return {};
+  state_->slab->check_process();
   // In this order: whatever Core counts has entered before.
   const yard::Ledger ledger = state_->loop->ledger();
   const yard::RequestSlab::Totals door = state_->slab->totals();

@@ -41,6 +41,7 @@ bool PulledDevice::gone() const noexcept {
 }
 
 bool PulledDevice::closing() const noexcept {
+  guard_.check();
   const std::lock_guard lock(mutex_);
   return closed_;
 }
@@ -60,6 +61,7 @@ void PulledDevice::close() noexcept {
 // ---- the lane's thread ---------------------------------------------------------------------------------------------
 
 switchyard::PulledRun* PulledDevice::wait(std::chrono::nanoseconds timeout) noexcept {
+  guard_.check();
   constexpr std::chrono::nanoseconds kForever = std::chrono::hours(24 * 365 * 10);  // far from the clock's end
   std::unique_lock lock(mutex_);
   if (where_ == Where::in_hand) return &run_;
@@ -73,11 +75,13 @@ switchyard::PulledRun* PulledDevice::wait(std::chrono::nanoseconds timeout) noex
 }
 
 bool PulledDevice::more() noexcept {
+  guard_.check();
   book_shown();
   return stepper_.goes_on();
 }
 
 switchyard::StepView PulledDevice::next() noexcept {
+  guard_.check();
   book_shown();
   if (!stepper_.goes_on()) return {};
   shown_ = true;
@@ -89,6 +93,7 @@ void PulledDevice::book_shown() noexcept {
 }
 
 void PulledDevice::ended(switchyard::PulledRun* run) noexcept {
+  guard_.check();
   const std::lock_guard lock(mutex_);
   if (run != &run_ || where_ != Where::in_hand) return;
   book_shown();
@@ -96,6 +101,7 @@ void PulledDevice::ended(switchyard::PulledRun* run) noexcept {
 }
 
 void PulledDevice::failed(switchyard::PulledRun* run) noexcept {
+  guard_.check();
   const std::lock_guard lock(mutex_);
   if (run != &run_ || where_ != Where::in_hand) return;
   stepper_.fail();
@@ -103,6 +109,7 @@ void PulledDevice::failed(switchyard::PulledRun* run) noexcept {
 }
 
 void PulledDevice::drop() noexcept {
+  guard_.check();
   const std::lock_guard lock(mutex_);
   gone_ = true;
   if (!closed_) shard_.tell(DeviceChanged{id_, DeviceState::down});  // first: nothing is launched after its run's end

@@ -15,6 +15,7 @@
 #include <mutex>
 
 #include "scheduler/backend/stepper.h"
+#include "scheduler/base/fork_guard.h"
 
 namespace yard {
 
@@ -50,6 +51,7 @@ class PulledDevice final : public SteppedDevice {
   void book_shown() noexcept;
   void answer() noexcept;
 
+  const ForkGuard guard_;
   const DeviceId id_;
   Shard& shard_;
   Stepper stepper_;

@@ -36,6 +36,7 @@ RequestSlab::RequestSlab(std::uint32_t slots, Shard& shard)
 }
 
 RequestSlab::Record& RequestSlab::at(RequestId id) const noexcept {
+  guard_.check();
   Record& record = (*chunks_[id.index / kChunk])[id.index % kChunk];
   CHECK_WHY(record.generation == id.generation, "a request's slot is not given away while somebody owns it");
   return record;
@@ -71,6 +72,7 @@ RequestSlab::Refusal RequestSlab::enter(std::span<const Token> prompt, bool keep
 }
 
 RequestSlab::Refusal RequestSlab::take_slot(std::uint32_t& index) noexcept {
+  guard_.check();
   const std::lock_guard lock(mutex_);
   const auto refuse = [this](Refusal why) { return ++totals_.refused[static_cast<std::size_t>(why)], why; };
   if (closed_) return refuse(Refusal::closed);
@@ -109,11 +111,13 @@ RequestId RequestSlab::tell(std::uint32_t index, Submitted facts) noexcept {
 }
 
 void RequestSlab::refuse(Refusal why) noexcept {
+  guard_.check();
   const std::lock_guard lock(mutex_);
   ++totals_.refused[static_cast<std::size_t>(why)];
 }
 
 void RequestSlab::close() noexcept {
+  guard_.check();
   const std::lock_guard lock(mutex_);
   closed_ = true;
 }
@@ -146,6 +150,7 @@ void RequestSlab::cancel_all() noexcept {
 }
 
 RequestSlab::Totals RequestSlab::totals() const noexcept {
+  guard_.check();
   const std::lock_guard lock(mutex_);
   return totals_;
 }

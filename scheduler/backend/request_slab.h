@@ -29,6 +29,7 @@
 #include <string_view>
 #include <vector>
 
+#include "scheduler/base/fork_guard.h"
 #include "scheduler/core/command.h"
 #include "scheduler/core/event.h"
 #include "scheduler/loop/port.h"
@@ -85,6 +86,7 @@ class RequestSlab {
     std::uint64_t all_refused() const { return std::accumulate(refused.begin(), refused.end(), std::uint64_t{0}); }
   };
   Totals totals() const noexcept;
+  void check_process() const noexcept { guard_.check(); }  // as every call here does
 
   // ---- devices: the one that runs the sequence
 
@@ -156,6 +158,7 @@ class RequestSlab {
   void set_free(std::uint32_t index) noexcept;
   static void ring(Record&) noexcept;
 
+  const ForkGuard guard_;
   Shard& shard_;
   const std::uint32_t slots_;
   std::vector<std::unique_ptr<Chunk>> chunks_;  // its size is fixed; an element is set before an id in it is given out

@@ -7,7 +7,8 @@
 // Errors:   wrong options throw ConfigError from the constructor, or come back from Scheduler::open() where exceptions
 //           are off. After that nothing throws: a request's end is its Outcome.
 // Process:  no globals, so several may live in one process. No thread is pinned to a core. Make it after fork(): a
-//           Scheduler does not survive into the child.
+//           Scheduler does not survive into the child, where any call, and any destructor, ends the process with a
+//           message on standard error; a child that execs or leaves by _exit() meets neither.
 // Doors:    submit() gives tokens, from devices that we step (host_device). place() gives the name of an endpoint and
 //           is told how it went; sockets are the caller's. lane() gives a device's runs (pulled_device) to a loop that
 //           owns its thread and stream; who submits sees no difference.
