@@ -59,7 +59,7 @@ class Jury final : public SimObserver {
 Outcome play_at(const Ground& ground, const PolicySet& policies, double rate, Seed seed, const CostTables* believed) {
   Outcome out;
   Census census(ground.workload, out);
-  MixedTrace source(arrivals_of(ground.workload, rate, seed), ground.fleet.mix, seed);
+  MixedTrace source(arrivals_of(ground.workload, rate, seed), ground.fleet, seed);
   const Played played = play({.fleet = ground.fleet,
                               .policies = policies,
                               .seed = seed,
@@ -83,7 +83,7 @@ bool attains_at(const Ground& ground, const PolicySet& policies, double rate, Se
   while (const auto row = count->next()) arrivals += row->arrival >= counted_from(ground.workload);
   if (arrivals == 0) return true;
   Jury jury(ground.fleet.view, arrivals, permille);
-  MixedTrace source(arrivals_of(ground.workload, rate, seed), ground.fleet.mix, seed);
+  MixedTrace source(arrivals_of(ground.workload, rate, seed), ground.fleet, seed);
   try {
     play({.fleet = ground.fleet,
           .policies = policies,
