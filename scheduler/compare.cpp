@@ -77,6 +77,9 @@ Compared run(const Comparison& options) {
   std::vector<std::unique_ptr<CompiledFleet>> fleets;
   for (const std::string& name : options.fleets)
     fleets.push_back(std::make_unique<CompiledFleet>(compile_fleet(load_fleet(name))));
+  for (std::size_t f = 0; f < fleets.size(); ++f)
+    if (!fleets[f]->cells.empty())
+      throw InputError(options.fleets[f], 0, "cells", "found a fleet in cells", "accepted here: one without");
   ComparisonTable table{.version = SWITCHYARD_VERSION,
                         .trace = options.trace,
                         .order = options.order,

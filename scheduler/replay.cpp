@@ -16,15 +16,16 @@
 #include "scheduler/base/output_file.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/cost/compile_fleet.h"
-#include "scheduler/loop/recorder.h"
 #include "scheduler/loop/reenact.h"
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/mixed_trace.h"
 #include "scheduler/policy/registry.h"
+#include "scheduler/replay_cells.h"
 #include "scheduler/report/report.h"
 #include "scheduler/report/rows.h"
 #include "scheduler/same_file.h"
 #include "scheduler/trace/trace.h"
+#include "scheduler/whole_recording.h"
 
 namespace switchyard {
 namespace {
@@ -100,17 +101,35 @@ class ReadAhead final : public ArrivalSource {
   std::size_t at_ = 0, hash_ = 0;
 };
 
+// Tells of progress about ten times a second, however often it is asked to.
+class Herald {
+ public:
+  Herald(const std::function<void(const Progress&)>& tell, std::optional<std::uint64_t> of) : tell_(tell), of_(of) {}
+
+  void tell(std::uint64_t ended) {
+    if (!tell_) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - told_ < std::chrono::milliseconds(100)) return;
+    told_ = now;
+    tell_({.ended = ended, .of = of_});
+  }
+
+ private:
+  const std::function<void(const Progress&)>& tell_;
+  const std::optional<std::uint64_t> of_;
+  std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
+};
+
 // Everything that a replay writes down as it goes.
 class Scribe final : public SimObserver {
  public:
-  Scribe(Meter& meter, RowWriter* rows, Recorder* recorder, const std::function<void(const Progress&)>& tell,
-         std::optional<std::uint64_t> of)
-      : meter_(meter), rows_(rows), recorder_(recorder), tell_(tell), of_(of) {}
+  Scribe(Meter& meter, RowWriter* rows, Recorder* recorder, Herald& herald)
+      : meter_(meter), rows_(rows), recorder_(recorder), herald_(herald) {}
 
   void finished(std::uint64_t row, const Finish& finish) override {
     meter_.on_finish(finish);
     if (rows_) rows_->write(row, finish);
-    if (++ended_ % kAskTheClock == 0 && tell_) tell_progress();
+    if (++ended_ % kAskTheClock == 0) herald_.tell(ended_);
   }
   void launched(const Launch& launch, Time now) override { meter_.on_launch(launch, now); }
   void run_ended(const RunEnded& end, Time now) override { meter_.on_run_ended(end, now); }
@@ -125,20 +144,12 @@ class Scribe final : public SimObserver {
 
  private:
   static constexpr std::uint64_t kAskTheClock = 1024;
-  void tell_progress() {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - told_ < std::chrono::milliseconds(100)) return;
-    told_ = now;
-    tell_({.ended = ended_, .of = of_});
-  }
 
   Meter& meter_;
   RowWriter* const rows_;
   Recorder* const recorder_;
-  const std::function<void(const Progress&)>& tell_;
-  const std::optional<std::uint64_t> of_;
+  Herald& herald_;
   std::uint64_t ended_ = 0;
-  std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
 };
 
 Exact exact_from(const std::string& name) {
@@ -155,42 +166,17 @@ double cpu_seconds() {
 
 Duration seconds_of(double s) { return Duration(static_cast<std::int64_t>(s * 1e9)); }
 
-// A simulation's recording appears whole or not at all, as its other outputs do; a live one rather survives a crash.
-class WholeRecording {
- public:
-  explicit WholeRecording(const std::string& path) : place_(path) {
-    naming_the_place([&] { recorder_.emplace(place_.grows_at()); });
-  }
-  Recorder& recorder() { return *recorder_; }
-  void commit() {
-    naming_the_place([&] { recorder_->finish(); });
-    place_.keep();
-  }
-
- private:
-  // What is wrong is said of the name that was given, not of the one it grows under.
-  void naming_the_place(const auto& act) const {
-    try {
-      act();
-    } catch (const InputError& e) {
-      throw InputError(place_.path(), 0, "", e.found, "check the folder and the disk");
-    }
-  }
-
-  Place place_;
-  std::optional<Recorder> recorder_;
-};
-
 // No output may lie on another one or on what is read.
-void refuse_shared_files(const Simulation& o) {
+void refuse_shared_files(const Simulation& o, const std::vector<std::string>& recordings) {
   if (o.record == "-") throw InputError("", 0, "record", "found '-'", "accepted: a file");
   struct Named {
     const char* key;
     const std::string& path;
   };
-  const Named files[] = {
-      {"trace", o.trace}, {"fleet", o.fleet}, {"requests_csv", o.requests_csv}, {"json", o.json}, {"record", o.record}};
-  for (std::size_t out = 2; out < std::size(files); ++out)
+  std::vector<Named> files = {
+      {"trace", o.trace}, {"fleet", o.fleet}, {"requests_csv", o.requests_csv}, {"json", o.json}};
+  for (const std::string& recording : recordings) files.push_back({"record", recording});
+  for (std::size_t out = 2; out < files.size(); ++out)
     for (std::size_t other = 0; other < out; ++other)
       if (same_file(files[out].path, files[other].path))
         throw InputError("", 0, files[out].key,
@@ -201,6 +187,29 @@ void refuse_shared_files(const Simulation& o) {
 // More may come at one instant of virtual time than a live tick takes.
 constexpr Bounds kSimulationBounds{.sequences = 1u << 21, .events_per_tick = 1u << 16};
 
+// All of a fleet as one shard.
+Driven drive(const CellsRun& run, ArrivalSource& source, Herald& herald) {
+  std::optional<WholeRecording> recording;
+  if (!run.recordings.empty()) {
+    recording.emplace(run.recordings[0]);
+    recording->recorder().head(run.fleet.view, run.fleet.tables, run.policies, run.bounds, run.seed);
+  }
+  const FleetView& fleet = run.fleet.view;
+  Core core(run.bounds, fleet, run.fleet.tables, run.policies, run.seed);
+  SimFleet devices(fleet, run.fleet.tables, run.bounds, run.exact);
+  Driven driven{.meter = Meter(fleet), .idle_beside_work = {}, .ledger = {}};
+  Scribe scribe(driven.meter, run.rows, recording ? &recording->recorder() : nullptr, herald);
+  SimLoop loop(core, run.bounds, fleet.devices(), devices, scribe);
+  const Time last = loop.run(source);
+  driven.meter.add_gaps(devices.gaps());
+  add_idle(driven, core, fleet, last);
+  if (recording) recording->commit();
+  driven.ledger = core.ledger();
+  driven.decision_hash = core.hash();
+  driven.most_in_flight = loop.most_in_flight();
+  return driven;
+}
+
 Replayed run(const Simulation& options) {
   const double cpu = cpu_seconds();
   const auto wall = std::chrono::steady_clock::now();
@@ -209,39 +218,33 @@ Replayed run(const Simulation& options) {
   const PolicySet policies = find_policies(options.policy, options.order, options.bind);
   const CompiledFleet fleet = compile_fleet(load_fleet(options.fleet));
   std::unique_ptr<TraceReader> reader = open_trace(options.trace, options.seed, options.limit, options.rate_scale);
-  const std::optional<std::uint64_t> rows_expected = reader->rows();
+  Herald herald(options.progress, reader->rows());
   std::unique_ptr<ArrivalSource> source = std::make_unique<MixedTrace>(std::move(reader), fleet, options.seed);
-  if (options.threads > 1) source = std::make_unique<ReadAhead>(std::move(source));
+  const bool celled = !fleet.cells.empty();
+  if (options.threads > 1 && !celled) source = std::make_unique<ReadAhead>(std::move(source));
 
-  refuse_shared_files(options);
+  const std::vector<std::string> recordings = recordings_of(options.record, fleet.cells.size());
+  refuse_shared_files(options, recordings);
   std::optional<RowWriter> rows;
   if (!options.requests_csv.empty()) rows.emplace(options.requests_csv, fleet.view);
   std::optional<OutputFile> json;
   if (!options.json.empty()) json.emplace(options.json);
-  std::optional<WholeRecording> recording;
-  if (!options.record.empty()) {
-    recording.emplace(options.record);
-    recording->recorder().head(fleet.view, fleet.tables, policies, kSimulationBounds, options.seed);
-  }
 
-  Core core(kSimulationBounds, fleet.view, fleet.tables, policies, options.seed);
-  SimFleet devices(fleet.view, fleet.tables, kSimulationBounds, exact);
-  Meter meter(fleet.view);
-  Scribe scribe(meter, rows ? &*rows : nullptr, recording ? &recording->recorder() : nullptr, options.progress,
-                rows_expected);
-  SimLoop loop(core, kSimulationBounds, fleet.view.devices(), devices, scribe);
-  const Time last = loop.run(*source);
-  meter.add_gaps(devices.gaps());
-  for (std::uint32_t p = 0; p < fleet.view.pools.size(); ++p)
-    if (fleet.view.pools[p].kind == PoolKind::served)
-      meter.served_busy({p}, (last - Time()) * fleet.view.pools[p].devices - core.idle({p}, last));
-
+  const CellsRun how{.fleet = fleet,
+                     .policies = policies,
+                     .bounds = kSimulationBounds,
+                     .exact = exact,
+                     .seed = options.seed,
+                     .threads = options.threads,
+                     .rows = rows ? &*rows : nullptr,
+                     .recordings = recordings,
+                     .progress = [&](std::uint64_t ended) { herald.tell(ended); }};
+  const Driven driven = celled ? drive_cells(how, *source) : drive(how, *source, herald);
   if (rows) rows->commit();
-  if (recording) recording->commit();
 
-  Summary summary{.meter = &meter,
-                  .idle_beside_work = {},
-                  .decision_hash = core.hash(),
+  Summary summary{.meter = &driven.meter,
+                  .idle_beside_work = driven.idle_beside_work,
+                  .decision_hash = driven.decision_hash,
                   .seed = options.seed,
                   .version = SWITCHYARD_VERSION,
                   .trace = options.trace,
@@ -249,9 +252,9 @@ Replayed run(const Simulation& options) {
                   .order = options.order,
                   .bind = options.bind,
                   .wall = {},
-                  .cpu = {}};
-  for (std::uint32_t p = 0; p < fleet.view.pools.size(); ++p)
-    summary.idle_beside_work.push_back(core.idle_beside_work(PoolId{p}, last));
+                  .cpu = {},
+                  .cells = static_cast<std::uint32_t>(fleet.cells.size()),
+                  .control_lag = fleet.control_lag};
   Replayed result;
   result.cpu_seconds = cpu_seconds() - cpu;
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
@@ -263,16 +266,16 @@ Replayed run(const Simulation& options) {
     json->write(result.json);
     json->commit();
   }
-  const Ledger& ledger = core.ledger();
+  const Ledger& ledger = driven.ledger;
   CHECK_WHY(ledger.balances() && ledger.in_flight == 0, "everything that arrived has ended (I1)");
-  result.attained = meter.all().attained;
-  result.decision_hash = core.hash();
+  result.attained = driven.meter.all().attained;
+  result.decision_hash = driven.decision_hash;
   result.arrived = ledger.submitted;
   result.done = ledger.of(yard::Outcome::done);
   result.cancelled = ledger.of(yard::Outcome::cancelled);
   result.rejected = ledger.of(yard::Outcome::rejected);
   result.failed = ledger.of(yard::Outcome::failed);
-  result.most_in_flight = loop.most_in_flight();
+  result.most_in_flight = driven.most_in_flight;
   return result;
 }
 

@@ -100,6 +100,25 @@ TEST(CliExact, AzureCode) {
   expect_alike(trace, "builtin:mixed", {"--order", "shortest_first", "--rate-scale", "10"});
 }
 
+TEST(CliExact, AFleetInCells) {
+  expect_alike("gen:azure-conv?rate=1000", "builtin:cells", {"--limit", "4000", "--seed", "5"});
+}
+TEST(CliExact, OneCellIsTheFleetItself) {
+  const Scratch here;
+  const std::string whole = here.with("whole.yaml", kTight),
+                    cell = here.with("cell.yaml", "cells: 1\n" + std::string(kTight));
+  for (const NamedScorer& scorer : scorers()) {
+    const std::vector<std::string> more = {
+        "--limit", "3000", "--rate-scale", "6", "--policy", std::string(scorer.name), "--threads", "2"};
+    Said one = said_of(here, {"replay", "--fleet", cell}, more);
+    const std::string only = "\"cells\": 1,\n  \"control_lag_ms\": 100.000,\n  ";
+    const std::size_t at = one.json.find(only);
+    ASSERT_NE(at, std::string::npos) << one.json.substr(0, 600);
+    one.json.erase(at, only.size());
+    expect_same(said_of(here, {"replay", "--fleet", whole}, more), one, std::string(scorer.name));
+  }
+}
+
 TEST(CliExact, EveryOrder) {
   const Scratch here;
   for (const NamedOrder& order : orders()) {

@@ -340,6 +340,19 @@ TEST(Record, CutAnywhereReenactsUpToTheCutAndSaysSo) {
   }
 }
 
+TEST(CliReplay, EveryCellsRecordingReenactsAlone) {
+  const Scratch here;
+  const Ran ran = switchyard({"replay", "--fleet", "builtin:cells", "--trace", "gen:azure-conv?rate=800", "--limit",
+                              "2000", "--threads", "2", "--record", here.at("day.rec")});
+  ASSERT_EQ(ran.code, 0) << ran;
+  EXPECT_NE(ran.out.find("cells 8  control lag 100 ms\n"), std::string::npos) << ran;
+  for (int c = 0; c < 8; ++c) {
+    const Ran again = switchyard({"replay", "--reenact", here.at("day.rec.cell" + std::to_string(c))});
+    EXPECT_EQ(again.code, 0) << again;
+    EXPECT_NE(again.out.find(": the same\n"), std::string::npos) << again;
+  }
+}
+
 // Copies a recording, with one bit of its first decision hash changed.
 void forge(const std::string& from, const std::string& to) {
   RecordingReader reader(from);

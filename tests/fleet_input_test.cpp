@@ -53,17 +53,21 @@ const std::vector<Wrong>& wrongs() {
       {"PoolsAreAMap", "pools: {a: 1}\n", ":1: pools: found a map; accepted: a list"},
       {"NotAMap", "- 1\n",
        ":1: found a list; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
-       "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains"},
+       "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
+       "cells, control_lag_ms"},
       {"JustAWord", "fleet\n",
        ":1: found 'fleet'; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
-       "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains"},
+       "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
+       "cells, control_lag_ms"},
       {"UnknownKey", beside("pool: 3"),
        ":1: pool: unknown key; nearest is 'pools'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains"},
+       "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
+       "cells, control_lag_ms"},
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
-       "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, usd_per_accelerator_hour"},
+       "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, usd_per_accelerator_hour, "
+       "cell"},
       {"UnknownPreset", pool("served: {preset: vlm}}\n"),
        ":2: pools[0].served.preset: found 'vlm'; accepted: a preset, nearest is 'vllm'"},
       {"UnknownAdmission", pool("served: {admit: all}}\n"),
@@ -189,7 +193,8 @@ const std::vector<Wrong>& wrongs() {
       {"Tab", "\tname: x\n", ":1: is not YAML: illegal map value; correct the line or the one before it"},
       {"MergeKey", "<<: {a: b}\n",
        ":1: <<: unknown key; nearest is 'pue'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains"},
+       "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
+       "cells, control_lag_ms"},
       {"Utf16", std::string("\377\376p\000o\000", 6), ":1: found byte 0xff; accepted: UTF-8 text"},
   };
   return all;
@@ -235,8 +240,8 @@ TEST(FleetInput, AMissingFileADirectoryAndAnUnreadableOneAreNamed) {
   EXPECT_EQ(answer_of("/"), "/: is a directory; give a file");
   EXPECT_EQ(
       answer_of("builtin:thousend"),
-      "fleet: found 'builtin:thousend'; accepted: a path, or builtin: with one of single, mixed, thousand, nearest "
-      "is 'thousand'");
+      "fleet: found 'builtin:thousend'; accepted: a path, or builtin: with one of single, mixed, thousand, cells, "
+      "nearest is 'thousand'");
 }
 
 // ---- bounds ---------------------------------------------------------------------------------------------------------

@@ -33,5 +33,19 @@ TEST(Memory, TenTimesTheRequestsNeedNoMore) {
   EXPECT_LT(std::abs(many - few), few / 20) << few << " KiB and " << many << " KiB";
 }
 
+long peak_in_cells_kib(const std::string& requests) {
+  const Ran ran = switchyard({"replay", "--trace", "gen:azure-conv?curve=flat&burst=1&rate=1000", "--fleet",
+                              "builtin:cells", "--policy", "least_loaded", "--threads", "2", "--limit", requests,
+                              "--quiet", "--requests-csv", "/dev/null"});
+  EXPECT_EQ(ran.code, 0) << ran;
+  return ran.peak_kib;
+}
+
+TEST(Memory, OfAFleetInCellsNeither) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer keeps what was freed";
+  const long few = peak_in_cells_kib("50000"), many = peak_in_cells_kib("300000");
+  EXPECT_LT(std::abs(many - few), few / 20) << few << " KiB and " << many << " KiB";
+}
+
 }  // namespace
 }  // namespace yard::testing

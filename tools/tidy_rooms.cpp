@@ -21,6 +21,7 @@ constexpr std::pair<std::string_view, std::string_view> kFolders[] = {
     {"topology/fleet.h", "topology_values"},
     {"topology/fleet_terms.h", "topology_values"},
     {"topology/terms.h", "topology_values"},
+    {"topology/cells.h", "topology_values"},
     {"topology/mix.h", "topology_facts"},
     {"topology/catalogue.h", "topology_facts"},
     {"topology/host.h", "topology_values"},

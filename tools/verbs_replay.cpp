@@ -147,7 +147,7 @@ void add_replay(CLI::App& app, Action& action) {
   verb->add_option("--trace", s.trace, "a file (CSV or JSON lines), a folder, or gen:NAME (azure-conv, overlay, ...)")
       ->type_name("FILE")
       ->capture_default_str();
-  verb->add_option("--fleet", s.fleet, "a YAML file, or builtin:NAME (single, mixed, thousand)")
+  verb->add_option("--fleet", s.fleet, "a YAML file, or builtin:NAME (single, mixed, thousand, cells)")
       ->type_name("FILE")
       ->capture_default_str();
   verb->add_option("--policy", s.policy, "which device: a scorer's name, see `switchyard policies`")
@@ -162,14 +162,15 @@ void add_replay(CLI::App& app, Action& action) {
   verb->add_option("--exact", s.exact, "jump, or step: one step at a time, the same result")
       ->type_name("NAME")
       ->capture_default_str();
-  add_whole(*verb, "--threads", flags->threads, "2 and more: reads the trace ahead, or compares so many at a time", 1,
+  add_whole(*verb, "--threads", flags->threads, "simulates cells, reads the trace ahead, compares so many at a time", 1,
             1024);
   add_whole(*verb, "--seed", s.seed, "of the generator, the mix and the policies that draw");
   add_whole(*verb, "--limit", s.limit, "rows of the trace at most; 0: all");
   add_decimal(*verb, "--rate-scale", s.rate_scale, "arrivals so many times as fast", 1e-6, 1e6);
   verb->add_option("--requests-csv", s.requests_csv, "one line per request; -: standard output")->type_name("FILE");
   verb->add_option("--json", s.json, "the report for programs; -: standard output")->type_name("FILE");
-  verb->add_option("--record", s.record, "a recording that --reenact reads")->type_name("FILE");
+  verb->add_option("--record", s.record, "a recording that --reenact reads; of a fleet in cells FILE.cell0, ...")
+      ->type_name("FILE");
   verb->add_option("--policies", flags->policies, "compare these, paired to the first: names with commas between")
       ->type_name("A,B,..")
       ->delimiter(',');

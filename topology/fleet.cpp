@@ -7,10 +7,10 @@
 
 namespace yard {
 namespace embedded {
-extern const std::string_view fleet_single_yaml, fleet_mixed_yaml, fleet_thousand_yaml;
+extern const std::string_view fleet_single_yaml, fleet_mixed_yaml, fleet_thousand_yaml, fleet_cells_yaml;
 }
 
-std::vector<std::string_view> builtin_fleets() { return {"single", "mixed", "thousand"}; }
+std::vector<std::string_view> builtin_fleets() { return {"single", "mixed", "thousand", "cells"}; }
 
 std::vector<SloClass> default_classes() {
   std::vector<SloClass> classes(3);
@@ -48,6 +48,7 @@ Fleet load_fleet(const std::string& name) {
   if (wanted == "single") return read_fleet(name, embedded::fleet_single_yaml);
   if (wanted == "mixed") return read_fleet(name, embedded::fleet_mixed_yaml);
   if (wanted == "thousand") return read_fleet(name, embedded::fleet_thousand_yaml);
+  if (wanted == "cells") return read_fleet(name, embedded::fleet_cells_yaml);
   const auto names = builtin_fleets();
   throw InputError("", 0, "fleet", fmt::format("found '{}'", printable(name)),
                    fmt::format("accepted: a path, or builtin: with one of {}, nearest is '{}'", listed(names),

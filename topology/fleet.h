@@ -60,6 +60,7 @@ struct FleetPool {
   std::uint32_t watermark_thousandths = 0;  // of its KV blocks
   Duration wire_delay;                      // likewise
   NanoDollars per_accelerator_hour;
+  std::vector<std::uint32_t> by_cell;  // its replicas in each of the fleet's cells
   int line = 0;
   std::string path;  // "pools[2]"
 };
@@ -91,6 +92,8 @@ struct Fleet {
   std::vector<FleetLicence> licences;
   std::vector<FleetDomain> domains;
   std::int64_t pue_thousandths = 1000;
+  std::vector<std::string> cells;  // names; none: the fleet is one cell
+  Duration control_lag = milliseconds(100);  // the age that a cell's word has when others hear it
 };
 
 // The classes of a fleet that names none: interactive, standard, batch.
@@ -98,7 +101,7 @@ std::vector<SloClass> default_classes();
 
 // Errors of both: InputError, one line: file, line, key, found, accepted.
 Fleet read_fleet(const std::string& file, std::string_view text);
-// `name`: a path, or builtin:single, builtin:mixed, builtin:thousand.
+// `name`: a path, or builtin:single, builtin:mixed, builtin:thousand, builtin:cells.
 Fleet load_fleet(const std::string& name);
 std::vector<std::string_view> builtin_fleets();
 

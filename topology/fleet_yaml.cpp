@@ -8,6 +8,7 @@
 #include "scheduler/base/input_error.h"
 #include "scheduler/yaml/field.h"
 #include "topology/fleet.h"
+#include "topology/fleet_cells.h"
 #include "topology/fleet_names.h"
 #include "topology/fleet_terms_yaml.h"
 #include "topology/served_yaml.h"
@@ -246,7 +247,8 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
               "served",
               "cost_error_percent",
               "prefix_cache",
-              "usd_per_accelerator_hour"});
+              "usd_per_accelerator_hour",
+              "cell"});
   constexpr std::array<std::string_view, 6> kPrecisions = {"native", "bf16", "fp8", "int8", "mxfp4", "int4"};
   constexpr std::array<std::string_view, 3> kKvPrecisions = {"bf16", "fp8", "int8"};
   FleetPool pool;
@@ -351,7 +353,8 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   const yaml::Document document = yaml::parse(file, text);
   const Field root = root_of(document);
   root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "tenants", "pools",
-             "mix", "prefix_block_tokens", "contracts", "licences", "power_domains"});
+             "mix", "prefix_block_tokens", "contracts", "licences", "power_domains",
+             "cells", "control_lag_ms"});
   Fleet fleet;
   fleet.file = file;
   const auto name = root.get("name");
@@ -364,6 +367,7 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   read_pools(root, fleet, builtin_catalogue());
   read_mix(root, fleet);
   read_terms(root, fleet);
+  read_cells(root, fleet);
   return fleet;
 }
 

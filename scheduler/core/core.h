@@ -33,8 +33,9 @@
 
 namespace yard {
 
-struct Ledger;     // ledger.h
-struct PolicySet;  // policy.h
+struct Ledger;        // ledger.h
+struct PolicySet;     // policy.h
+struct ShardSummary;  // summary.h
 
 // All memory that Core will ever own follows from these (I10).
 struct Bounds {
@@ -82,6 +83,8 @@ class Core {
   Milliwatts peak_draw(DomainId) const noexcept;
   // Of FleetView::contracts[i], until `now`.
   ContractUse use_of_contract(std::uint32_t i, Time now) const noexcept;
+  // What those above the shard may know of it. Requires: a summary made for this fleet. Cost: O(devices).
+  void summarise(ShardSummary&) const noexcept;
   std::uint64_t hash() const noexcept;  // over every (tick, command) so far, in order
 
  private:

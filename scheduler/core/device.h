@@ -60,6 +60,7 @@ class Devices {
 
   Device& operator[](std::uint32_t d) { return all_[d]; }
   std::uint32_t size() const { return static_cast<std::uint32_t>(all_.size()); }
+  DeviceState state(std::uint32_t d) const { return all_[d].state; }
   std::uint32_t pool_of(std::uint32_t d) const { return pool_[d]; }
   std::uint32_t waiting(std::uint32_t d) const { return waiting_[d]; }
   std::uint32_t running(std::uint32_t d) const { return running_[d]; }

@@ -19,6 +19,7 @@ class Occupancy {
     }
   }
 
+  std::int64_t waiting(ModelId m) const { return models_[m.value].waiting; }  // bound or not, not admitted
   void waits(ModelId m) { ++models_[m.value].waiting; }
   void waits_no_more(ModelId m) { --models_[m.value].waiting; }
   void idle_changes(std::uint32_t pool, int by, Time now) {

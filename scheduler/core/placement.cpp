@@ -21,6 +21,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
   eligible_.reserve(fleet.devices());
   for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
     const PoolView& facts = fleet.pools[p];
+    if (facts.devices == 0) continue;  // stands in other cells
     Model& model = models_[facts.model.value];
     model.pools.push_back(p);
     model.served |= facts.kind == PoolKind::served;

@@ -52,6 +52,9 @@ class Placement {
   }
   void device_changed(std::uint32_t device, bool up);
   Tokens expected_output(const Sequence& s) { return mean(s).expected(Tokens(s.max_output)); }
+  Tokens expected_output(ModelId m, SloClassId c) const {
+    return means_[m.value * fleet_.classes.size() + c.value].expected(Tokens::max());
+  }
   void ended(const Sequence& s) { mean(s).learn(Tokens(s.generated)); }
   Tokens max_context(std::uint32_t device) const { return fleet_.pools[devices_.pool_of(device)].max_context; }
   std::span<const std::uint32_t> pools_of(ModelId m) const { return models_[m.value].pools; }

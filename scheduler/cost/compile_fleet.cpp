@@ -67,7 +67,10 @@ class Compiler {
     for (const FleetPool& pool : fleet_.pools) add(pool);
     compile_terms(fleet_, cards_, view_);
     Mix drawn = mix();  // reads view_, so before it leaves
-    return {std::move(view_), std::move(tables_), std::move(drawn)};
+    std::vector<std::vector<std::uint32_t>> replicas;
+    for (const FleetPool& pool : fleet_.pools) replicas.push_back(pool.by_cell);
+    std::vector<CellView> cells = cells_of(view_, fleet_.cells, replicas);
+    return {std::move(view_), std::move(tables_), std::move(drawn), std::move(cells), fleet_.control_lag};
   }
 
  private:

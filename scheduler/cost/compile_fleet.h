@@ -5,6 +5,7 @@
 #pragma once
 #include "scheduler/cost/model_card.h"
 #include "scheduler/cost/step_cost.h"
+#include "topology/cells.h"
 #include "topology/fleet.h"
 #include "topology/fleet_view.h"
 #include "topology/mix.h"
@@ -19,6 +20,8 @@ struct CompiledFleet {
   FleetView view;
   CostTables tables;
   Mix mix;
+  std::vector<CellView> cells;  // none: the fleet is one cell, decided as a whole
+  Duration control_lag;
 };
 
 // Errors: InputError naming file, line and key.

@@ -31,21 +31,43 @@ RequestId SimLoop::take_id(std::uint64_t row) {
 }
 
 Time SimLoop::run(ArrivalSource& source, const std::vector<Fault>& faults) {
-  next_ = source.next();
-  Time last;
+  if (!next_) next_ = source.next();
   for (;;) {
-    Time now = std::min({wakes_.next(), next_ ? next_->facts.arrival : Time::never(), core_.next_wakeup()});
+    Time now = next_instant();
     // Cancels and faults of what is over do not keep the loop going.
-    if (now == Time::never() && core_.ledger().in_flight == 0) return last;
-    if (!cancels_.empty()) now = std::min(now, cancels_.front().at);
-    if (faults_done_ < faults.size()) now = std::min(now, faults[faults_done_].at);
+    if (now == Time::never() && core_.ledger().in_flight == 0) return last_;
+    now = std::min(now, next_other(faults));
     CHECK_WHY(now != Time::never(), "a request waits for ever");
-    ends_at(now);
-    arrivals_at(now, source);
-    others_at(now, faults);
-    poll(now);
-    last = now;
+    instant(now, source, faults);
   }
+}
+
+void SimLoop::run_until(Time until, ArrivalSource& source, const std::vector<Fault>& faults) {
+  CHECK(!next_);
+  next_ = source.next();
+  for (;;) {
+    const Time now = std::min(next_instant(), next_other(faults));
+    if (now >= until) break;
+    instant(now, source, faults);
+  }
+  CHECK_WHY(!next_, "arrivals of a piece lie before its end");
+}
+
+Time SimLoop::next_instant() const {
+  return std::min({wakes_.next(), next_ ? next_->facts.arrival : Time::never(), core_.next_wakeup()});
+}
+
+Time SimLoop::next_other(const std::vector<Fault>& faults) const {
+  return std::min(cancels_.empty() ? Time::never() : cancels_.front().at,
+                  faults_done_ < faults.size() ? faults[faults_done_].at : Time::never());
+}
+
+void SimLoop::instant(Time now, ArrivalSource& source, const std::vector<Fault>& faults) {
+  ends_at(now);
+  arrivals_at(now, source);
+  others_at(now, faults);
+  poll(now);
+  last_ = now;
 }
 
 void SimLoop::tell(const Event& event, Time now) {

@@ -60,6 +60,11 @@ class SimLoop {
   // Returns: the last instant at which something happened.
   Time run(ArrivalSource&, const std::vector<Fault>& faults = {});
 
+  // Runs what lies before `until`, of a simulation that goes on after it: cell by cell, cells.h. In pieces or at once
+  // is the same: nothing happens at a piece's end.
+  // Requires: every arrival before `until` comes from the source, none at or after it.
+  void run_until(Time until, ArrivalSource&, const std::vector<Fault>& faults = {});
+
   std::uint64_t most_in_flight() const { return most_in_flight_; }
 
  private:
@@ -69,6 +74,9 @@ class SimLoop {
     RequestId request;
     bool operator>(const Cancel& other) const { return at != other.at ? at > other.at : row > other.row; }
   };
+  Time next_instant() const;
+  Time next_other(const std::vector<Fault>&) const;
+  void instant(Time now, ArrivalSource&, const std::vector<Fault>&);
   void ends_at(Time now);
   void arrivals_at(Time now, ArrivalSource&);
   void others_at(Time now, const std::vector<Fault>&);
@@ -92,6 +100,7 @@ class SimLoop {
   std::vector<Cancel> cancels_;  // a heap, the earliest on top
   std::size_t faults_done_ = 0;
   std::uint32_t told_ = 0;  // events since the last poll
+  Time last_;               // instant at which something happened
 
   LazyArray<std::uint64_t> rows_;                 // by RequestId.index
   std::vector<std::vector<BlockHash>> prefixes_;  // likewise, as far as they were ever in use

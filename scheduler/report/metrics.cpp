@@ -1,5 +1,6 @@
 #include "scheduler/report/metrics.h"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -141,6 +142,10 @@ Record about(const Summary& summary) {
   record.set("bind", summary.bind);
   record.set("seed", whole(summary.seed));
   record.set("decision_hash", fmt::format("{:016x}", summary.decision_hash));
+  if (summary.cells > 0) {
+    record.set("cells", whole(summary.cells));
+    record.set("control_lag_ms", in_ms(summary.control_lag.count()));
+  }
   return record;
 }
 
@@ -155,6 +160,10 @@ Record run_of(const Summary& summary, std::uint64_t requests) {
 }
 
 }  // namespace
+
+bool Record::has(std::string_view key) const {
+  return std::ranges::any_of(entries_, [key](const auto& entry) { return entry.first == key; });
+}
 
 const Record::Value& Record::at(std::string_view key) const {
   for (const auto& [name, value] : entries_) {

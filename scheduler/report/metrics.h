@@ -22,6 +22,7 @@ class Record {
   // Requires: the record has the key, with a value of that kind (CHECK).
   const Figure& figure(std::string_view key) const;
   const std::string& name(std::string_view key) const;
+  bool has(std::string_view key) const;
 
  private:
   const Value& at(std::string_view key) const;

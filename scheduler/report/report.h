@@ -21,7 +21,9 @@ struct Summary {
   std::uint64_t decision_hash = 0;
   Seed seed = 0;
   std::string version, trace, policy, order, bind;
-  Duration wall, cpu;  // what making it took; zero: unknown
+  Duration wall, cpu;       // what making it took; zero: unknown
+  std::uint32_t cells = 0;  // that the fleet was decided in; 0: as a whole
+  Duration control_lag;     // between cells
 };
 
 // Requires: summary.meter is set; idle_beside_work has an entry per pool.

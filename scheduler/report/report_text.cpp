@@ -35,6 +35,9 @@ std::string head_text(const Metrics& m) {
   text += fmt::format("trace {}  fleet {}\n", name("trace", 50, Cut::front), name("fleet", 34, Cut::front));
   text += fmt::format("policy {}  order {}  bind {}\n", name("policy", 24, Cut::back), name("order", 24, Cut::back),
                       name("bind", 24, Cut::back));
+  if (about.has("cells"))
+    text += fmt::format("cells {}  control lag {} ms\n", plain(about.figure("cells")),
+                        three_digits(about.figure("control_lag_ms")));
   return text;
 }
 

@@ -30,11 +30,15 @@ struct Simulation {
   std::string fleet = "builtin:mixed";   // a file, or builtin:NAME
   std::string policy = "expected_cost", order = "edf", bind = "arrival";
   std::string exact = "jump";  // or "step": the same, slower, one step at a time
-  std::uint32_t threads = 1;   // 2 and more: the trace is read ahead on a thread of its own; same result
+  // Same result on any number. A fleet in cells simulates them on so many; another one reads the trace ahead on the
+  // second.
+  std::uint32_t threads = 1;
   std::uint64_t seed = 1;
   std::uint64_t limit = 0;                        // rows at most; 0: all
   double rate_scale = 1;                          // arrivals so many times as fast; > 0
-  std::string requests_csv, json, record;         // output files; empty: none, "-": standard output (csv, json)
+  // Output files; empty: none, "-": standard output (csv, json). A fleet in cells is recorded cell by cell, each to
+  // re-enact alone: `record` and .cell0, .cell1, ...
+  std::string requests_csv, json, record;
   std::function<void(const Progress&)> progress;  // about ten times a second
 };
 

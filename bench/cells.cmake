@@ -1,0 +1,1 @@
+yard_bench(cells_bench ENTERS base LINKS switchyard fmt::fmt)
