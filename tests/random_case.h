@@ -46,6 +46,7 @@ class CaseMaker {
     add_classes(c.fleet);
     add_pools(c);
     add_requests(c, requests);
+    name_prefixes(c);
     return c;
   }
 
@@ -174,6 +175,26 @@ class CaseMaker {
       if (some_masked && chance(3)) r.regions = RegionMask{1 + rng_.below(2)};
       if (cancels && chance(3)) r.cancel_at = now + cancel_delay();
       c.requests.push_back(r);
+    }
+  }
+
+  // In every second case prompts begin alike: each goes down a tree of blocks, and is known as far as it does. From a
+  // stream of its own, so that all else is as without.
+  void name_prefixes(Case& c) {
+    Rng rng = Rng::stream(seed_, 0x70726566);
+    if (rng.below(2) == 0) return;
+    const std::int64_t block =
+        std::array{4, 8, 16, 24}[rng.below(4)];  // 24 is no multiple of 16: those pools keep none
+    for (ModelView& model : c.fleet.models) model.prefix_block = Tokens(block);
+    for (PoolView& pool : c.fleet.pools) pool.prefix_cache = rng.below(8) != 0;
+    const std::uint64_t roots = 1 + rng.below(3), branches = 1 + rng.below(3);
+    for (reference::Request& r : c.requests) {
+      std::uint64_t name = mix64(1000 + r.model.value * 16 + rng.below(roots));
+      const std::int64_t whole = r.prompt.count() / block;
+      for (std::int64_t i = 0; i < whole && rng.below(8) != 0; ++i) {
+        r.prefix.push_back({name});
+        name = mix64(name + 1 + rng.below(branches));
+      }
     }
   }
 

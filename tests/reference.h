@@ -41,6 +41,11 @@ class Simulator : protected World {
       return x != y ? x < y : a < b;
     });
     queues_.resize(fleet.models.size());
+    for (std::uint32_t d = 0; d < devices.size(); ++d) {
+      const PoolView& pool = *devices[d].pool;
+      const std::int64_t tokens = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
+      expected.set_capacity(d, pool.prefix_cache ? static_cast<std::uint32_t>(tokens / prefix_block(devices[d])) : 0);
+    }
   }
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
@@ -97,6 +102,7 @@ class Simulator : protected World {
       for (const Slot& slot : run.slots) {
         Sequence& s = sequences[slot.who];
         for (const std::int64_t boundary : run.boundaries) step(s, slot, run.time_of(boundary));
+        if (slot.reads > 0 && s.rest() == 0) keep_prompt(device, s);
         if (s.rest() == 0 && s.generated >= s.answer()) {
           if (s.cancelling) count(Happening::cancel_lost_to_end);
           end_as_done(slot.who);
@@ -229,6 +235,33 @@ class Simulator : protected World {
     s.limit = std::min<std::int64_t>(s.request.max_output.count(),
                                      devices[d].pool->max_context.count() - s.request.prompt.count());
     devices[d].line.push_back(who);
+    s.hit = expected_hit(s, d);
+    if (!s.request.prefix.empty()) expected.insert(d, s.request.prefix);
+  }
+
+  // The whole blocks of a prompt that has been read stay, once.
+  void keep_prompt(Device& device, Sequence& s) {
+    if (unit_of(device) == 0) return;
+    const std::int64_t whole = s.request.prompt.count() / prefix_block(device);
+    for (std::size_t i = static_cast<std::size_t>(s.shared);
+         i < s.request.prefix.size() && static_cast<std::int64_t>(i) < whole; ++i) {
+      if (device.kept.has(s.request.prefix[i])) count(Happening::read_twice);
+      device.kept.hold(s.request.prefix[i]);
+      ++s.shared;
+    }
+  }
+
+  // It leaves its device, its blocks from the last to the first.
+  void let_go(Device& device, Sequence& s) {
+    for (; s.shared > 0; --s.shared) device.kept.let_go(s.request.prefix[static_cast<std::size_t>(s.shared - 1)]);
+  }
+
+  void make_room(std::uint32_t d) {
+    Device& device = devices[d];
+    while (device.kept.idle() * unit_of(device) > free_blocks(device)) {
+      expected.remove(d, device.kept.lose_oldest());
+      count(Happening::kept_block_went);
+    }
   }
 
   // Reading: a model's queue has the order of a line, and every queue is looked at in every tick, after all arrivals.
@@ -299,6 +332,7 @@ class Simulator : protected World {
       }
       if (s.stage != Stage::running) break;  // it was itself the last admitted
       s.blocks = needs;
+      make_room(d);
       budget -= slot.step_tokens();
       slots.push_back(slot);
     }
@@ -306,8 +340,15 @@ class Simulator : protected World {
     for (const std::size_t who : preempted ? std::vector<std::size_t>() : sorted(device.line)) {
       if (budget == 0 || device.running.size() >= pool.max_sequences) break;
       Sequence& s = sequences[who];
-      const Slot slot{.who = who, .reads = std::min(s.rest(), budget), .held_before = 0};
-      if (free_blocks(device) < device.blocks_for(slot.reads)) {
+      std::vector<BlockHash> found = unit_of(device) > 0 ? reusable(device, s) : std::vector<BlockHash>();
+      while (!found.empty() &&
+             !std::all_of(found.begin(), found.end(), [&](BlockHash b) { return device.kept.has(b); }))
+        found.pop_back();
+      const std::int64_t hit = static_cast<std::int64_t>(found.size()) * prefix_block(device);
+      const Slot slot{.who = who, .reads = std::min(s.to_read - hit, budget), .held_before = 0};
+      const std::int64_t held =
+          std::count_if(found.begin(), found.end(), [&](BlockHash b) { return device.kept.held(b); });
+      if (free_blocks(device) < device.blocks_for(hit + slot.reads) - held * unit_of(device)) {
         count(Happening::line_stopped_by_kv);
         break;
       }
@@ -317,7 +358,15 @@ class Simulator : protected World {
       s.stage = Stage::running;
       s.preempted_as = 0;
       if (s.admit == Time::never()) s.admit = now_;  // Reading: the first admission, whatever is preempted later
-      s.blocks = device.blocks_for(slot.reads);
+      for (const BlockHash b : found) device.kept.hold(b);
+      if (hit > 0) count(Happening::prefix_hit);
+      if (hit < s.hit) count(Happening::expected_hit_missing);
+      s.shared = static_cast<std::int64_t>(found.size());
+      if (s.preemptions == 0) s.cached = hit;
+      s.context = hit;
+      s.hit = 0;
+      s.blocks = device.blocks_for(hit + slot.reads);
+      make_room(d);
       budget -= slot.reads;
       slots.push_back(slot);
     }
@@ -339,6 +388,7 @@ class Simulator : protected World {
     std::erase(device.running, who);
     device.line.push_back(who);
     s.stage = Stage::in_line;
+    let_go(device, s);
     s.blocks = 0;
     s.context = 0;
     s.to_read = s.whole();
@@ -348,7 +398,7 @@ class Simulator : protected World {
   }
 
   // The most steps of pure decode that limits and KV allow, and their blocks.
-  void lease_decodes(const Device& device, Run& run, std::int64_t free_before) {
+  void lease_decodes(Device& device, Run& run, std::int64_t free_before) {
     bool kv_stops = false;
     for (std::uint32_t k = 2; k <= options.steps_per_run; ++k) {
       bool within_limits = true;
@@ -367,6 +417,7 @@ class Simulator : protected World {
       Sequence& s = sequences[slot.who];
       s.blocks = device.blocks_for(s.context + run.step_limit);
     }
+    make_room(static_cast<std::uint32_t>(&device - devices.data()));
     CHECK(free_blocks(device) >= 0);
   }
 
@@ -403,7 +454,10 @@ class Simulator : protected World {
     Sequence& s = sequences[who];
     if (s.stage == Stage::unbound) std::erase(queues_[s.request.model.value], who);
     if (s.stage == Stage::in_line) std::erase(devices[s.device].line, who);
-    if (s.stage == Stage::running) std::erase(devices[s.device].running, who);
+    if (s.stage == Stage::running) {
+      let_go(devices[s.device], s);
+      std::erase(devices[s.device].running, who);
+    }
     CHECK(s.stage != Stage::ended && s.stage != Stage::to_come);
     s.stage = Stage::ended;
     s.blocks = 0;
@@ -417,6 +471,7 @@ class Simulator : protected World {
                               .finish = now_,
                               .prompt = s.request.prompt,
                               .output = Tokens(s.generated),
+                              .cached = Tokens(s.cached),
                               .preemptions = s.preemptions,
                               .device = DeviceId{s.device},
                               .slo = s.request.slo,

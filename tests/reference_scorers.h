@@ -113,7 +113,8 @@ class Scorers {
     const std::int64_t over = std::max<std::int64_t>(0, n + w + 1 - M);
     const std::int64_t excess = std::max<std::int64_t>(0, K + W + p - C);
     const std::int64_t wait = over * (o * tpot / M) + excess * (o * tpot / C);
-    const std::int64_t first = c1 * (Q + p) + (Q + p + B - 1) / B * (c0_b + c2 * K) + wait;
+    const std::int64_t r = Q + p - world_.expected_hit(s, d);
+    const std::int64_t first = c1 * r + (r + B - 1) / B * (c0_b + c2 * K) + wait;
     const std::int64_t last = first + o * tpot;
     return first + last;
   }

@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "scheduler/base/block_hash.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/rng.h"
 #include "scheduler/base/units.h"
@@ -23,6 +25,7 @@ struct Request {
   TenantId tenant{0};
   RegionMask regions{};
   std::optional<Time> cancel_at{};
+  std::vector<BlockHash> prefix{};  // names of the prompt's leading whole blocks
 };
 
 struct Options {
@@ -40,7 +43,7 @@ struct Ending {
   Outcome outcome = Outcome::done;
   Reason why = Reason::none;
   Time arrival, admit = Time::never(), first_token = Time::never(), last_token = Time::never(), finish;
-  Tokens prompt, output;
+  Tokens prompt, output, cached;
   std::uint32_t preemptions = 0;
   DeviceId device;
   SloClassId slo;
@@ -51,8 +54,8 @@ struct Ending {
 
 inline Ending ending_of(std::uint32_t row, const Finish& f) {
   const Account& a = f.account;
-  return Ending{row,      f.outcome, f.why,         a.arrival, a.admit, a.first_token, a.last_token, a.finish,
-                a.prompt, a.output,  a.preemptions, a.device,  a.slo,   a.model,       a.tenant};
+  return Ending{row,      f.outcome, f.why,    a.arrival,     a.admit,  a.first_token, a.last_token, a.finish,
+                a.prompt, a.output,  a.cached, a.preemptions, a.device, a.slo,         a.model,      a.tenant};
 }
 
 inline std::string text_of(const Ending& e) {
@@ -68,6 +71,7 @@ inline std::string text_of(const Ending& e) {
   text += " arrival " + time(e.arrival) + " admit " + time(e.admit) + " first " + time(e.first_token);
   text += " last " + time(e.last_token) + " finish " + time(e.finish);
   text += " prompt " + std::to_string(e.prompt.count()) + " output " + std::to_string(e.output.count());
+  text += " cached " + std::to_string(e.cached.count());
   text += " preemptions " + std::to_string(e.preemptions);
   text += " device " + (e.device.some() ? std::to_string(e.device.value) : std::string("-"));
   text += " class " + std::to_string(e.slo.value) + " model " + std::to_string(e.model.value);
@@ -102,8 +106,12 @@ enum class Happening : std::uint8_t {
   cancelled_in_run,
   cancel_lost_to_end,
   cancel_late,
+  prefix_hit,
+  expected_hit_missing,
+  kept_block_went,
+  read_twice,
 };
-inline constexpr std::array<std::string_view, 26> kHappeningNames = {
+inline constexpr std::array<std::string_view, 30> kHappeningNames = {
     "preemption",
     "readmitted after one",
     "prefill chunk that ends no prompt",
@@ -130,6 +138,10 @@ inline constexpr std::array<std::string_view, 26> kHappeningNames = {
     "cancelled in a run",
     "cancel asked, done first",
     "cancel too late",
+    "prompt found in part",
+    "expected hit that was not found",
+    "kept block that went",
+    "block read that was kept already",
 };
 using Happenings = std::array<std::uint64_t, kHappeningNames.size()>;
 

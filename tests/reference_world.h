@@ -10,6 +10,8 @@
 #include "scheduler/base/check.h"
 #include "scheduler/core/event.h"
 #include "scheduler/cost/step_cost.h"
+#include "tests/prefix_model.h"
+#include "tests/reference_prefixes.h"
 #include "tests/reference_values.h"
 #include "topology/fleet_view.h"
 
@@ -25,7 +27,10 @@ struct Sequence {
   std::int64_t to_read = 0;       // prompt, and after a preemption what it had generated until then
   std::int64_t context = 0;       // tokens in KV
   std::int64_t generated = 0;     // in all
-  std::int64_t blocks = 0;        // leased
+  std::int64_t blocks = 0;        // leased, those that it shares among them
+  std::int64_t shared = 0;        // prefix blocks that it holds on to
+  std::int64_t hit = 0;           // tokens that its device is expected to keep, until it is admitted
+  std::int64_t cached = 0;        // tokens found at its first admission
   std::int64_t preempted_as = 0;  // number of its preemption while it waits after one, else 0
   std::uint32_t preemptions = 0;
   bool cancelling = false;
@@ -59,6 +64,7 @@ struct Device {
   const PoolView* pool;
   std::vector<std::size_t> line{};     // in no order
   std::vector<std::size_t> running{};  // in order of admission
+  Kept kept{};
   std::optional<Run> run{};
   DeviceState state = DeviceState::up;
   bool lost = false;  // went down in its run
@@ -79,6 +85,7 @@ struct World {
   Options options;
   std::vector<Sequence> sequences{};  // in order of submission
   std::vector<Device> devices{};
+  prefix_model::Model expected{1u << 20, fleet.devices()};  // what placement expects to be kept where
 
   // ---- memory -------------------------------------------------------------------------------------------------------
 
@@ -94,8 +101,29 @@ struct World {
 
   std::int64_t free_blocks(const Device& device) const {
     std::int64_t free = device.pool->kv_blocks.count();
-    for (const std::size_t who : device.running) free -= sequences[who].blocks;
-    return free;
+    for (const std::size_t who : device.running)
+      free -= sequences[who].blocks - sequences[who].shared * unit_of(device);
+    return free - device.kept.held() * unit_of(device);
+  }
+
+  // ---- prefixes -----------------------------------------------------------------------------------------------------
+
+  std::int64_t prefix_block(const Device& device) const {
+    return fleet.models[device.pool->model.value].prefix_block.count();
+  }
+  // KV blocks of a prefix block; 0 where the device keeps none.
+  std::int64_t unit_of(const Device& device) const {
+    const std::int64_t per_block = device.pool->block_tokens.count();
+    return device.pool->prefix_cache && prefix_block(device) % per_block == 0 ? prefix_block(device) / per_block : 0;
+  }
+  // The leading blocks that need not be read anew.
+  std::vector<BlockHash> reusable(const Device& device, const Sequence& s) const {
+    const std::int64_t whole = (std::max<std::int64_t>(s.to_read, 1) - 1) / prefix_block(device);
+    const auto n = std::min<std::int64_t>(whole, static_cast<std::int64_t>(s.request.prefix.size()));
+    return {s.request.prefix.begin(), s.request.prefix.begin() + n};
+  }
+  std::int64_t expected_hit(const Sequence& s, std::uint32_t d) const {
+    return expected.blocks_held(d, reusable(devices[d], s)) * prefix_block(devices[d]);
   }
 
   // ---- time ---------------------------------------------------------------------------------------------------------
@@ -174,7 +202,7 @@ struct World {
     for (const std::size_t who : device.line) {
       const Sequence& s = sequences[who];
       ++load.waiting;
-      load.prefill_tokens += s.to_read;
+      load.prefill_tokens += s.to_read - s.hit;
       load.waiting_tokens += s.whole();
     }
     for (const std::size_t who : device.running) {

@@ -25,7 +25,8 @@ class Requests final : public ArrivalSource {
                              .prompt = r.prompt,
                              .max_output = r.max_output,
                              .regions = r.regions,
-                             .arrival = r.arrival},
+                             .arrival = r.arrival,
+                             .prefix = r.prefix},
                    .output = r.output,
                    .cancel_at = r.cancel_at.value_or(Time::never())};
   }
