@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -53,7 +54,7 @@ class Watch {
     std::optional<SequenceId> sequence;
     std::optional<std::uint32_t> at;  // the device of its latest run, unless that may have lost it since
     DeviceId device;
-    std::int32_t context = 0, generated = 0, limit = 0;
+    std::int32_t context = 0, started_at = 0, generated = 0, limit = 0;
     std::uint32_t restarts = 0;
     bool in_run = false, asked = false, device_went = false;
     std::optional<SlotFate> fate;  // once it has ended
@@ -128,19 +129,39 @@ class Watch {
     expect(c.run == RunId{c.device.value, ++device.runs}, "runs are numbered one by one");
     expect(!c.slots.empty() && c.slots.size() <= pool.max_sequences, "no more slots than max_sequences");
     std::int64_t tokens = 0, blocks = 0;
+    std::set<BlockHash> shared;  // prefix blocks that sequences of the run hold on to, each once
     bool reads = false;
     for (const Slot& slot : c.slots) {
       judge(slot, c);
       tokens += std::max(1, slot.prefill.count());
-      blocks += slot.granted.count();
+      blocks += slot.granted.count() - share(slot, pool, shared);
       reads |= slot.prefill.count() > 0;
     }
     expect(tokens <= pool.token_budget.count(), "no step reads more than the token budget");
+    blocks += static_cast<std::int64_t>(shared.size()) * unit(pool);
     expect(blocks <= pool.kv_blocks.count(), "I4: no more KV is granted than there is");
     expect(c.step_limit >= 1 && c.step_limit <= (reads ? 1 : bounds_.steps_per_run), "runs have their number of steps");
     device.open = true, device.interrupted = false;
     device.step_limit = c.step_limit;
     device.slots.assign(c.slots.begin(), c.slots.end());
+  }
+
+  // KV blocks of a prefix block; 0 where the pool keeps none.
+  std::int64_t unit(const PoolView& pool) const {
+    const std::int32_t block = fleet_.models[pool.model.value].prefix_block.count();
+    return pool.prefix_cache && block % pool.block_tokens.count() == 0 ? block / pool.block_tokens.count() : 0;
+  }
+  // Returns: how many KV blocks of a slot's grant it shares: those found, and once its prompt is read all whole ones.
+  std::int64_t share(const Slot& slot, const PoolView& pool, std::set<BlockHash>& shared) const {
+    const auto found = lives_.find(slot.request);
+    if (found == lives_.end() || unit(pool) == 0) return 0;
+    const Life& life = found->second;
+    const std::int32_t block = fleet_.models[pool.model.value].prefix_block.count();
+    const std::int32_t tokens = slot.prefill.count() > 0 ? life.started_at : life.facts.prompt.count();
+    const auto names = life.facts.prefix.first(
+        std::min<std::size_t>(life.facts.prefix.size(), static_cast<std::size_t>(tokens / block)));
+    shared.insert(names.begin(), names.end());
+    return static_cast<std::int64_t>(names.size()) * unit(pool);
   }
 
   void judge(const Slot& slot, const Launch& launch) {
@@ -155,9 +176,14 @@ class Watch {
     expect(life.facts.regions.has(pool.region), "a sequence runs in its regions");
     expect(!life.sequence || *life.sequence == slot.sequence, "a sequence keeps its name");
     expect(device.state == DeviceState::up || life.device == launch.device, "draining devices take nobody new");
-    if (slot.context.count() == 0 && life.context > 0) {
-      ++life.restarts;
-      life.context = 0;
+    if (slot.prefill.count() > 0 && slot.context.count() != life.context) {  // it starts, or starts anew
+      const std::int32_t block = fleet_.models[pool.model.value].prefix_block.count();
+      const std::int64_t found_blocks = slot.context.count() / block;
+      expect(slot.context.count() % block == 0 && (found_blocks == 0 || unit(pool) > 0) &&
+                 found_blocks <= static_cast<std::int64_t>(life.facts.prefix.size()),
+             "a prompt is found by whole blocks that have names");
+      if (life.context > 0) ++life.restarts;
+      life.context = life.started_at = slot.context.count();
     }
     const std::int32_t prompt = life.facts.prompt.count(), whole = prompt + slot.generated.count();
     const std::int32_t after = slot.context.count() + slot.prefill.count();
