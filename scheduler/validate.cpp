@@ -39,11 +39,12 @@ std::string fleet_text(const VllmRun& run, const EngineParts& parts) {
       "    token_budget: {}\n"
       "    block_tokens: {}\n"
       "    prefix_cache: \"{}\"\n"
-      "    served: {{preset: vllm, admit: {}, window: sequences, window_sequences: 1000000, start_timeout_ms: "
+      "    served: {{preset: vllm, admit: {}, plans_ahead: {}, window: sequences, window_sequences: 1000000, "
+      "start_timeout_ms: "
       "3600000}}\n",
       run.block_tokens.count(), run.model, run.chip, run.tp, run.max_sequences, run.token_budget.count(),
       run.block_tokens.count(), run.prefix_cache && parts.prefix_cache ? "on" : "off",
-      parts.whole_prompts ? "prompt" : "chunk");
+      parts.whole_prompts ? "prompt" : "chunk", parts.plans_ahead);
   if (run.kv_blocks && parts.kv_blocks) text += fmt::format("    kv_blocks: {}\n", run.kv_blocks->count() - 1);
   return text;
 }
@@ -117,15 +118,18 @@ Spread spread_of(std::vector<std::int64_t> ns) {
   return {Duration(sum / static_cast<std::int64_t>(ns.size())), percentile(50), percentile(99)};
 }
 
-// TTFT, TPOT, E2E.
-std::array<Spread, 3> spreads_of(const std::vector<Times>& all) {
-  std::array<std::vector<std::int64_t>, 3> of;
-  for (const Times& t : all) {
+// In the order of Validation::metrics.
+std::array<Spread, 4> spreads_of(const VllmRun& run, const std::vector<Times>& all) {
+  std::array<std::vector<std::int64_t>, 4> of;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Times& t = all[i];
     of[0].push_back((t.first_token - t.arrival).count());
     if (t.output > 1) of[1].push_back((t.last_token - t.first_token).count() / (t.output - 1));
     of[2].push_back((t.last_token - t.arrival).count());
+    if (run.requests[i].at_once) of[3].push_back(of[0].back());
   }
-  return {spread_of(std::move(of[0])), spread_of(std::move(of[1])), spread_of(std::move(of[2]))};
+  return {spread_of(std::move(of[0])), spread_of(std::move(of[1])), spread_of(std::move(of[2])),
+          spread_of(std::move(of[3]))};
 }
 
 std::vector<Times> recorded_times(const VllmRun& run) {
@@ -152,7 +156,8 @@ std::string facts_text(const Validation& v) {
 }  // namespace
 
 bool& part(EngineParts& parts, std::size_t i) {
-  bool* const all[] = {&parts.joint, &parts.skew, &parts.prefix_cache, &parts.whole_prompts, &parts.kv_blocks};
+  bool* const all[] = {&parts.joint,         &parts.skew,        &parts.prefix_cache,
+                       &parts.whole_prompts, &parts.plans_ahead, &parts.kv_blocks};
   return *all[i];
 }
 
@@ -182,9 +187,9 @@ Validation validate(const VllmRun& run, const EngineParts& parts, Exact exact) {
   v.prefix_cache = pool.prefix_cache;
   v.skew_millionths = profile->skew_millionths();
   v.decision_hash = core.hash();
-  const std::array<Spread, 3> real = spreads_of(recorded_times(run)), simulated = spreads_of(answers.all);
-  constexpr std::array<std::string_view, 3> kNames = {"TTFT", "TPOT", "E2E"};
-  for (std::size_t i = 0; i < 3; ++i) v.metrics[i] = {kNames[i], real[i], simulated[i]};
+  const std::array<Spread, 4> real = spreads_of(run, recorded_times(run)), simulated = spreads_of(run, answers.all);
+  constexpr std::array<std::string_view, 4> kNames = {"TTFT", "TPOT", "E2E", "TTFT at once"};
+  for (std::size_t i = 0; i < v.metrics.size(); ++i) v.metrics[i] = {kNames[i], real[i], simulated[i]};
   return v;
 }
 
@@ -235,8 +240,9 @@ std::string validation_json(std::span<const Validation> all) {
                              .number("error_percent", error_of(m.simulated.*figure, m.real.*figure), 2)
                              .str());
       std::string name(m.name);
-      std::ranges::transform(name, name.begin(),
-                             [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+      std::ranges::transform(name, name.begin(), [](char c) {
+        return c == ' ' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      });
       run.raw(name, metric.str());
     }
     run.text("decision_hash", fmt::format("{:016x}", v.decision_hash));

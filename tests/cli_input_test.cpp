@@ -38,7 +38,7 @@ TEST(Words, UnknownOnesAreAnsweredWithTheNearest) {
       {{"fleet", "check", "builtin:singel"}, "nearest is 'single'"},
       {{"validate", "vlm", "."}, "vlm: unknown verb; nearest is 'vllm'"},
       {{"validate", "vllm", ".", "--without", "skw"},
-       "--without: found 'skw'; accepted: joint, skew, prefix_cache, whole_prompts, kv_blocks"}};
+       "--without: found 'skw'; accepted: joint, skew, prefix_cache, whole_prompts, plans_ahead, kv_blocks"}};
   for (const auto& [words, piece] : wrong) expect_refusal(switchyard(words), piece);
 }
 

@@ -51,17 +51,19 @@ TEST(Fleet, APresetGivesAnEnginesDefaultsAndSingleKeysGoOverThem) {
   EXPECT_EQ(plain.block_tokens, Tokens(16));
   EXPECT_TRUE(plain.prefix_cache);
   EXPECT_TRUE(plain.admission.whole);
+  EXPECT_TRUE(plain.admission.ahead);
   EXPECT_EQ(plain.admission.watermark, Blocks(0));
   EXPECT_EQ(plain.window.unread, Tokens(4096));
   const PoolView own = compiled(
                            "pools: [{name: a, model: llama-3.1-8b, accelerator: l40s, max_sequences: 128, "
                            "token_budget: 1024, kv_blocks: 1500, "
-                           "served: {watermark_percent: 1, admit: chunk, preset: vllm}}]")
+                           "served: {watermark_percent: 1, admit: chunk, plans_ahead: false, preset: vllm}}]")
                            .view.pools[0];
   EXPECT_EQ(own.max_sequences, 128u);
   EXPECT_EQ(own.token_budget, Tokens(1024));
   EXPECT_EQ(own.window.unread, Tokens(2048)) << "two of its chunks";
   EXPECT_FALSE(own.admission.whole);
+  EXPECT_FALSE(own.admission.ahead);
   EXPECT_EQ(own.admission.watermark, Blocks(15));
 }
 

@@ -111,7 +111,8 @@ TEST(Served, WithoutDelayAndWindowItIsASteppedDeviceToTheNanosecond) {
 
 TEST(Served, JumpAndStepAgree) {
   for (Seed seed = 0; seed < 300; ++seed) {
-    const Case c = served(random_case(seed), nanoseconds(static_cast<std::int64_t>(seed % 3) * 1500));
+    Case c = served(random_case(seed), nanoseconds(static_cast<std::int64_t>(seed % 3) * 1500));
+    for (PoolView& pool : c.fleet.pools) pool.admission = {.whole = seed % 5 == 0, .ahead = seed % 2 == 1};
     const Outcomes jump = simulate(c, Exact::jump), step = simulate(c, Exact::step);
     ASSERT_EQ(jump.hash, step.hash) << "seed " << seed;
     ASSERT_EQ(jump.by_row, step.by_row) << "seed " << seed;
@@ -158,6 +159,22 @@ TEST(Served, AnswersComeTwoDelaysLater) {
   const Ending e = simulate(c, Exact::jump).by_row.at(0);
   EXPECT_EQ(e.first_token.ns(), 1'500'000);  // 0.25 there, a step of 1 ms, 0.25 back
   EXPECT_EQ(e.finish.ns(), 3'500'000);
+}
+
+TEST(Served, AnEngineThatPlansAheadTakesInWhatArrivesDuringAStepOneStepLater) {
+  Case c = one_engine();
+  ask(c, 0, 10, 8);
+  ask(c, 1500, 10, 3);
+  EXPECT_EQ(simulate(c, Exact::jump).by_row.at(1).first_token.ns(), 3'000'000);
+  c.fleet.pools[0].admission.ahead = true;
+  EXPECT_EQ(simulate(c, Exact::jump).by_row.at(1).first_token.ns(), 4'000'000);
+}
+
+TEST(Served, AnIdleEngineThatPlansAheadBeginsAtOnce) {
+  Case c = one_engine();
+  c.fleet.pools[0].admission.ahead = true;
+  ask(c, 0, 10, 1);
+  EXPECT_EQ(simulate(c, Exact::jump).by_row.at(0).first_token.ns(), 1'000'000);
 }
 
 TEST(Served, TheWindowKeepsWhatTheEngineCannotStartSoon) {

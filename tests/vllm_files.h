@@ -36,7 +36,7 @@ inline void put_profile(const std::filesystem::path& folder, std::string_view sk
 }
 
 // Four requests of 40 tokens, 0.1 s apart, 3 tokens of answer each; the first 32 tokens are the same in all. The
-// engine's clock is 1,000 s behind; the second waits 50 ms to be taken in, the others not.
+// engine's clock is 1,000 s behind; the second waits 50 ms to be taken in, the third then 10 ms for a slot.
 inline void put_run(const std::filesystem::path& folder) {
   put_profile(folder / "profile");
   put(folder / "config.json", R"({"nodes": [{"instances": [{"hardware": "RTX4090"}]}]})");
@@ -51,8 +51,9 @@ inline void put_run(const std::filesystem::path& folder) {
     stream += "]}\n";
     const double at = 5000 + 0.1 * i, queued = at - 1000 + (i == 1 ? 0.05 : 0);
     answers += R"({"input_toks": 40, "output_toks": 3, "arrival_time": )" + std::to_string(at) + R"(, "queued_ts": )" +
-               std::to_string(queued) + R"(, "first_token_ts": )" + std::to_string(queued + 0.02) +
-               R"(, "last_token_ts": )" + std::to_string(queued + 0.04) + "}\n";
+               std::to_string(queued) + R"(, "scheduled_ts": )" + std::to_string(queued + (i == 2 ? 0.01 : 0)) +
+               R"(, "first_token_ts": )" + std::to_string(queued + 0.02) + R"(, "last_token_ts": )" +
+               std::to_string(queued + 0.04) + "}\n";
   }
   put(folder / "four.jsonl", stream);
   put(folder / "vllm/requests.jsonl", answers);

@@ -55,10 +55,10 @@ struct FleetPool {
   std::uint32_t cost_error_permille = 100;  // of its step costs, relative
   bool prefix_cache = true;
   PoolKind kind = PoolKind::stepped;
-  Window window;                            // of a served one
-  bool admits_whole = false;                // likewise: EngineAdmission
-  std::uint32_t watermark_thousandths = 0;  // of its KV blocks
-  Duration wire_delay;                      // likewise
+  Window window;                                   // of a served one
+  bool admits_whole = false, plans_ahead = false;  // likewise: EngineAdmission
+  std::uint32_t watermark_thousandths = 0;         // of its KV blocks
+  Duration wire_delay;                             // likewise
   NanoDollars per_accelerator_hour;
   std::vector<std::uint32_t> by_cell;  // its replicas in each of the fleet's cells
   int line = 0;

@@ -37,9 +37,10 @@ struct Window {
 
 // How an engine behind a wire lets waiting sequences in, where it is simulated. vLLM, since V1: the blocks of all that
 // a sequence has to read must be free, though it leases those of its first chunk (scheduler_reserve_full_isl); and
-// where others run, so many blocks besides (watermark).
+// where others run, so many blocks besides (watermark). With async_scheduling it plans a step ahead: what arrives while
+// a step runs joins the one after the next.
 struct EngineAdmission {
-  bool whole = false;
+  bool whole = false, ahead = false;
   Blocks watermark = {};
 };
 

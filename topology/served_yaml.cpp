@@ -20,16 +20,17 @@ constexpr std::int64_t kMostTokens = 1 << 20;
 // vllm: V1 as of 0.19 (vllm/engine/arg_utils.py, get_batch_defaults, and vllm/config/scheduler.py): 2,048 tokens a step
 // and 256 sequences behind the OpenAI server (SchedulerConfig's own 128 never gets there; chips of 70 GiB and more but
 // A100 get 8,192 and 1,024: say so by token_budget and max_sequences), chunked prefill, first come first served,
-// newest-first preemption with recompute, blocks of 16 tokens, prefix cache on, scheduler_reserve_full_isl on, no
-// watermark (V0's BlockSpaceManager held back 1 %; V1 takes a `watermark` since, 0 unless given).
+// newest-first preemption with recompute, blocks of 16 tokens, prefix cache on, scheduler_reserve_full_isl and
+// async_scheduling on, no watermark (V0's BlockSpaceManager held back 1 %; V1 takes a `watermark` since, 0 unless
+// given).
 struct EnginePreset {
   std::string_view name;
   std::uint32_t max_sequences;
   Tokens token_budget, block_tokens;
-  bool prefix_cache, admits_whole;
+  bool prefix_cache, admits_whole, plans_ahead;
   std::uint32_t watermark_thousandths;
 };
-constexpr std::array<EnginePreset, 1> kPresets = {{{"vllm", 256, Tokens(2048), Tokens(16), true, true, 0}}};
+constexpr std::array<EnginePreset, 1> kPresets = {{{"vllm", 256, Tokens(2048), Tokens(16), true, true, true, 0}}};
 
 }  // namespace
 
@@ -46,13 +47,14 @@ void apply_preset(const Field& entry, FleetPool& pool) {
   pool.block_tokens = preset->block_tokens;
   pool.prefix_cache = preset->prefix_cache;
   pool.admits_whole = preset->admits_whole;
+  pool.plans_ahead = preset->plans_ahead;
   pool.watermark_thousandths = preset->watermark_thousandths;
 }
 
 // An engine behind a wire: how far it is, when it may be sent more, and what it lets in.
 void read_served(const Field& entry, FleetPool& pool) {
   entry.only({"preset", "wire_delay_ms", "window", "window_tokens", "window_sequences", "window_kv_percent",
-              "start_timeout_ms", "admit", "watermark_percent"});
+              "start_timeout_ms", "admit", "plans_ahead", "watermark_percent"});
   constexpr std::array<std::string_view, 2> kRules = {"tokens", "sequences"};
   constexpr std::int64_t kHour = 3'600'000'000'000;
   pool.kind = PoolKind::served;
@@ -68,6 +70,7 @@ void read_served(const Field& entry, FleetPool& pool) {
     pool.window.start_timeout = Duration(field->decimal(6, 1, kHour));
   constexpr std::array<std::string_view, 2> kAdmit = {"chunk", "prompt"};
   if (const auto field = entry.get("admit")) pool.admits_whole = field->one_of(kAdmit) == 1;
+  if (const auto field = entry.get("plans_ahead")) pool.plans_ahead = field->flag();
   if (const auto field = entry.get("watermark_percent"))
     pool.watermark_thousandths = static_cast<std::uint32_t>(field->decimal(1, 0, 500));
 }

@@ -45,6 +45,7 @@ class SimServed::Engine {
  public:
   Engine(const FleetView& view, const CostTables& tables, Duration delay, Exact exact)
       : delay_(delay),
+        ahead_(view.pools[0].admission.ahead),
         bounds_(engine_bounds(view.pools[0], view.models[0].prefix_block)),
         policies_{
             .scorer_name = "", .order_name = "", .scorer = the_only_one, .order = as_they_came, .bind = Bind::arrival},
@@ -62,12 +63,10 @@ class SimServed::Engine {
 
   Time fire(Time now, std::vector<Event>& said) {
     // What one step of this brings about at the same instant is done in the next one.
-    while (std::min(run_, in_.empty() ? Time::never() : in_.front().at) <= now) {
+    while (std::min({run_, first_of(in_), first_of(held_)}) <= now) {
       if (run_ <= now) end_run(now);
-      while (!in_.empty() && in_.front().at <= now) {
-        take(in_.front(), now);
-        in_.pop_front();
-      }
+      for (; first_of(in_) <= now; in_.pop_front()) take(in_.front(), now);
+      for (; first_of(held_) <= now; held_.pop_front()) submit(held_.front(), now);
       poll(now);
     }
     while (!out_.empty() && out_.front().at <= now) {
@@ -100,9 +99,11 @@ class SimServed::Engine {
     std::int32_t cached = 0;  // tokens of its prompt that the engine had
   };
 
-  Time next() const {
-    return std::min(
-        {run_, in_.empty() ? Time::never() : in_.front().at, out_.empty() ? Time::never() : out_.front().at});
+  Time next() const { return std::min({run_, first_of(in_), first_of(held_), first_of(out_)}); }
+
+  template <class Queue>
+  static Time first_of(const Queue& queue) {
+    return queue.empty() ? Time::never() : queue.front().at;
   }
 
   template <class E>
@@ -112,6 +113,9 @@ class SimServed::Engine {
 
   void take(In& in, Time now) {
     if (in.abort) {
+      std::erase_if(held_, [&](const In& held) {
+        return held.send->sequence == in.abort->sequence && held.send->attempt == in.abort->attempt;
+      });
       for (std::uint32_t r = 0; r < tenants_.size(); ++r)
         if (tenants_[r].busy && tenants_[r].sequence == in.abort->sequence && tenants_[r].attempt == in.abort->attempt)
           core_.apply(CancelAsked{{r, tenants_[r].generation}}, now);
@@ -127,6 +131,17 @@ class SimServed::Engine {
           now);
       return;
     }
+    // The next step is planned already: it joins the one after, once this one is over and that one has begun.
+    if (ahead_ && run_ != Time::never()) {
+      in.at = device_.step_end(0, now) + nanoseconds(1);
+      held_.push_back(std::move(in));
+    } else {
+      submit(in, now);
+    }
+  }
+
+  void submit(In& in, Time now) {
+    const Send& s = *in.send;
     const std::uint32_t r = free_.empty() ? static_cast<std::uint32_t>(tenants_.size()) : free_.back();
     free_.empty() ? static_cast<void>(tenants_.emplace_back()) : free_.pop_back();
     Tenant& tenant = tenants_[r];
@@ -204,13 +219,15 @@ class SimServed::Engine {
   }
 
   const Duration delay_;
+  const bool ahead_;
   const Bounds bounds_;
   const PolicySet policies_;
   Core core_;
   SimStepped device_;
   Time run_ = Time::never();
   std::deque<In> in_;    // what is on its way to the engine, in order
-  std::deque<Out> out_;  // and from it
+  std::deque<In> held_;  // what is there and waits for the step to end
+  std::deque<Out> out_;  // what is on its way from it
   std::vector<Tenant> tenants_;
   std::vector<std::uint32_t> free_, request_of_;
   std::vector<Event> heard_;

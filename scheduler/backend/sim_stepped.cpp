@@ -77,6 +77,16 @@ Time SimStepped::launch(const Launch& launch, Time now) {
   return boundary(run, paces_[launch.device.value], exact_ == Exact::jump ? run.ends_at : 1);
 }
 
+// The first at or after now, of those up to its end: times grow with the steps, so halve.
+std::uint32_t SimStepped::first_boundary(Run& run, const Pace& pace, Time now) {
+  std::uint32_t before = 0, at = run.ends_at;
+  while (at - before > 1) {
+    const std::uint32_t middle = before + (at - before) / 2;
+    (boundary(run, pace, middle) >= now ? at : before) = middle;
+  }
+  return at;
+}
+
 Time SimStepped::interrupt(const Interrupt& interrupt, Time now) {
   const std::uint32_t device = interrupt.device.value;
   Run& run = runs_[device];
@@ -89,14 +99,8 @@ Time SimStepped::interrupt(const Interrupt& interrupt, Time now) {
     run.ends_at = std::min(run.ends_at, at);
     return boundary(run, pace, run.ends_at);
   }
-  // The first boundary at or after now: times grow with the steps, so halve.
-  std::uint32_t before = 0, at = run.ends_at;
-  while (at - before > 1) {
-    const std::uint32_t middle = before + (at - before) / 2;
-    (boundary(run, pace, middle) >= now ? at : before) = middle;
-  }
-  run.ends_at = at;
-  return boundary(run, pace, at);
+  run.ends_at = first_boundary(run, pace, now);
+  return boundary(run, pace, run.ends_at);
 }
 
 Time SimStepped::fire(std::uint32_t device, Time now, std::vector<Event>& said) {

@@ -35,6 +35,12 @@ class SimStepped final : public SimDevices {
     truth_[request.index] = {output.count(), Time::never()};
   }
 
+  // Returns: when the step that runs at `now` ends; `now`, where one ends there. Requires: a run that ends no sooner.
+  Time step_end(std::uint32_t device, Time now) {
+    Run& run = runs_[device];
+    return boundary(run, paces_[device], first_boundary(run, paces_[device], now));
+  }
+
   // Between two tokens of one sequence, nanoseconds; a gap within a run is its step's cost, rounded down.
   const Histogram& gaps() const { return gaps_; }
 
@@ -73,6 +79,7 @@ class SimStepped final : public SimDevices {
   static Picoseconds after(Run&, const Pace&, std::uint32_t steps);
   static Picoseconds summed(Run&, const OperatorProfile&, std::uint32_t steps);
   static Time boundary(Run&, const Pace&, std::uint32_t steps);
+  static std::uint32_t first_boundary(Run&, const Pace&, Time now);
   void end_slots(Run&, const Pace&, RunEnded&);
   void record_gaps(Run&, const Pace&, std::uint32_t steps, Time first);
   void record_decode_gaps(const Run&, const StepCost&, std::uint32_t steps);

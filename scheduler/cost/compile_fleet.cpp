@@ -236,7 +236,7 @@ class Compiler {
     out.prefix_cache = pool.prefix_cache;
     out.kind = pool.kind;
     out.window = pool.window;
-    out.admission = {pool.admits_whole,
+    out.admission = {pool.admits_whole, pool.plans_ahead,
                      Blocks(std::int64_t{out.kv_blocks.count()} * pool.watermark_thousandths / 1000)};
     out.wire_delay = pool.wire_delay;
     out.max_sequences = pool.max_sequences;

@@ -31,9 +31,9 @@ constexpr auto kPool = [](auto& io, auto& p) {
   io(p.per_hour), io(p.idle), io(p.busy);
   io.one_of(p.prefix_cache, 2), io.one_of(p.kind, 2), io.one_of(p.window.rule, 2);
   io(p.window.unread), io(p.window.in_flight), io(p.window.kv_permille), io(p.window.start_timeout), io(p.wire_delay);
-  io.one_of(p.admission.whole, 2), io(p.admission.watermark);
+  io.one_of(p.admission.whole, 2), io.one_of(p.admission.ahead, 2), io(p.admission.watermark);
 };
-constexpr std::size_t kLeastPool = 4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 2 * 8 + 1 + 4;
+constexpr std::size_t kLeastPool = 4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 2 * 8 + 2 + 4;
 
 constexpr auto kModel = [](auto& io, auto& m) { io(m.name), io(m.prefix_block); };
 constexpr auto kClass = [](auto& io, auto& c) {

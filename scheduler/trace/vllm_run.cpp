@@ -156,7 +156,7 @@ void read_prompts(const std::string& file, VllmRun& run) {
 
 // Seconds of one request, as recorded.
 struct Seconds {
-  double arrival, queued, first, last;
+  double arrival, queued, scheduled, first, last;
 };
 
 void read_answers(const std::string& file, VllmRun& run) {
@@ -169,9 +169,11 @@ void read_answers(const std::string& file, VllmRun& run) {
       if (row.need(key).whole(1, kMostTokens.count()) != of.count())
         row.need(key).refuse(fmt::format("{}, as the stream says", of.count()));
     const Seconds s{row.need("arrival_time").seconds(), row.need("queued_ts").seconds(),
-                    row.need("first_token_ts").seconds(), row.need("last_token_ts").seconds()};
-    if (s.first < s.queued || s.last < s.first || (i > 0 && s.arrival < recorded.back().arrival))
-      row.need("first_token_ts").refuse("times in order: arrivals one after another; queued, first, last");
+                    row.need("scheduled_ts").seconds(), row.need("first_token_ts").seconds(),
+                    row.need("last_token_ts").seconds()};
+    if (s.scheduled < s.queued || s.first < s.scheduled || s.last < s.first ||
+        (i > 0 && s.arrival < recorded.back().arrival))
+      row.need("first_token_ts").refuse("times in order: arrivals one after another; queued, scheduled, first, last");
     recorded.push_back(s);
   });
   if (recorded.size() != run.requests.size())
@@ -186,6 +188,7 @@ void read_answers(const std::string& file, VllmRun& run) {
     run.requests[i].arrival = since(recorded[i].arrival);
     run.requests[i].first_token = since(recorded[i].first - apart);
     run.requests[i].last_token = since(recorded[i].last - apart);
+    run.requests[i].at_once = recorded[i].scheduled - recorded[i].queued < 1e-3;
   }
 }
 

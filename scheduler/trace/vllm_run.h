@@ -25,6 +25,7 @@ struct VllmRequest {
   Tokens prompt, output;
   std::vector<std::int32_t> tokens;  // of the prompt
   Time first_token, last_token;
+  bool at_once = false;  // the engine planned it as soon as it took it in: it waited for no slot and no KV block
 };
 
 struct VllmRun {
