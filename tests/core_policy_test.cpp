@@ -79,12 +79,19 @@ TEST(Order, ArrangesALine) {
 struct Hand {
   std::vector<std::uint32_t> pool, waiting, running;
   std::vector<std::int64_t> prefill, kv, waiting_tokens;
+  std::vector<std::int32_t> hits;
   std::vector<std::uint32_t> next = {0, 0};
   Given given;
   PolicyState state{Rng(5), next};
 
   explicit Hand(std::uint32_t devices)
-      : pool(devices), waiting(devices), running(devices), prefill(devices), kv(devices), waiting_tokens(devices) {
+      : pool(devices),
+        waiting(devices),
+        running(devices),
+        prefill(devices),
+        kv(devices),
+        waiting_tokens(devices),
+        hits(devices) {
     std::iota(pool.begin(), pool.end(), 0u);
   }
   std::uint32_t choose(Scorer scorer, const std::vector<std::uint32_t>& eligible, std::int32_t prompt = 1,
@@ -95,6 +102,7 @@ struct Hand {
     DeviceColumns columns;  // what later policies look at besides is their own tests'
     columns.pool = pool, columns.waiting = waiting, columns.running = running;
     columns.prefill_tokens = prefill, columns.kv_tokens = kv, columns.waiting_tokens = waiting_tokens;
+    columns.hit_tokens = hits;
     return eligible.at(scorer(eligible, columns, given.fleet, given.costs, ask, state));
   }
 };
@@ -169,6 +177,16 @@ TEST(ExpectedCost, IsTheSumOfThePagesFormula) {
   static_assert(kEqual * 9 + 400 == 75'307);
   EXPECT_EQ(priced(true, kEqual + 1).choose(policy::expected_seconds, {0, 1}, 50, 7), 0u);
   EXPECT_EQ(priced(true, kEqual - 1).choose(policy::expected_seconds, {0, 1}, 50, 7), 1u);
+}
+
+TEST(ExpectedCost, ReadsOnlyWhatIsNotExpectedToBeKept) {
+  // 30 of 50 tokens kept on b: 20 x 4 ps to read instead of 50 x 4 ps, twice (first token, last token); one step as
+  // before.
+  constexpr std::int64_t kEqual = (75'307 - 400 + 2 * 30 * 4) / 9;
+  Hand dear = priced(true, kEqual + 1), cheap = priced(true, kEqual - 1);
+  dear.hits = cheap.hits = {0, 30};
+  EXPECT_EQ(dear.choose(policy::expected_seconds, {0, 1}, 50, 7), 0u);
+  EXPECT_EQ(cheap.choose(policy::expected_seconds, {0, 1}, 50, 7), 1u);
 }
 
 TEST(ExpectedCost, TakesTheLowestIndexOnATie) {

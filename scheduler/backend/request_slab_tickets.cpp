@@ -70,7 +70,8 @@ void RequestSlab::end(RequestId id, std::uint32_t attempt, Tokens generated, Tok
                               .attempt = a.number,
                               .fate = n == a.limit ? SlotFate::length : SlotFate::stopped,
                               .generated = n,
-                              .last_token = n.count() > 0 ? now : Time::never()});
+                              .last_token = n.count() > 0 ? now : Time::never(),
+                              .cached = cached});
     }
   }
   if (late) return late_call();

@@ -208,7 +208,8 @@ class SimServed::Engine {
                 .attempt = tenant.attempt,
                 .fate = SlotFate::stopped,
                 .generated = a.output,
-                .last_token = a.last_token == Time::never() ? a.last_token : a.last_token + delay_},
+                .last_token = a.last_token == Time::never() ? a.last_token : a.last_token + delay_,
+                .cached = Tokens(tenant.cached)},
           now);
     else if (finish.outcome != Outcome::cancelled)
       say(Failed{.sequence = tenant.sequence,

@@ -41,6 +41,7 @@ void Core::State::apply(const Ended& e) {
             "an answer has its first token before its second, and no more than was asked");
   served.endpoint(s.device.value).health.gave_token();
   s.generated = e.generated.count();
+  s.cached = std::max(s.cached, e.cached.count());
   if (s.generated > 0) {
     s.last_token = e.last_token;
     if (s.first_token == Time::never()) s.first_token = e.last_token;

@@ -93,6 +93,7 @@ struct Ended {
   SlotFate fate;  // stopped or length
   Tokens generated;
   Time last_token;  // Time::never() where none was generated
+  Tokens cached;    // as in FirstToken, for those who say it at the end; 0 where they do not
 };
 
 enum class Failure : std::uint8_t { refused, throttled, unreachable, timed_out, broken_stream, bad_request };

@@ -92,7 +92,7 @@ constexpr auto kRunEnded = [](auto& io, auto& e) {
 constexpr auto kAccepted = [](auto& io, auto& e) { io(e.sequence), io(e.attempt); };
 constexpr auto kFirstToken = [](auto& io, auto& e) { io(e.sequence), io(e.attempt), io(e.cached), io(e.at); };
 constexpr auto kEnded = [](auto& io, auto& e) {
-  io(e.sequence), io(e.attempt), io.one_of(e.fate, 4), io(e.generated), io(e.last_token);
+  io(e.sequence), io(e.attempt), io.one_of(e.fate, 4), io(e.generated), io(e.last_token), io(e.cached);
 };
 constexpr auto kFailed = [](auto& io, auto& e) {
   io(e.sequence), io(e.attempt), io.one_of(e.why, 6), io(e.retry_after);
