@@ -92,7 +92,7 @@ struct Fleet {
   std::vector<FleetLicence> licences;
   std::vector<FleetDomain> domains;
   std::int64_t pue_thousandths = 1000;
-  std::vector<std::string> cells;  // names; none: the fleet is one cell
+  std::vector<std::string> cells;            // names; none: the fleet is one cell
   Duration control_lag = milliseconds(100);  // the age that a cell's word has when others hear it
 };
 
