@@ -114,7 +114,7 @@ Compared run(const Comparison& options) {
                                 .counted_from = Time(static_cast<std::int64_t>(options.warm_up_s * 1e9))},
                                source);
     Contestant& contestant = table.contestants[at % ways.size()];
-    contestant.scores[s] = scores_of(played.meter, played.idle_beside_work);
+    contestant.scores[s] = scores_of(played.meter, played.idle_beside_work, played.terms);
     contestant.decision_hashes[s] = played.decision_hash;
     teller.one_more();
   };

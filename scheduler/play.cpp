@@ -1,6 +1,7 @@
 #include "scheduler/play.h"
 
 #include "scheduler/backend/sim_served.h"
+#include "scheduler/terms_tally.h"
 
 namespace yard {
 namespace {
@@ -30,6 +31,7 @@ class Counter final : public SimObserver {
     if (begun_ || now < play_.counted_from) return;
     begun_ = true;
     since_ = now;
+    terms_ = terms_of(core, play_.fleet.view, now);
     for (std::uint32_t p = 0; p < idle_.size(); ++p) {
       idle_[p] = core.idle({p}, now);
       beside_work_[p] = core.idle_beside_work({p}, now);
@@ -37,6 +39,7 @@ class Counter final : public SimObserver {
   }
 
   void end(const Core& core, Time last, Played& played) const {
+    played.terms = since(terms_, terms_of(core, play_.fleet.view, last));
     for (std::uint32_t p = 0; p < idle_.size(); ++p) {
       const PoolView& pool = play_.fleet.view.pools[p];
       played.idle_beside_work.push_back(core.idle_beside_work({p}, last) - beside_work_[p]);
@@ -49,6 +52,7 @@ class Counter final : public SimObserver {
   const Play& play_;
   Meter& meter_;
   std::vector<Duration> idle_, beside_work_;  // by pool, at since_
+  TermsTally terms_;                          // likewise
   Time since_;
   bool begun_ = false;
 };
@@ -62,6 +66,8 @@ Played play(const Play& play, ArrivalSource& source) {
   SimFleet devices(fleet, play.fleet.tables, kPlayBounds, play.exact);
   Counter counter(play, played.meter);
   SimLoop loop(core, kPlayBounds, fleet.devices(), devices, counter);
+  SimNews news(fleet, play.seed);
+  loop.hears(news);
   const Time last = loop.run(source);
   counter.end(core, last, played);
   played.meter.add_gaps(devices.gaps());

@@ -13,6 +13,7 @@
 #include "scheduler/cost/compile_fleet.h"
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/report/meter.h"
+#include "scheduler/report/report.h"
 
 namespace yard {
 
@@ -33,7 +34,8 @@ struct Played {
 
   Meter meter;                             // of what is counted
   std::vector<Duration> idle_beside_work;  // by pool
-  Ledger ledger;                           // of everything
+  TermsTally terms;
+  Ledger ledger;  // of everything
   std::uint64_t decision_hash = 0;
 };
 

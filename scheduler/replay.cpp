@@ -200,9 +200,11 @@ Driven drive(const CellsRun& run, ArrivalSource& source, Herald& herald) {
   Driven driven{.meter = Meter(fleet), .idle_beside_work = {}, .ledger = {}};
   Scribe scribe(driven.meter, run.rows, recording ? &recording->recorder() : nullptr, herald);
   SimLoop loop(core, run.bounds, fleet.devices(), devices, scribe);
+  SimNews news(fleet, run.seed);
+  loop.hears(news);
   const Time last = loop.run(source);
   driven.meter.add_gaps(devices.gaps());
-  add_idle(driven, core, fleet, last);
+  add_counted(driven, core, fleet, last);
   if (recording) recording->commit();
   driven.ledger = core.ledger();
   driven.decision_hash = core.hash();
@@ -244,6 +246,7 @@ Replayed run(const Simulation& options) {
 
   Summary summary{.meter = &driven.meter,
                   .idle_beside_work = driven.idle_beside_work,
+                  .terms = driven.terms,
                   .decision_hash = driven.decision_hash,
                   .seed = options.seed,
                   .version = SWITCHYARD_VERSION,

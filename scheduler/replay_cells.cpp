@@ -9,6 +9,7 @@
 
 #include "scheduler/backend/sim_served.h"
 #include "scheduler/loop/cells.h"
+#include "scheduler/terms_tally.h"
 #include "scheduler/whole_recording.h"
 
 namespace yard {
@@ -101,7 +102,8 @@ std::vector<std::string> recordings_of(const std::string& record, std::size_t ce
   return paths;
 }
 
-void add_idle(Driven& driven, const Core& core, const FleetView& fleet, Time last) {
+void add_counted(Driven& driven, const Core& core, const FleetView& fleet, Time last) {
+  add(driven.terms, terms_of(core, fleet, last));
   driven.idle_beside_work.resize(fleet.pools.size());
   for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
     driven.idle_beside_work[p] += core.idle_beside_work({p}, last);
@@ -139,7 +141,7 @@ Driven drive_cells(const CellsRun& run, ArrivalSource& source) {
   for (std::uint32_t c = 0; c < views.size(); ++c) {
     all.meter.merge(scenes[c]->meter());
     all.meter.add_gaps(scenes[c]->devices().gaps());
-    add_idle(all, cells.core(c), views[c].view, last);
+    add_counted(all, cells.core(c), views[c].view, last);
     add(all.ledger, cells.core(c).ledger());
     scenes[c]->commit();
   }

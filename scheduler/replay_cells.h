@@ -11,6 +11,7 @@
 #include "scheduler/cost/compile_fleet.h"
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/report/meter.h"
+#include "scheduler/report/report.h"
 #include "scheduler/report/rows.h"
 
 namespace yard {
@@ -19,6 +20,7 @@ namespace yard {
 struct Driven {
   Meter meter;
   std::vector<Duration> idle_beside_work;  // by pool
+  TermsTally terms = {};
   Ledger ledger;
   std::uint64_t decision_hash = 0, most_in_flight = 0;
 };
@@ -41,7 +43,7 @@ Driven drive_cells(const CellsRun&, ArrivalSource&);
 // Where the recording of each cell goes.
 std::vector<std::string> recordings_of(const std::string& record, std::size_t cells);
 
-// What the pool's devices did that the loop did not see, until `last`.
-void add_idle(Driven&, const Core&, const FleetView&, Time last);
+// What a Core counted that the loop did not see, until `last`: its pools' idle time, what the fleet's terms came to.
+void add_counted(Driven&, const Core&, const FleetView&, Time last);
 
 }  // namespace yard

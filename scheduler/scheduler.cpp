@@ -215,7 +215,7 @@ void Scheduler::set(std::string_view device, Wish wish) noexcept {
   yard::DeviceState state = yard::DeviceState::up;
   if (wish == Wish::drain) state = yard::DeviceState::draining;
   if (wish == Wish::remove) state = yard::DeviceState::down;
-  state_->loop->change({id, state});
+  state_->loop->change(yard::DeviceChanged{id, state});
 }
 
 bool Scheduler::drain(nanoseconds patience) noexcept {

@@ -24,6 +24,8 @@ struct Request {
   SloClassId slo{0};
   TenantId tenant{0};
   RegionMask regions{};
+  ProviderMask providers{};  // of cases with terms (random_terms.h); the reference knows none
+  ProviderId primary{};
   std::optional<Time> cancel_at{};
   std::vector<BlockHash> prefix{};  // names of the prompt's leading whole blocks
 };

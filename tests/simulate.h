@@ -25,6 +25,8 @@ class Requests final : public ArrivalSource {
                              .prompt = r.prompt,
                              .max_output = r.max_output,
                              .regions = r.regions,
+                             .providers = r.providers,
+                             .primary = r.primary,
                              .arrival = r.arrival,
                              .prefix = r.prefix},
                    .output = r.output,

@@ -1,6 +1,7 @@
 // The simulation swarm: random fleets, traces and policies under devices that drain, go and come back, many at exact
-// boundaries. Every case keeps the rules that can be seen from outside (watch.h), ends every request, gives the same
-// hash run twice, and the same whether decode steps are jumped or walked.
+// boundaries; every other fleet with licences, providers and power domains
+// whose caps fall and rise. Every case keeps the rules that can be seen from outside (watch.h), ends every request,
+// gives the same hash run twice, and the same whether decode steps are jumped or walked.
 //
 // SWITCHYARD_SWARM=10000 runs so many cases, SWITCHYARD_SEED=n begins with case n.
 #include <gtest/gtest.h>
@@ -16,6 +17,7 @@
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/policy/registry.h"
 #include "tests/random_case.h"
+#include "tests/random_terms.h"
 #include "tests/simulate.h"
 #include "tests/watch.h"
 
@@ -29,6 +31,7 @@ class Witness final : public SimObserver {
 
   void applied(const Event& event) override { watch.applied(event); }
   void launched(const Launch& launch, Time now) override { watch.said(launch, now); }
+  void interrupted(const Interrupt& interrupt, Time now) override { watch.said(interrupt, now); }
   void finished(std::uint64_t row, const Finish& finish) override {
     watch.said(finish, finish.account.finish);
     endings.push_back(reference::ending_of(static_cast<std::uint32_t>(row), finish));
@@ -49,6 +52,7 @@ struct Story {
   std::vector<Time> instants;
   std::uint64_t hash = 0, in_flight = 0;
   std::string fault;
+  Duration held;  // by power domains
 };
 
 Story simulate(const Case& c, const std::vector<Fault>& faults, Exact exact) {
@@ -59,13 +63,18 @@ Story simulate(const Case& c, const std::vector<Fault>& faults, Exact exact) {
   Witness witness(c.fleet, bounds);
   SimLoop loop(core, bounds, c.fleet.devices(), devices, witness);
   Requests source(c.requests);
-  loop.run(source, faults);
-  return {witness.endings, witness.instants, core.hash(), core.ledger().in_flight, witness.watch.fault()};
+  SimNews news(c.fleet, c.seed);
+  loop.hears(news);
+  const Time last = loop.run(source, faults);
+  Story story{witness.endings, witness.instants, core.hash(), core.ledger().in_flight, witness.watch.fault(), {}};
+  for (std::uint32_t p = 0; p < c.fleet.pools.size(); ++p) story.held += core.held_by_power(PoolId{p}, last);
+  return story;
 }
 
-// Every policy in its turn, with every refusal, on a random fleet.
+// Every policy in its turn, with every refusal, on a random fleet, every other time with terms.
 Case swarm_case(Seed seed) {
   Case c = random_case(seed);
+  if (Rng::stream(seed, 0x7465726d).below(2) == 0) c = with_terms(std::move(c));
   const auto scorer = scorers()[seed % scorers().size()];
   const auto order = orders()[seed / scorers().size() % orders().size()];
   constexpr std::array kRefusals = {"", "+refusal", "+none"};
@@ -95,7 +104,7 @@ std::vector<Fault> faults_of(Seed seed, const Case& c, const std::vector<Time>& 
 }
 
 struct Tally {
-  std::uint64_t by_outcome[4] = {}, lost = 0, preempted = 0;
+  std::uint64_t by_outcome[4] = {}, lost = 0, preempted = 0, unlawful = 0, held = 0, at_primary = 0, fell_through = 0;
 };
 
 void expect_all_ended(const Case& c, const Story& story, Tally& tally) {
@@ -108,12 +117,16 @@ void expect_all_ended(const Case& c, const Story& story, Tally& tally) {
     ++tally.by_outcome[static_cast<std::size_t>(e.outcome)];
     tally.lost += e.why == Reason::device_lost && e.admit != Time::never();
     tally.preempted += e.preemptions;
+    tally.unlawful += e.why == Reason::no_provider || e.why == Reason::no_licence;
     if (!e.device.some()) continue;
     const reference::Request& asked = c.requests[e.row];
     for (const PoolView& pool : c.fleet.pools) {
       if (e.device.value < pool.first_device || e.device.value >= pool.first_device + pool.devices) continue;
       ASSERT_EQ(pool.model, asked.model) << "row " << e.row << " was on a device of another model";
       ASSERT_TRUE(asked.regions.has(pool.region)) << "row " << e.row << " was outside of its regions";
+      ASSERT_TRUE(asked.providers.has(pool.provider_id)) << "row " << e.row << " was outside of its providers";
+      ASSERT_TRUE(pool.licensed) << "row " << e.row << " was where nobody has a licence for it";
+      if (asked.primary.some()) ++(pool.provider_id == asked.primary ? tally.at_primary : tally.fell_through);
     }
   }
 }
@@ -130,6 +143,7 @@ TEST(Swarm, KeepsEveryRuleUnderFaults) {
     const Story jump = simulate(c, faults, Exact::jump);
     ASSERT_EQ(jump.fault, "");
     ASSERT_NO_FATAL_FAILURE(expect_all_ended(c, jump, tally));
+    tally.held += jump.held.count() > 0;
     ASSERT_EQ(simulate(c, faults, Exact::jump).hash, jump.hash) << "run twice";
     const Story step = simulate(c, faults, Exact::step);
     ASSERT_EQ(step.fault, "");
@@ -141,6 +155,10 @@ TEST(Swarm, KeepsEveryRuleUnderFaults) {
     EXPECT_GT(tally.by_outcome[static_cast<std::size_t>(outcome)], 0u) << name_of(outcome);
   EXPECT_GT(tally.lost, 0u) << "no device was lost under a request";
   EXPECT_GT(tally.preempted, 0u);
+  EXPECT_GT(tally.unlawful, 0u);
+  EXPECT_GT(tally.held, cases / 20) << "fleets in which a device waited for power";
+  EXPECT_GT(tally.at_primary, 0u);
+  EXPECT_GT(tally.fell_through, 0u);
 }
 
 }  // namespace

@@ -23,6 +23,8 @@ class Watch {
       : fleet_(fleet), bounds_(bounds), devices_(fleet.devices()), latest_expiry_(fleet.classes.size()) {
     for (const PoolView& pool : fleet.pools)
       for (std::uint32_t i = 0; i < pool.devices; ++i) devices_[pool.first_device + i].pool = &pool;
+    for (const DomainView& domain : fleet.domains) caps_.push_back(domain.cap);
+    most_leased_.resize(caps_.size());
   }
 
   const std::string& fault() const { return fault_; }
@@ -39,6 +41,7 @@ class Watch {
     expect(now >= now_, "I3: time never goes back");
     now_ = now;
     judge_balance(core.ledger());
+    judge_power();
     judge_idleness();
     Time wakeup = Time::never();
     for (const auto& [id, life] : lives_)
@@ -69,6 +72,9 @@ class Watch {
 
   void expect(bool holds, const char* rule) {
     if (!holds && fault_.empty()) fault_ = std::string(rule) + ", at " + std::to_string(now_.ns()) + " ns";
+  }
+  static bool lawful(const PoolView& pool, const Submitted& facts) {
+    return facts.regions.has(pool.region) && facts.providers.has(pool.provider_id) && pool.licensed;
   }
   static Outcome outcome_of(const Life& life) {
     return life.fate == SlotFate::failed ? Outcome::failed : Outcome::done;
@@ -116,6 +122,8 @@ class Watch {
     for (auto& [id, life] : lives_)
       if (!life.in_run && life.at == e.device.value) life.at.reset();
   }
+
+  void note(const CapChanged& e) { caps_[e.domain.value] = e.cap; }
 
   void note(const auto&) {}
 
@@ -173,7 +181,7 @@ class Watch {
     const PoolView& pool = *device.pool;
     expect(!life.in_run && !life.fate, "I2: a sequence is in one run at a time, and in none after its end");
     expect(life.facts.model == pool.model, "a sequence runs where its model is served");
-    expect(life.facts.regions.has(pool.region), "a sequence runs in its regions");
+    expect(lawful(pool, life.facts), "a sequence runs where its regions, its providers and their licences allow");
     expect(!life.sequence || *life.sequence == slot.sequence, "a sequence keeps its name");
     expect(device.state == DeviceState::up || life.device == launch.device, "draining devices take nobody new");
     if (slot.prefill.count() > 0 && slot.context.count() != life.context) {  // it starts, or starts anew
@@ -232,7 +240,7 @@ class Watch {
     expect(a.preemptions >= life.restarts, "an account counts preemptions");
     if (life.admit != Time::never() && a.device.some()) {
       const PoolView& pool = *devices_[a.device.value].pool;
-      expect(pool.model == life.facts.model && life.facts.regions.has(pool.region), "it was where it may be");
+      expect(pool.model == life.facts.model && lawful(pool, life.facts), "it was where it may be");
     }
     judge_outcome(c, life);
     ++ended_[static_cast<std::size_t>(c.outcome)];
@@ -264,14 +272,45 @@ class Watch {
     for (std::size_t k = 0; k < ended_.size(); ++k) expect(ledger.ended[k] == ended_[k], "I1: by outcome");
   }
 
+  // What each domain's devices lease, what of it stays beyond the next step, and the most that one of them leases.
+  struct Draw {
+    Milliwatts idle, leased, stays, largest;
+  };
+  void judge_power() {
+    draws_.assign(fleet_.domains.size(), {});
+    for (const Device& device : devices_)
+      for (DomainId d = device.pool->domain; d.some(); d = fleet_.domains[d.value].parent) {
+        const Milliwatts step = device.pool->busy - device.pool->idle;
+        Draw& draw = draws_[d.value];
+        draw.idle += device.pool->idle;
+        draw.largest = std::max(draw.largest, step);
+        if (device.open) draw.leased += step;
+        if (device.open && !device.interrupted && device.step_limit > 1) draw.stays += step;
+      }
+    for (std::size_t d = 0; d < draws_.size(); ++d) {
+      const Draw& draw = draws_[d];
+      expect(draw.leased <= room(d) || draw.stays <= room(d), "what is not about to end fits the cap");
+      expect(draw.leased <= std::max(room(d), most_leased_[d]), "nothing begins in an overdrawn domain");
+      most_leased_[d] = draw.leased;
+    }
+  }
+  Milliwatts room(std::size_t d) const { return caps_[d] > draws_[d].idle ? caps_[d] - draws_[d].idle : Milliwatts(); }
+  // Some domain above it has no room for the largest of its devices: that one may wait before this one.
+  bool may_be_held(const Device& device) const {
+    for (DomainId d = device.pool->domain; d.some(); d = fleet_.domains[d.value].parent)
+      if (draws_[d.value].leased + draws_[d.value].largest > room(d.value)) return true;
+    return false;
+  }
+
   void judge_idleness() {
     std::vector<bool> busy(fleet_.models.size());
     for (const Device& device : devices_)
-      if (device.open) busy[device.pool->model.value] = true;
+      if (device.open || may_be_held(device)) busy[device.pool->model.value] = true;
     for (const auto& [id, life] : lives_) {
       expect(!life.fate, "an end is said by the next poll");
       if (life.in_run) continue;
-      expect(!life.at || devices_[*life.at].open, "I7: no device idles beside a sequence of its own");
+      expect(!life.at || devices_[*life.at].open || may_be_held(devices_[*life.at]),
+             "I7: no device idles beside a sequence of its own, unless held by a power domain");
       expect(busy[life.facts.model.value], "I7: nobody waits for a model all of whose devices idle");
     }
   }
@@ -279,8 +318,11 @@ class Watch {
   const FleetView& fleet_;
   const Bounds bounds_;
   std::vector<Device> devices_;
-  std::vector<Time> latest_expiry_;  // by class
-  std::map<RequestId, Life> lives_;  // in flight
+  std::vector<Time> latest_expiry_;      // by class
+  std::vector<Milliwatts> caps_;         // by domain
+  std::vector<Draw> draws_;              // by domain, as of the last tick
+  std::vector<Milliwatts> most_leased_;  // likewise
+  std::map<RequestId, Life> lives_;      // in flight
   std::uint64_t submitted_ = 0;
   std::array<std::uint64_t, 4> ended_{};
   bool went_ = false;

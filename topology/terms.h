@@ -8,6 +8,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "scheduler/base/id.h"
@@ -18,6 +19,16 @@ namespace yard {
 // reserved: paid whole, used or not. committed: so many hours of each window are paid, used or not, and what goes
 // beyond at the on-demand price. on_demand, spot: paid while they work; spot can be taken away at short notice.
 enum class ContractKind : std::uint8_t { reserved, committed, on_demand, spot };
+
+constexpr std::string_view name_of(ContractKind kind) {
+  switch (kind) {
+    case ContractKind::reserved: return "reserved";
+    case ContractKind::committed: return "committed";
+    case ContractKind::on_demand: return "on_demand";
+    case ContractKind::spot: return "spot";
+  }
+  return "";
+}
 
 // Replicas of one pool that are paid for in one way.
 struct ContractView {

@@ -10,46 +10,13 @@
 
 #include "scheduler/base/hash.h"
 #include "scheduler/cost/json.h"
+#include "scheduler/cost/show_table.h"
+#include "scheduler/cost/show_terms.h"
 
 namespace yard {
 namespace {
 
-// Columns as wide as their widest cell; the first `left` of them flush left, the others flush right.
-class Table {
- public:
-  Table(std::size_t left, std::vector<std::string> head) : left_(left) { add(std::move(head)); }
-  void add(std::vector<std::string> row) {
-    widths_.resize(std::max(widths_.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], row[i].size());
-    rows_.push_back(std::move(row));
-  }
-  std::string str() const {
-    std::string text;
-    for (const auto& row : rows_) {
-      std::string line;
-      for (std::size_t i = 0; i < row.size(); ++i) {
-        if (i > 0) line += "  ";
-        line += i < left_ ? fmt::format("{:<{}}", row[i], widths_[i]) : fmt::format("{:>{}}", row[i], widths_[i]);
-      }
-      line.erase(line.find_last_not_of(' ') + 1);
-      text += line + "\n";
-    }
-    return text;
-  }
-
- private:
-  std::size_t left_;
-  std::vector<std::size_t> widths_;
-  std::vector<std::vector<std::string>> rows_;
-};
-
-// n scaled integers of 10^-digits, rounded half up to `shown` digits after the point.
-std::string rounded(std::int64_t n, int digits, int shown) {
-  for (; digits > shown; --digits) n = n / 10 + (digits == shown + 1 && n % 10 >= 5 ? 1 : 0);
-  std::int64_t one = 1;
-  for (int i = 0; i < shown; ++i) one *= 10;
-  return shown == 0 ? fmt::format("{}", n) : fmt::format("{}.{:0{}}", n / one, n % one, shown);
-}
+using Table = ShowTable;
 
 std::string thousands(std::int64_t n) {
   std::string digits = fmt::format("{}", n);
@@ -125,12 +92,22 @@ std::string regions_of(RegionMask mask, const FleetView& view) {
 }
 
 std::string show_mix(const CompiledFleet& fleet) {
-  Table table(4, {"mix: model", "class", "tenant", "regions", "share"});
+  const auto& entries = fleet.mix.entries();
+  const bool bound = std::ranges::any_of(
+      entries, [](const MixEntry& entry) { return !entry.providers.anywhere() || entry.primary.some(); });
+  std::vector<std::string> head = {"mix: model", "class", "tenant", "regions"};
+  if (bound) head.push_back("providers");
+  const std::size_t left = head.size();
+  head.push_back("share");
+  Table table(left, std::move(head));
   const auto total = static_cast<std::int64_t>(fleet.mix.total_weight());
-  for (const MixEntry& entry : fleet.mix.entries())
-    table.add({fleet.view.models[entry.model.value].name, fleet.view.classes[entry.slo.value].name,
-               fleet.view.tenants[entry.tenant.value].name, regions_of(entry.regions, fleet.view),
-               rounded(static_cast<std::int64_t>(entry.weight) * 100'000 / total, 3, 1) + " %"});
+  for (const MixEntry& entry : entries) {
+    std::vector<std::string> row = {fleet.view.models[entry.model.value].name, fleet.view.classes[entry.slo.value].name,
+                                    fleet.view.tenants[entry.tenant.value].name, regions_of(entry.regions, fleet.view)};
+    if (bound) row.push_back(providers_of(entry, fleet.view));
+    row.push_back(rounded(static_cast<std::int64_t>(entry.weight) * 100'000 / total, 3, 1) + " %");
+    table.add(std::move(row));
+  }
   return table.str();
 }
 
@@ -175,10 +152,10 @@ std::string show_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
       "in all: {} KV tokens, {} to {} W (PUE {} apart), {} USD/h\n\n",
       thousands(t.kv_tokens), rounded(t.idle_mw, 3, 0), rounded(t.busy_mw, 3, 0), rounded(view.pue_thousandths, 3, 2),
       rounded(t.cents(), 2, 2));
-  return text + show_classes(view) + "\n" + show_mix(compiled);
+  return text + show_classes(view) + "\n" + show_terms(fleet, view) + show_mix(compiled);
 }
 
-std::string fleet_json(const Fleet&, const CompiledFleet& compiled) {
+std::string fleet_json(const Fleet& fleet, const CompiledFleet& compiled) {
   const FleetView& view = compiled.view;
   json::List pools(",\n  "), classes, mix(",\n  ");
   for (const PoolView& pool : view.pools) {
@@ -227,6 +204,11 @@ std::string fleet_json(const Fleet&, const CompiledFleet& compiled) {
         .text("class", view.classes[entry.slo.value].name)
         .text("tenant", view.tenants[entry.tenant.value].name);
     if (!entry.regions.anywhere()) row.raw("regions", regions.str());
+    json::List providers;
+    for (std::uint32_t p = 0; p < view.providers.size(); ++p)
+      if (entry.providers.has(ProviderId{p})) providers.add(json::quoted(view.providers[p]));
+    if (!entry.providers.anywhere()) row.raw("providers", providers.str());
+    if (entry.primary.some()) row.text("primary", view.providers[entry.primary.value]);
     mix.add(row.str());
   }
   const Totals t = totals_of(view);
@@ -238,9 +220,9 @@ std::string fleet_json(const Fleet&, const CompiledFleet& compiled) {
                           .number("busy_w", t.busy_mw, 3)
                           .number("price_usd_per_hour", t.cents(), 2);
   return fmt::format(
-      "{{\"name\": {}, \"pue\": {},\n \"pools\": {},\n \"slo_classes\": {},\n \"mix\": {},\n \"totals\": {}}}\n",
+      "{{\"name\": {}, \"pue\": {},\n \"pools\": {},\n \"slo_classes\": {},\n \"mix\": {}{},\n \"totals\": {}}}\n",
       json::quoted(view.name), json::decimal(view.pue_thousandths, 3), pools.str(), classes.str(), mix.str(),
-      totals.str());
+      terms_json(fleet, view), totals.str());
 }
 
 std::string check_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
@@ -271,7 +253,7 @@ std::string check_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
     if (!served(entry, view))
       text += fmt::format("note: no pool serves {} in {}: such requests are rejected (no_region)\n",
                           view.models[entry.model.value].name, regions_of(entry.regions, view));
-  return text;
+  return text + check_terms(view, compiled.mix);
 }
 
 std::string show_accelerators(const Catalogue& catalogue) {

@@ -36,10 +36,14 @@ struct Cells::Cell {
        const Bounds& bounds, Seed seed)
       : core(bounds, view.view, tables, policies, seed),
         loop(core, bounds, view.view.devices(), *outside.devices, *outside.observer),
-        faults(outside.faults) {}
+        faults(outside.faults),
+        news(view.view, seed) {
+    loop.hears(news);
+  }
   Core core;
   SimLoop loop;
   const std::vector<Fault> faults;
+  SimNews news;
   Time last;
 };
 

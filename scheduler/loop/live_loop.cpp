@@ -41,7 +41,7 @@ void LiveLoop::tell(const Event& event) noexcept {
   parking_.ring();
 }
 
-void LiveLoop::change(const DeviceChanged& change) noexcept {
+void LiveLoop::change(const Event& change) noexcept {
   while (!changes_.push(change)) std::this_thread::yield();
   parking_.ring();
 }

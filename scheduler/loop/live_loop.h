@@ -4,7 +4,7 @@
 // owns the loop.
 //          Devices, the finish sink and the log are called on the loop's thread, without a lock held.
 // V1  `now` of a tick is never before the last one's, nor before any time that its events carry.
-// V2  at most Bounds::events_per_tick events between two polls; device changes come before other news of a tick.
+// V2  at most Bounds::events_per_tick events between two polls; changes come before other news of a tick.
 // V3  sleeps while there is no news and no timer is due; wakes for news, for next_wakeup(), and once, a second after
 //     the last news, to close the recording's frame.
 // V4  ledger() and snapshot() say what Core has decided before any of it is performed, and all of one moment.
@@ -59,8 +59,9 @@ class LiveLoop final : public Shard {
   Time now() const noexcept override { return clock_.now(); }
   void tell(const Event&) noexcept override;
 
-  // As tell(), for what a user may say any number of times: waits while kChanges are on the way.
-  void change(const DeviceChanged&) noexcept;
+  // As tell(), for what a user may say any number of times (a DeviceChanged, a CapChanged): waits while kChanges are on
+  // the way.
+  void change(const Event&) noexcept;
 
   Ledger ledger() const noexcept;
   LiveSnapshot snapshot() const;  // Errors: std::bad_alloc

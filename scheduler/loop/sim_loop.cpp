@@ -34,7 +34,7 @@ Time SimLoop::run(ArrivalSource& source, const std::vector<Fault>& faults) {
   if (!next_) next_ = source.next();
   for (;;) {
     Time now = next_instant();
-    // Cancels and faults of what is over do not keep the loop going.
+    // Cancels, faults and news of what is over do not keep the loop going.
     if (now == Time::never() && core_.ledger().in_flight == 0) return last_;
     now = std::min(now, next_other(faults));
     CHECK_WHY(now != Time::never(), "a request waits for ever");
@@ -58,8 +58,9 @@ Time SimLoop::next_instant() const {
 }
 
 Time SimLoop::next_other(const std::vector<Fault>& faults) const {
-  return std::min(cancels_.empty() ? Time::never() : cancels_.front().at,
-                  faults_done_ < faults.size() ? faults[faults_done_].at : Time::never());
+  return std::min({cancels_.empty() ? Time::never() : cancels_.front().at,
+                   faults_done_ < faults.size() ? faults[faults_done_].at : Time::never(),
+                   news_ ? news_->next() : Time::never()});
 }
 
 void SimLoop::instant(Time now, ArrivalSource& source, const std::vector<Fault>& faults) {
@@ -117,6 +118,7 @@ void SimLoop::others_at(Time now, const std::vector<Fault>& faults) {
     cancels_.pop_back();
   }
   while (faults_done_ < faults.size() && faults[faults_done_].at <= now) tell(faults[faults_done_++].change, now);
+  while (news_ && news_->next() <= now) tell(news_->take(), now);
 }
 
 void SimLoop::poll(Time now) {
@@ -133,6 +135,7 @@ void SimLoop::perform(const Launch& launch, Time now) {
 }
 
 void SimLoop::perform(const Interrupt& interrupt, Time now) {
+  observer_.interrupted(interrupt, now);
   fire_next(interrupt.device.value, devices_.interrupt(interrupt, now));
 }
 

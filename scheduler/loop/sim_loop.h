@@ -13,6 +13,7 @@
 #include "scheduler/base/heap.h"
 #include "scheduler/base/lazy_array.h"
 #include "scheduler/core/core.h"
+#include "scheduler/loop/sim_news.h"
 #include "scheduler/loop/sim_port.h"
 
 namespace yard {
@@ -37,6 +38,7 @@ class SimObserver {
   virtual ~SimObserver() = default;
   virtual void finished(std::uint64_t, const Finish&) {}
   virtual void launched(const Launch&, Time) {}
+  virtual void interrupted(const Interrupt&, Time) {}
   virtual void run_ended(const RunEnded&, Time) {}
   virtual void sent(const Send&, Time) {}
   virtual void aborted(const Abort&, Time) {}
@@ -55,6 +57,9 @@ class SimLoop {
  public:
   // Requires: all outlive the loop. `bounds` are the Core's own.
   SimLoop(Core&, const Bounds&, std::uint32_t devices, SimDevices&, SimObserver&);
+
+  // What befalls the fleet by its own terms. Before it runs; outlives the loop.
+  void hears(SimNews& news) { news_ = &news; }
 
   // Runs until every arrival has ended. `faults` in order of time.
   // Returns: the last instant at which something happened.
@@ -99,6 +104,7 @@ class SimLoop {
   std::optional<Arrival> next_;
   std::vector<Cancel> cancels_;  // a heap, the earliest on top
   std::size_t faults_done_ = 0;
+  SimNews* news_ = nullptr;
   std::uint32_t told_ = 0;  // events since the last poll
   Time last_;               // instant at which something happened
 

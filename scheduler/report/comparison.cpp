@@ -136,10 +136,11 @@ void write_contestant(JsonWriter& json, const Contestant& c, const Contestant& f
 
 }  // namespace
 
-Scores scores_of(const Meter& meter, const std::vector<Duration>& idle_beside_work) {
+Scores scores_of(const Meter& meter, const std::vector<Duration>& idle_beside_work, const TermsTally& terms) {
   Summary summary;
   summary.meter = &meter;
   summary.idle_beside_work = idle_beside_work;
+  summary.terms = terms;
   const Metrics measured = measure(summary);
   Scores scores;
   for (std::size_t m = 0; m < scores.size(); ++m) {

@@ -14,6 +14,7 @@
 #include "scheduler/base/rng.h"
 #include "scheduler/report/meter.h"
 #include "scheduler/report/paired.h"
+#include "scheduler/report/report.h"
 
 namespace yard {
 
@@ -40,7 +41,7 @@ inline constexpr std::array<ComparedMetric, 10> kComparedMetrics{{
 using Scores = std::array<std::optional<std::int64_t>, kComparedMetrics.size()>;
 
 // Requires: idle_beside_work as Summary's.
-Scores scores_of(const Meter&, const std::vector<Duration>& idle_beside_work);
+Scores scores_of(const Meter&, const std::vector<Duration>& idle_beside_work, const TermsTally& = {});
 
 struct Contestant {
   std::string fleet, policy;

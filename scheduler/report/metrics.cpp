@@ -6,14 +6,13 @@
 #include <fmt/format.h>
 
 #include "scheduler/base/check.h"
+#include "scheduler/report/terms_metrics.h"
 
 namespace yard {
 namespace {
 
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 constexpr std::uint64_t kNsPerHour = 3600 * kNsPerSecond;
-constexpr Wide kPicojoulesPerKwh = static_cast<Wide>(3'600'000) * 1'000'000'000'000;
-constexpr std::uint64_t kNanoDollarsPerDollar = 1'000'000'000;
 
 Wide wide(std::int64_t n) { return static_cast<Wide>(n); }
 
@@ -77,18 +76,24 @@ Record of_class(std::string_view name, const ClassTally& tally, Duration makespa
   return record;
 }
 
-// What a pool cost over the makespan: every replica is paid for, and draws power, from the first arrival to the last
-// end.
-struct Bill {
-  Wide picojoules = 0;  // at the meter of the building: x PUE
-  Wide nano_dollars = 0;
-};
-
-Bill bill_of(const PoolView& pool, const PoolTally& tally, Duration makespan, std::int64_t pue_thousandths) {
+// What a pool cost over the makespan: every replica draws power from the first arrival to the last end, and is paid for
+// as its contract says; without one it is paid whole.
+Bill bill_of(const Summary& summary, std::size_t p) {
+  const FleetView& fleet = summary.meter->fleet();
+  const PoolView& pool = fleet.pools[p];
+  const PoolTally& tally = summary.meter->pools()[p];
+  const Duration makespan = summary.meter->makespan();
   const Wide paid_ns = wide(makespan.count()) * pool.devices;
   const Wide idle_ns = paid_ns > tally.busy() ? paid_ns - tally.busy() : 0;
   const Wide chips = tally.busy_picojoules + wide(pool.idle.count()) * idle_ns;
-  return {chips * wide(pue_thousandths) / 1000, (wide(pool.per_hour.count()) * paid_ns + kNsPerHour / 2) / kNsPerHour};
+  Wide whole_ns = paid_ns, by_contract = 0;
+  for (std::size_t c = 0; c < fleet.contracts.size(); ++c) {
+    if (fleet.contracts[c].pool.value != p) continue;
+    whole_ns -= wide(makespan.count()) * fleet.contracts[c].devices;
+    by_contract += nano_dollars_of(fleet.contracts[c], summary.terms.contracts[c], makespan);
+  }
+  return {.picojoules = chips * wide(fleet.pue_thousandths) / 1000,
+          .nano_dollars = by_contract + (wide(pool.per_hour.count()) * whole_ns + kNsPerHour / 2) / kNsPerHour};
 }
 
 void set_bill(Record& record, const Bill& bill) {
@@ -200,16 +205,23 @@ Metrics measure(const Summary& summary) {
   for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
     metrics.classes.push_back(of_class(fleet.classes[c].name, meter.classes()[c], makespan));
   }
+  CHECK(summary.terms.contracts.size() == fleet.contracts.size());
   Bill total;
+  std::vector<Bill> bills;  // by pool
   Wide replicas = 0;
   for (std::size_t p = 0; p < fleet.pools.size(); ++p) {
     const PoolTally& tally = meter.pools()[p];
-    const Bill bill = bill_of(fleet.pools[p], tally, makespan, fleet.pue_thousandths);
+    const Bill bill = bill_of(summary, p);
+    bills.push_back(bill);
     metrics.pools.push_back(of_pool(fleet, p, tally, summary.idle_beside_work[p], makespan, bill));
     total.picojoules += bill.picojoules;
     total.nano_dollars += bill.nano_dollars;
     replicas += fleet.pools[p].devices;
+    if (!fleet.domains.empty())
+      metrics.pools.back().set("held_by_power_s", in_s(wide(summary.terms.held_by_power[p].count())));
   }
+  metrics.contracts = contracts_of(summary);
+  metrics.power_domains = power_domains_of(summary, bills);
   metrics.totals.set("makespan_s", in_s(wide(makespan.count())));
   metrics.totals.set("replicas", whole(replicas));
   metrics.totals.set("pue", ratio(wide(fleet.pue_thousandths), 1000, 3));

@@ -34,8 +34,9 @@ struct Metrics {
   Record all;    // requests of all classes together
   std::vector<Record> classes;
   std::vector<Record> pools;
-  Record totals;  // energy, cost
-  Record run;     // what making it took: the only part that differs from machine to machine
+  std::vector<Record> contracts, power_domains;  // none where the fleet has none
+  Record totals;                                 // energy, cost
+  Record run;  // what making it took: the only part that differs from machine to machine
 };
 
 Metrics measure(const Summary&);

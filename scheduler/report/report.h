@@ -8,16 +8,28 @@
 #include <string>
 #include <vector>
 
+#include "scheduler/base/hash.h"
 #include "scheduler/base/rng.h"
 #include "scheduler/base/units.h"
 #include "scheduler/report/meter.h"
 
 namespace yard {
 
+// What Core says of a fleet's terms; each empty where the fleet has none.
+struct TermsTally {
+  struct Use {
+    Wide in_use_ns = 0, beyond_ns = 0;  // device time; beyond: of it, more than the windows of a commitment pay
+  };
+  std::vector<Use> contracts;           // by FleetView::contracts
+  std::vector<Milliwatts> peaks;        // by power domain: most that was drawn, chips only
+  std::vector<Duration> held_by_power;  // by pool: device time
+};
+
 // Everything that a report is made from.
 struct Summary {
   const Meter* meter = nullptr;            // outlives the call
   std::vector<Duration> idle_beside_work;  // by pool: device time (I7)
+  TermsTally terms = {};
   std::uint64_t decision_hash = 0;
   Seed seed = 0;
   std::string version, trace, policy, order, bind;
@@ -26,7 +38,7 @@ struct Summary {
   Duration control_lag;     // between cells
 };
 
-// Requires: summary.meter is set; idle_beside_work has an entry per pool.
+// Requires: summary.meter is set; idle_beside_work has an entry per pool, and so has what there is of the terms.
 // Returns: lines of at most 100 columns, the last one ended too.
 std::string report_text(const Summary&);
 // Returns: one JSON object (RFC 8259, valid UTF-8 whatever the names hold), the last line ended.

@@ -182,6 +182,52 @@ std::string pools_text(const Metrics& m) {
          "bound by: what kept a busy pool from taking more: work (nothing waited), sequences, KV, tokens.\n";
 }
 
+// How each contract's replicas were paid, and the draw of each power domain; nothing where the fleet has none.
+std::string terms_text(const Metrics& m) {
+  std::string text;
+  if (!m.contracts.empty()) {
+    TextTable table({{"contracts", Align::left},
+                     {"kind", Align::left},
+                     {"pool", Align::left},
+                     {"repl"},
+                     {"$/h"},
+                     {"paid h"},
+                     {"used h"},
+                     {"beyond h"},
+                     {"$"}});
+    for (const Record& r : m.contracts) {
+      std::vector<std::string> cells{fitted(r.name("contract"), 20, Cut::back), r.name("kind"),
+                                     fitted(r.name("pool"), 16, Cut::back)};
+      for (const auto key :
+           {"replicas", "price_usd_per_replica_hour", "paid_whole_h", "in_use_h", "beyond_commitment_h", "cost_usd"})
+        cells.push_back(three_digits(r.figure(key)));
+      table.row(std::move(cells));
+    }
+    text += table.text() +
+            "paid: used or not, at $/h. beyond: at the pool's on-demand price. on demand and spot: used h at $/h.\n"
+            "Replicas without a contract are paid whole, at the pool's price.\n\n";
+  }
+  if (!m.power_domains.empty()) {
+    TextTable table({{"power", Align::left},
+                     {"in", Align::left},
+                     {"least", Align::right, "cap W"},
+                     {"most", Align::right, "cap W"},
+                     {"peak W"},
+                     {"held s"},
+                     {"kWh"}});
+    for (const Record& r : m.power_domains) {
+      std::vector<std::string> cells{fitted(r.name("power_domain"), 24, Cut::back),
+                                     fitted(r.name("parent"), 24, Cut::back)};
+      for (const auto key : {"cap_least_w", "cap_most_w", "peak_w"})
+        cells.push_back(grouped_below(1'000'000'000, r.figure(key), 0));
+      for (const auto key : {"held_by_power_s", "energy_kwh"}) cells.push_back(three_digits(r.figure(key)));
+      table.row(std::move(cells));
+    }
+    text += table.text() + "held: idle beside work for want of power, device time. Watts of chips; kWh with PUE.\n\n";
+  }
+  return text;
+}
+
 std::string totals_text(const Metrics& m) {
   const Record& t = m.totals;
   const auto amount = [&](std::string_view key, int decimals) {
@@ -204,7 +250,7 @@ std::string run_text(const Metrics& m) {
 std::string report_text(const Summary& summary) {
   const Metrics m = measure(summary);
   return head_text(m) + "\n" + requests_text(m) + reasons_text(m) + "\n" + latency_text(m) + "\n" + pools_text(m) +
-         "\n" + totals_text(m) + run_text(m);
+         "\n" + terms_text(m) + totals_text(m) + run_text(m);
 }
 
 }  // namespace yard
