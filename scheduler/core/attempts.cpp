@@ -118,7 +118,7 @@ void Core::State::wake_when_one_opens(ModelId m) {
 void Core::State::send_waiting(std::uint32_t d) {
   Device& device = devices[d];
   while (!device.line.empty()) {
-    const std::uint32_t i = device.line.first();
+    const std::uint32_t i = devices.first(pool, d);
     Sequence& s = pool[i];
     const Tokens expected = placement.expected_output(s);
     if (!served.admits(d, s, expected, now)) break;
@@ -130,6 +130,7 @@ void Core::State::send_waiting(std::uint32_t d) {
     }
     occupancy.waits_no_more(s.model);
     leave_patience(i);
+    shares.serves(s, expected);
     move_to(s, SequenceState::running);
     if (s.admit == Time::never()) s.admit = now;
     ++s.attempt;

@@ -73,7 +73,7 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
       bound_by = BoundBy::sequences;
       break;
     }
-    const std::uint32_t i = device.line.first();
+    const std::uint32_t i = devices_.first(pool_, d);
     Sequence& s = pool_[i];
     if (!admit(step, i)) {
       bound_by = BoundBy::kv;

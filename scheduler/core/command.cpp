@@ -81,6 +81,7 @@ std::string_view name_of(Reason r) {
     case Reason::overloaded: return "overloaded";
     case Reason::no_provider: return "no_provider";
     case Reason::no_licence: return "no_licence";
+    case Reason::quota: return "quota";
   }
   return "";
 }

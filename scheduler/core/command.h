@@ -89,9 +89,10 @@ enum class Reason : std::uint8_t {
   broken_stream,
   overloaded,
   no_provider,
-  no_licence
+  no_licence,
+  quota
 };
-inline constexpr std::size_t kReasons = 15;
+inline constexpr std::size_t kReasons = 16;
 
 // What a request went through. Times are unset (Time::never()) where it did not get so far.
 struct Account {

@@ -21,13 +21,15 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       pool(static_cast<std::uint32_t>(pool_size(b))),
       prefixes({.holdings = b.prefix_blocks, .devices = f.devices()}),
       kv(f, b.prefix_blocks, prefixes),
-      devices(f, kv),
+      shares(f),
+      devices(f, kv, shares),
       served(f, pool, devices),
       power(f),
       money(f),
       placement(f, tables_, policies, seed, devices, served, power, prefixes),
       batcher(f, pool, devices, b.steps_per_run),
       occupancy(f),
+      tenants(f),
       by_request(pool_size(b)),
       queues(f.models.size()),
       unbound(f.models.size()),
@@ -202,7 +204,7 @@ void Core::State::apply(const DeviceChanged& e) {
 // Its line goes back among the arrivals, in order, to be bound elsewhere by the next poll.
 void Core::State::empty_line(std::uint32_t d) {
   while (!devices[d].line.empty()) {
-    const std::uint32_t i = devices[d].line.first();
+    const std::uint32_t i = devices.first(pool, d);
     devices.leaves_line(pool, d, i);
     move_to(pool[i], SequenceState::arrived);
     arrivals.push_back(pool, i);
@@ -245,12 +247,21 @@ void Core::State::shed() {
   }
 }
 
+// Returns: why it is not let in; else it holds what it may take of its tenant's quotas.
+Reason Core::State::at_the_door(Sequence& s) {
+  if (through_the_door >= bounds.sequences) return Reason::queue_full;
+  if (const Reason why = placement.at_the_door(s); why != Reason::none) return why;
+  const auto [let_in, retry_after] = tenants.reserve(s, placement.expected_output(s), now);
+  s.retry_after = retry_after;
+  return let_in ? Reason::none : Reason::quota;
+}
+
 void Core::State::place_arrivals() {
   while (!arrivals.empty()) {
     const std::uint32_t i = arrivals.first();
     Sequence& s = pool[i];
     if (!s.passed_door) {
-      const Reason why = through_the_door >= bounds.sequences ? Reason::queue_full : placement.at_the_door(s);
+      const Reason why = at_the_door(s);
       if (why != Reason::none) {
         end(i, Outcome::rejected, why);
         say_ends();
@@ -260,9 +271,11 @@ void Core::State::place_arrivals() {
       ++through_the_door;
       occupancy.waits(s.model);
       const SloClass& slo = fleet.classes[s.slo.value];
+      const std::uint32_t rank = fleet.tenants[s.tenant.value].rank(slo.rank);
+      shares.waits(s, rank);
       s.key = policies.order({.arrival = s.arrival,
                               .deadline = slo.deadline(s.arrival, Tokens(s.prompt)),
-                              .rank = fleet.tenants[s.tenant.value].rank(slo.rank),
+                              .rank = rank,
                               .prompt = Tokens(s.prompt)});
     }
     if (policies.bind == Bind::room) {
@@ -299,14 +312,15 @@ void Core::State::place_unbound() {
   say_ends();
   for (std::size_t m = 0; m < queues.size(); ++m)
     while (!queues[m].empty()) {
-      const std::uint32_t i = queues[m].first();
+      const std::uint32_t i = queues[m].first(pool, shares);
       const DeviceId device = placement.place(pool[i], now, policies.bind == Bind::room).device;
       if (!device.some()) {
         wake_when_one_opens(ModelId{static_cast<std::uint32_t>(m)});
         break;
       }
-      queues[m].pop(pool);
+      queues[m].remove(pool, i);
       unbound[m].remove(pool, i);
+      shares.serves(pool[i], placement.expected_output(pool[i]));
       bind(i, device);
     }
 }
@@ -315,6 +329,7 @@ void Core::State::place_unbound() {
 void Core::State::put_off(std::uint32_t i) {
   Sequence& s = pool[i];
   if (fleet.classes[s.slo.value].on_overload == Overload::reject) {
+    s.retry_after = kComeBackAfter;
     end(i, Outcome::rejected, Reason::overloaded);
     say_ends();
     return;
@@ -372,6 +387,7 @@ void Core::State::launch(std::uint32_t d) {
   const Plan plan = batcher.plan(d, now, room, [&](std::uint32_t i) {
     occupancy.waits_no_more(pool[i].model);
     leave_patience(i);
+    shares.serves(pool[i], placement.expected_output(pool[i]));
   });
   CHECK_WHY(!plan.slots.empty() || !power.leased(d), "who has power has work (P3)");
   if (plan.slots.empty()) return;
@@ -383,8 +399,8 @@ void Core::State::launch(std::uint32_t d) {
   device.step_limit = plan.step_limit;
   device.slots_in_run = static_cast<std::uint32_t>(plan.slots.size());
   device.interrupted = device.cancel_asked = false;
-  device.first_at_launch = device.line.first();
-  device.first_generation = device.line.empty() ? 0 : pool.id(device.line.first()).generation;
+  device.first_at_launch = devices.first(pool, d);
+  device.first_generation = device.line.empty() ? 0 : pool.id(device.first_at_launch).generation;
   turns_busy(d);
   ++ledger.launches;
   const Launch launch{.run = {d, device.run},
@@ -398,7 +414,7 @@ void Core::State::launch(std::uint32_t d) {
 void Core::State::interrupt_if_needed(std::uint32_t d) {
   Device& device = devices[d];
   if (device.step_limit == 1 || device.interrupted) return;
-  const std::uint32_t first = device.line.first();
+  const std::uint32_t first = devices.first(pool, d);
   const bool somebody_new =
       first != kNobody && (first != device.first_at_launch || pool.id(first).generation != device.first_generation);
   const bool may_join = somebody_new && devices.running(d) < fleet.pools[devices.pool_of(d)].max_sequences;
@@ -439,6 +455,8 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
   leave_patience(i);
   if (outcome == Outcome::done) placement.ended(s);
   if (s.passed_door) --through_the_door;
+  tenants.settle(s, outcome, now);
+  shares.ended(s);
   s.outcome = outcome;
   s.why = why;
   move_to(s, SequenceState::ended);
@@ -461,7 +479,7 @@ void Core::State::say_finish(std::uint32_t i) {
   const Finish finish{.request = s.request,
                       .outcome = s.outcome,
                       .why = s.why,
-                      .retry_after = s.why == Reason::overloaded ? kComeBackAfter : Duration(),
+                      .retry_after = s.retry_after,
                       .account = {.arrival = s.arrival,
                                   .admit = s.admit,
                                   .first_token = s.first_token,
@@ -527,6 +545,7 @@ std::span<const Command> Core::poll(Time now) noexcept {
   ++s.ledger.ticks;
   s.ledger.commands += s.commands_used;
   CHECK_WHY(s.ledger.balances(), "submitted == ended + in flight (I1)");
+  CHECK_WHY(s.tenants.leases() <= s.through_the_door, "a reservation belongs to a sequence in flight (U3)");
   return {s.commands.data(), s.commands_used};
 }
 

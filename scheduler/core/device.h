@@ -41,7 +41,7 @@ struct Device {
 
 class Devices {
  public:
-  Devices(const FleetView& fleet, KvCache& kv) : fleet_(fleet), kv_(kv) {
+  Devices(const FleetView& fleet, KvCache& kv, const Shares& shares) : fleet_(fleet), kv_(kv), shares_(shares) {
     const std::uint32_t n = fleet.devices();
     all_.resize(n);
     pool_.resize(n);
@@ -72,6 +72,9 @@ class Devices {
             by_class_, prefill_share_, prefill_burst_, hits_,    cached_,    marginal_price_};
   }
 
+  // Returns: the first of its line; kNobody where that is empty.
+  std::uint32_t first(const SequencePool& pool, std::uint32_t d) const { return all_[d].line.first(pool, shares_); }
+
   // ---- the columns follow what happens to a sequence --------------------------------------------------------------
 
   void joins_line(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
@@ -92,7 +95,8 @@ class Devices {
   }
   // The first of its line is admitted; what it has to read stays in prefill_tokens until it is planned.
   std::uint32_t admits(SequencePool& pool, std::uint32_t d) {
-    const std::uint32_t i = all_[d].line.pop(pool);
+    const std::uint32_t i = first(pool, d);
+    all_[d].line.remove(pool, i);
     --waiting_[d], ++running_[d];
     waiting_tokens_[d] -= pool[i].to_read;
     all_[d].running.push_back(pool, i);
@@ -186,6 +190,7 @@ class Devices {
 
   const FleetView& fleet_;
   KvCache& kv_;
+  const Shares& shares_;
   std::vector<Device> all_;
   std::vector<std::uint32_t> pool_, waiting_, running_;
   std::vector<std::int64_t> prefill_, kv_tokens_, waiting_tokens_;

@@ -3,46 +3,86 @@
 // A pairing heap (Fredman, Sedgewick, Sleator, Tarjan 1986) through the sequences' own links: no memory of its own, so
 // that ten thousand lines cost four bytes each. Cost: join O(1), pop and remove O(log n) amortised. Ties cannot occur:
 // the number of submission, or of preemption, is part of the key.
+//
+// Where the fleet gives shares, each tenant that stands in a line has a heap of its own there, and these are chained
+// through the links of siblings, which a root has none of: still four bytes a line. Which of them goes first is
+// asked of the shares at the moment, O(tenants in the line); without shares there is one heap.
 #pragma once
 #include "scheduler/core/sequence.h"
+#include "scheduler/core/shares.h"
 
 namespace yard {
 
 class Line {
  public:
   bool empty() const { return root_ == kNobody; }
-  std::uint32_t first() const { return root_; }
+  std::uint32_t first() const { return root_; }  // where there are no shares
+  std::uint32_t first(const SequencePool& pool, const Shares& shares) const {
+    std::uint32_t best = root_;
+    if (root_ == kNobody) return best;
+    for (std::uint32_t i = pool[root_].sibling; i != kNobody; i = pool[i].sibling)
+      if (goes_first(pool[i], pool[best], shares)) best = i;
+    return best;
+  }
 
   void join(SequencePool& pool, std::uint32_t i) {
     pool[i].child = pool[i].sibling = pool[i].back = kNobody;
-    root_ = meld(pool, root_, i);
+    std::uint32_t& heap = heap_of(pool, pool[i]);
+    heap = with_next(pool, heap, [&](std::uint32_t root) { return meld(pool, root, i); });
   }
 
   std::uint32_t pop(SequencePool& pool) {
     const std::uint32_t top = root_;
-    root_ = pair_up(pool, pool[top].child);
-    pool[top].child = kNobody;
+    remove(pool, top);
     return top;
   }
 
   // Requires: i is in this line.
   void remove(SequencePool& pool, std::uint32_t i) {
-    if (i == root_) {
-      pop(pool);
+    Sequence& s = pool[i];
+    std::uint32_t& heap = heap_of(pool, s);
+    if (s.back == kNobody) {
+      heap = with_next(pool, i, [&](std::uint32_t) { return pair_up(pool, s.child); });
+      s.child = kNobody;
       return;
     }
-    Sequence& s = pool[i];
     Sequence& before = pool[s.back];
     (before.child == i ? before.child : before.sibling) = s.sibling;
     if (s.sibling != kNobody) pool[s.sibling].back = s.back;
     const std::uint32_t children = pair_up(pool, s.child);
     s.child = s.sibling = s.back = kNobody;
-    root_ = meld(pool, root_, children);
+    heap = with_next(pool, heap, [&](std::uint32_t root) { return meld(pool, root, children); });
   }
 
  private:
+  // The link that leads to the root of the heap that it belongs to, or to none at the end of the chain.
+  std::uint32_t& heap_of(SequencePool& pool, const Sequence& s) {
+    std::uint32_t* link = &root_;
+    while (*link != kNobody && pool[*link].share_of != s.share_of) link = &pool[*link].sibling;
+    return *link;
+  }
+  // Takes a root out of the chain while its heap changes. Returns: the root to stand in its place.
+  template <class Change>
+  static std::uint32_t with_next(SequencePool& pool, std::uint32_t root, const Change& change) {
+    if (root == kNobody) return change(root);
+    const std::uint32_t next = pool[root].sibling;
+    pool[root].sibling = kNobody;
+    const std::uint32_t now = change(root);
+    if (now == kNobody) return next;
+    pool[now].sibling = next;
+    return now;
+  }
+
+  // Of the first ones of two tenants: preempted ones, then ranks, then whoever has had less than its share.
+  static bool goes_first(const Sequence& a, const Sequence& b, const Shares& shares) {
+    if (a.front != b.front || a.front) return goes_first(a, b);
+    if (a.share_rank != b.share_rank) return a.share_rank < b.share_rank;
+    const auto order = shares.compare(a.share_of, b.share_of);
+    return order != 0 ? order < 0 : goes_first(a, b);
+  }
   static bool goes_first(const Sequence& a, const Sequence& b) {
     if (a.front != b.front) return a.front;
+    if (!a.front && a.share_rank != b.share_rank) return a.share_rank < b.share_rank;
     if (a.key != b.key) return a.key < b.key;
     return a.number < b.number;
   }

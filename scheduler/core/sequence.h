@@ -54,6 +54,8 @@ struct Sequence {
   std::uint32_t preemptions;
   std::uint32_t attempt;  // sends to served devices so far
   DeviceId avoid;         // where its last attempt failed
+  std::int32_t reserved;  // of its tenant's tokens, while it holds a lease on its quotas
+  bool lease;
   bool aborted;           // its attempt is to be aborted when its Finish is said
   DeviceId device;
   Time admit, first_token, last_token;
@@ -61,6 +63,7 @@ struct Sequence {
   // how it ended, until Finish is said
   Outcome outcome;
   Reason why;
+  Duration retry_after;
 
   // where it is
   SequenceState state;
@@ -72,6 +75,9 @@ struct Sequence {
   std::uint32_t patient_prev, patient_next;  // never admitted ones of a class with patience
   std::uint32_t child, sibling, back;        // line.h
   Time expiry;                               // of its patience
+  std::uint32_t share_of, share_rank;        // its tenant and rank where the fleet gives shares, else 0
+  std::int64_t charged;                      // to its tenant's share; 0 until it is served
+  bool wants_share;                          // waits for its first service
   std::uint64_t key, number;                 // its place in a line: key of the order, then submission
 
   bool reading() const { return context < to_read; }

@@ -12,6 +12,8 @@
 #include "scheduler/core/placement.h"
 #include "scheduler/core/power.h"
 #include "scheduler/core/served.h"
+#include "scheduler/core/shares.h"
+#include "scheduler/core/tenants.h"
 
 namespace yard {
 
@@ -52,6 +54,7 @@ struct Core::State {
   void drive_devices();
   bool share_power();
 
+  Reason at_the_door(Sequence&);
   void put_off(std::uint32_t i);
   Duration time_to_read(std::uint32_t device, std::int64_t tokens, std::int64_t pairs) const;
   void bind(std::uint32_t i, DeviceId);
@@ -81,6 +84,7 @@ struct Core::State {
   SequencePool pool;
   PrefixIndex prefixes;  // what placement expects to be kept where
   KvCache kv;            // what stepped devices keep
+  Shares shares;
   Devices devices;
   Served served;
   Power power;
@@ -88,6 +92,7 @@ struct Core::State {
   Placement placement;
   Batcher batcher;
   Occupancy occupancy;
+  Tenants tenants;
   Ledger ledger;
 
   LazyArray<std::uint32_t> by_request;  // RequestId.index -> sequence + 1
