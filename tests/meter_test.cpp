@@ -254,6 +254,37 @@ TEST(Meter, HugeFleetsDoNotOverflow) {
   EXPECT_TRUE(meter.pools()[0].kv_block_ns == busy * static_cast<Wide>(Blocks::max().count()));
 }
 
+// ---- tenants ----
+
+TEST(Meter, ATenantIsChargedForWhatIsDoneAndForWhatItCancelledOnceAdmitted) {
+  FleetView fleet = small_fleet();
+  fleet.tenants = {{.name = "a"}, {.name = "b", .prompt_price = NanoDollars(2), .output_price = NanoDollars(30)}};
+  Meter meter(fleet);
+  const auto end = [&](Outcome outcome, Reason why, Time admit, std::uint32_t tenant) {
+    Finish f = done(kFree, kFast, kFast, 10);  // 100 tokens in, 10 out
+    f.outcome = outcome, f.why = why, f.account.admit = admit, f.account.tenant = {tenant};
+    meter.on_finish(f);
+  };
+  end(Outcome::done, Reason::none, Time(0), 1);
+  end(Outcome::cancelled, Reason::none, Time(0), 1);
+  end(Outcome::cancelled, Reason::none, Time::never(), 1);
+  end(Outcome::failed, Reason::device_failed, Time(0), 1);
+  end(Outcome::rejected, Reason::quota, Time::never(), 1);
+  end(Outcome::rejected, Reason::shed, Time::never(), 1);
+  end(Outcome::done, Reason::none, Time(0), 0);
+  const TenantTally &a = meter.tenants()[0], &b = meter.tenants()[1];
+  EXPECT_EQ(b.arrived, 6u);
+  EXPECT_EQ(b.done, 1u);
+  EXPECT_EQ(b.rejected, 2u);
+  EXPECT_EQ(b.over_quota, 1u);
+  EXPECT_EQ(b.attained, 1u);
+  EXPECT_EQ(b.prompt_tokens, 200u);
+  EXPECT_EQ(b.output_tokens, 20u);
+  EXPECT_TRUE(b.nano_dollars == 2 * (100 * 2 + 10 * 30));
+  EXPECT_EQ(a.tokens(), 110u);
+  EXPECT_TRUE(a.nano_dollars == 0);
+}
+
 // ---- merging ----
 
 Finish random_finish(Rng& rng) {
@@ -292,6 +323,7 @@ TEST(Meter, MergedMetersEqualOneThatSawItAll) {
     }
     parts[0].merge(parts[1]);
     ASSERT_EQ(parts[0].classes(), whole.classes()) << "seed " << seed;
+    ASSERT_EQ(parts[0].tenants(), whole.tenants()) << "seed " << seed;
     ASSERT_EQ(parts[0].pools(), whole.pools()) << "seed " << seed;
     ASSERT_EQ(parts[0].itl(), whole.itl()) << "seed " << seed;
     ASSERT_EQ(parts[0].makespan(), whole.makespan()) << "seed " << seed;

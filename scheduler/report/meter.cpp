@@ -40,6 +40,13 @@ void ClassTally::merge(const ClassTally& other) {
   e2e.merge(other.e2e);
 }
 
+void TenantTally::merge(const TenantTally& other) {
+  arrived += other.arrived, done += other.done, attained += other.attained;
+  rejected += other.rejected, over_quota += other.over_quota;
+  prompt_tokens += other.prompt_tokens, output_tokens += other.output_tokens;
+  nano_dollars += other.nano_dollars;
+}
+
 void PoolTally::merge(const PoolTally& other) {
   for (std::size_t b = 0; b < kBounds; ++b) busy_ns[b] += other.busy_ns[b];
   runs += other.runs;
@@ -58,6 +65,7 @@ Meter::Meter(const FleetView& fleet)
       pool_of_(fleet.devices()),
       open_(fleet.devices()),
       classes_(fleet.classes.size()),
+      tenants_(fleet.tenants.size()),
       pools_(fleet.pools.size()) {
   for (std::size_t p = 0; p < fleet.pools.size(); ++p) {
     const PoolView& pool = fleet.pools[p];
@@ -82,7 +90,9 @@ void Meter::on_finish(const Finish& finish) noexcept {
     tally.e2e.add((a.last_token - a.arrival).count());
     if (a.output.count() >= 2) tally.tpot.add((a.last_token - a.first_token).count() / (a.output.count() - 1));
   }
-  if (attains(fleet_->classes[a.slo.value], finish)) {
+  const bool attained = attains(fleet_->classes[a.slo.value], finish);
+  count_for_tenant(finish, attained);
+  if (attained) {
     tally.attained += 1;
     tally.attained_tokens += unsigned_of(a.output);
   }
@@ -91,6 +101,23 @@ void Meter::on_finish(const Finish& finish) noexcept {
     pool.requests += 1;
     pool.preemptions += a.preemptions;
   }
+}
+
+void Meter::count_for_tenant(const Finish& finish, bool attained) noexcept {
+  const Account& a = finish.account;
+  CHECK(a.tenant.value < tenants_.size());
+  TenantTally& tally = tenants_[a.tenant.value];
+  tally.arrived += 1;
+  tally.done += finish.outcome == Outcome::done;
+  tally.attained += attained;
+  tally.rejected += finish.outcome == Outcome::rejected;
+  tally.over_quota += finish.why == Reason::quota;
+  if (!counts_as_used(finish.outcome, a.admit)) return;
+  const TenantView& tenant = fleet_->tenants[a.tenant.value];
+  tally.prompt_tokens += unsigned_of(a.prompt);
+  tally.output_tokens += unsigned_of(a.output);
+  tally.nano_dollars += static_cast<Wide>(tenant.prompt_price.count()) * unsigned_of(a.prompt) +
+                        static_cast<Wide>(tenant.output_price.count()) * unsigned_of(a.output);
 }
 
 void Meter::on_launch(const Launch& launch, Time now) noexcept {
@@ -129,6 +156,7 @@ void Meter::on_run_ended(const RunEnded& ended, Time now) noexcept {
 void Meter::merge(const Meter& other) {
   CHECK(classes_.size() == other.classes_.size() && pools_.size() == other.pools_.size());
   for (std::size_t c = 0; c < classes_.size(); ++c) classes_[c].merge(other.classes_[c]);
+  for (std::size_t t = 0; t < tenants_.size(); ++t) tenants_[t].merge(other.tenants_[t]);
   for (std::size_t p = 0; p < pools_.size(); ++p) pools_[p].merge(other.pools_[p]);
   itl_.merge(other.itl_);
   first_arrival_ = std::min(first_arrival_, other.first_arrival_);

@@ -47,6 +47,17 @@ struct ClassTally {
   bool operator==(const ClassTally&) const = default;
 };
 
+// What became of the requests of one tenant, and what it took: counts_as_used() says of which.
+struct TenantTally {
+  std::uint64_t arrived = 0, done = 0, attained = 0, rejected = 0, over_quota = 0;  // over quota: rejected for it
+  std::uint64_t prompt_tokens = 0, output_tokens = 0;                               // of those that count
+  Wide nano_dollars = 0;                                                            // at its own prices
+
+  std::uint64_t tokens() const { return prompt_tokens + output_tokens; }
+  void merge(const TenantTally&);
+  bool operator==(const TenantTally&) const = default;
+};
+
 // What the replicas of one pool did. Sums over devices and time are 128 bits wide.
 struct PoolTally {
   std::array<Wide, kBounds> busy_ns{};  // in runs, by what kept more work out of them
@@ -88,6 +99,7 @@ class Meter {
 
   const FleetView& fleet() const { return *fleet_; }
   const std::vector<ClassTally>& classes() const { return classes_; }  // by SloClassId
+  const std::vector<TenantTally>& tenants() const { return tenants_; }  // by TenantId
   const std::vector<PoolTally>& pools() const { return pools_; }       // by pool
   const Histogram& itl() const { return itl_; }
   ClassTally all() const;  // every class, merged
@@ -96,6 +108,8 @@ class Meter {
   Duration makespan() const { return first_arrival_ > last_finish_ ? Duration() : last_finish_ - first_arrival_; }
 
  private:
+  void count_for_tenant(const Finish&, bool attained) noexcept;
+
   // The run that a device is in.
   struct Open {
     Time since;
@@ -109,6 +123,7 @@ class Meter {
   std::vector<std::uint32_t> pool_of_;  // by device
   std::vector<Open> open_;              // by device
   std::vector<ClassTally> classes_;
+  std::vector<TenantTally> tenants_;
   std::vector<PoolTally> pools_;
   Histogram itl_;
   Time first_arrival_ = Time::max(), last_finish_{std::numeric_limits<std::int64_t>::min()};

@@ -76,6 +76,23 @@ Record of_class(std::string_view name, const ClassTally& tally, Duration makespa
   return record;
 }
 
+Record of_tenant(const TenantView& tenant, const TenantTally& tally, std::uint64_t tokens_of_all) {
+  Record record;
+  record.set("tenant", tenant.name);
+  record.set("weight", tenant.weight > 0 ? whole(tenant.weight) : Figure());
+  record.set("arrived", whole(tally.arrived));
+  record.set("done", whole(tally.done));
+  record.set("rejected", whole(tally.rejected));
+  record.set("rejected_quota", whole(tally.over_quota));
+  record.set("attained", whole(tally.attained));
+  record.set("attainment_pct", percent(tally.attained, tally.arrived));
+  record.set("prompt_tokens", whole(tally.prompt_tokens));
+  record.set("output_tokens", whole(tally.output_tokens));
+  record.set("tokens_share_pct", percent(tally.tokens(), tokens_of_all));
+  record.set("charged_usd", ratio(tally.nano_dollars, kNanoDollarsPerDollar, 6));
+  return record;
+}
+
 // What a pool cost over the makespan: every replica draws power from the first arrival to the last end, and is paid for
 // as its contract says; without one it is paid whole.
 Bill bill_of(const Summary& summary, std::size_t p) {
@@ -206,6 +223,10 @@ Metrics measure(const Summary& summary) {
     metrics.classes.push_back(of_class(fleet.classes[c].name, meter.classes()[c], makespan));
   }
   CHECK(summary.terms.contracts.size() == fleet.contracts.size());
+  std::uint64_t tokens = 0;
+  for (const TenantTally& tally : meter.tenants()) tokens += tally.tokens();
+  for (std::size_t t = 0; t < fleet.tenants.size(); ++t)
+    metrics.tenants.push_back(of_tenant(fleet.tenants[t], meter.tenants()[t], tokens));
   Bill total;
   std::vector<Bill> bills;  // by pool
   Wide replicas = 0;

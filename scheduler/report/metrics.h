@@ -33,6 +33,7 @@ struct Metrics {
   Record about;  // version, names, seed, hash
   Record all;    // requests of all classes together
   std::vector<Record> classes;
+  std::vector<Record> tenants;
   std::vector<Record> pools;
   std::vector<Record> contracts, power_domains;  // none where the fleet has none
   Record totals;                                 // energy, cost

@@ -37,6 +37,7 @@ std::string report_json(const Summary& summary) {
   write_object(json, "totals", metrics.totals);
   write_object(json, "all", metrics.all);
   write_array(json, "classes", metrics.classes);
+  write_array(json, "tenants", metrics.tenants);
   write_array(json, "pools", metrics.pools);
   if (!metrics.contracts.empty()) write_array(json, "contracts", metrics.contracts);
   if (!metrics.power_domains.empty()) write_array(json, "power_domains", metrics.power_domains);

@@ -77,6 +77,30 @@ std::string reasons_text(const Metrics& m) {
   return text;
 }
 
+// Where there is more than one. Tokens and dollars are of what counts against a tenant.
+std::string tenants_text(const Metrics& m) {
+  if (m.tenants.size() < 2) return "";
+  TextTable table({{"tenants", Align::left},
+                   {"arrived"},
+                   {"done"},
+                   {"rejected"},
+                   {"quota"},
+                   {"attain %"},
+                   {"tokens"},
+                   {"share %"},
+                   {"weight"},
+                   {"$"}});
+  for (const Record& r : m.tenants) {
+    table.row({fitted(r.name("tenant"), kClassColumns, Cut::back), count_text(r.figure("arrived")),
+               count_text(r.figure("done")), count_text(r.figure("rejected")), count_text(r.figure("rejected_quota")),
+               grouped(r.figure("attainment_pct"), 2),
+               count_text(whole(r.figure("prompt_tokens").units + r.figure("output_tokens").units)),
+               grouped(r.figure("tokens_share_pct"), 2), count_text(r.figure("weight")),
+               three_digits(r.figure("charged_usd"))});
+  }
+  return table.text() + "\n";
+}
+
 // Milliseconds, until five places no longer hold the greatest of the table; then seconds, then hours.
 struct Unit {
   std::string_view name;
@@ -249,8 +273,8 @@ std::string run_text(const Metrics& m) {
 
 std::string report_text(const Summary& summary) {
   const Metrics m = measure(summary);
-  return head_text(m) + "\n" + requests_text(m) + reasons_text(m) + "\n" + latency_text(m) + "\n" + pools_text(m) +
-         "\n" + terms_text(m) + totals_text(m) + run_text(m);
+  return head_text(m) + "\n" + requests_text(m) + reasons_text(m) + "\n" + tenants_text(m) + latency_text(m) +
+         "\n" + pools_text(m) + "\n" + terms_text(m) + totals_text(m) + run_text(m);
 }
 
 }  // namespace yard
