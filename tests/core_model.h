@@ -65,6 +65,9 @@ class CoreModel : private reference::Simulator {
   }
 
   std::size_t in_flight() const override { return passed_.size(); }  // as the door counts them
+  bool waits(std::size_t who) const override {
+    return passed_.contains(who) && sequences[who].stage != Stage::running;
+  }
   Duration idle_beside_work(PoolId pool) const { return idle_beside_work_[pool.value]; }
   Time next_wakeup() const {
     Time next = Time::never();
@@ -230,8 +233,10 @@ class CoreModel : private reference::Simulator {
   void place(std::size_t who) {
     Sequence& s = sequences[who];
     if (!passed_.contains(who)) {
-      const Reason why = refusal(s);
+      const std::optional<std::size_t> victim = gives_way_to(who);
+      const Reason why = refusal(s, victim.has_value());
       if (why != Reason::none) return end(who, Outcome::rejected, why);
+      if (victim) end(*victim, Outcome::rejected, Reason::shed);
       passed_.insert(who);
     }
     if (options.bind == "room") {

@@ -81,7 +81,7 @@ class CaseMaker {
     o.scorer = scorers[rng_.below(scorers.size())];
     o.bind = binds[rng_.below(binds.size())];
     o.seed = rng_.next();
-    o.sequences = chance(4) ? static_cast<std::uint32_t>(between(2, 24)) : 256;
+    o.sequences = chance(2) ? static_cast<std::uint32_t>(between(2, 24)) : 256;
     o.steps_per_run = chance(2) ? 256 : steps[rng_.below(steps.size())];
     return o;
   }

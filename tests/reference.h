@@ -180,7 +180,12 @@ class Simulator : protected World {
     for (const std::size_t who : arrived_) {
       Sequence& s = sequences[who];
       if (s.stage == Stage::ended) continue;  // cancelled in this very instant
-      const Reason why = refusal(s);
+      const std::optional<std::size_t> victim = gives_way_to(who);
+      const Reason why = refusal(s, victim.has_value());
+      if (why == Reason::none && victim) {
+        count(Happening::gave_way);
+        finish(*victim, Outcome::rejected, Reason::shed);
+      }
       if (why != Reason::none) {
         count(why);
         finish(who, Outcome::rejected, why);
@@ -194,8 +199,22 @@ class Simulator : protected World {
     }
   }
 
-  Reason refusal(const Sequence& s) const {
-    if (in_flight() >= options.sequences) return Reason::queue_full;
+  // Who waits, was never admitted and is of the greatest rank, the last of these: if the queue is full and that rank
+  // is above that of whoever stands at the door.
+  std::optional<std::size_t> gives_way_to(std::size_t at_door) const {
+    if (in_flight() < options.sequences) return std::nullopt;
+    std::optional<std::size_t> least;
+    for (std::size_t who = 0; who < sequences.size(); ++who)
+      if (waits(who) && sequences[who].admit == Time::never() && (!least || rank_of(who) >= rank_of(*least))) least = who;
+    return least && rank_of(*least) > rank_of(at_door) ? least : std::nullopt;
+  }
+  virtual bool waits(std::size_t who) const {
+    return sequences[who].stage == Stage::unbound || sequences[who].stage == Stage::in_line;
+  }
+  std::uint32_t rank_of(std::size_t who) const { return fleet.classes[sequences[who].request.slo.value].rank; }
+
+  Reason refusal(const Sequence& s, bool somebody_gives_way) const {
+    if (in_flight() >= options.sequences && !somebody_gives_way) return Reason::queue_full;
     if (s.request.prompt.count() == 0) return Reason::empty_prompt;
     bool serves = false, lies = false, holds = false;
     for (const PoolView& pool : fleet.pools) {

@@ -96,6 +96,7 @@ enum class Happening : std::uint8_t {
   cut_at_limit,
   shed_in_line,
   shed_unbound,
+  gave_way,
   queue_full,
   empty_prompt,
   no_such_model,
@@ -113,7 +114,7 @@ enum class Happening : std::uint8_t {
   kept_block_went,
   read_twice,
 };
-inline constexpr std::array<std::string_view, 30> kHappeningNames = {
+inline constexpr std::array<std::string_view, 31> kHappeningNames = {
     "preemption",
     "readmitted after one",
     "prefill chunk that ends no prompt",
@@ -128,6 +129,7 @@ inline constexpr std::array<std::string_view, 30> kHappeningNames = {
     "answer cut at its limit",
     "shed in a line",
     "shed unbound",
+    "shed to make room",
     "rejected: queue_full",
     "rejected: empty_prompt",
     "rejected: no_such_model",

@@ -38,6 +38,7 @@ class Watch {
     std::visit([&](const auto& c) { judge(c); }, command);
   }
   void ticked(Time now, const Core& core) {
+    for (auto& [id, life] : lives_) life.inside = true;
     expect(now >= now_, "I3: time never goes back");
     now_ = now;
     judge_balance(core.ledger());
@@ -59,6 +60,7 @@ class Watch {
     DeviceId device;
     std::int32_t context = 0, started_at = 0, generated = 0, limit = 0;
     std::uint32_t restarts = 0;
+    bool inside = false;  // through the door by the end of an earlier tick
     bool in_run = false, asked = false, device_went = false;
     std::optional<SlotFate> fate;  // once it has ended
   };
@@ -249,6 +251,16 @@ class Watch {
 
   void judge(const auto&) { expect(false, "nothing is sent to served devices"); }
 
+  std::uint32_t rank_of(const Life& life) const {
+    return fleet_.tenants[life.facts.tenant.value].rank(fleet_.classes[life.facts.slo.value].rank);
+  }
+  // Of those who were there before this tick, for those who came in it may stand before the door yet.
+  bool anybody_waits_of_more_than(std::uint32_t rank) const {
+    return std::any_of(lives_.begin(), lives_.end(), [&](const auto& entry) {
+      return entry.second.inside && entry.second.admit == Time::never() && rank_of(entry.second) > rank;
+    });
+  }
+
   void judge_outcome(const Finish& c, const Life& life) {
     if (life.fate) {
       expect(c.outcome == outcome_of(life), "what a device says of an end counts");
@@ -260,7 +272,12 @@ class Watch {
       case Outcome::rejected: expect(life.admit == Time::never(), "what was admitted is not rejected"); break;
       case Outcome::failed: expect(c.why == Reason::device_lost && went_, "what fails has lost a device"); break;
     }
-    if (c.why == Reason::shed) expect(life.expiry <= now_, "nobody is shed before the end of a patience");
+    if (c.why == Reason::shed && life.expiry > now_) {
+      expect(lives_.size() > bounds_.sequences, "nobody is shed before the end of a patience, but for a place");
+      expect(!anybody_waits_of_more_than(rank_of(life)), "nobody is shed while somebody less important waits");
+    }
+    if (c.why == Reason::queue_full)
+      expect(!anybody_waits_of_more_than(rank_of(life)), "nobody is refused a place that one less important has");
     if (c.why == Reason::queue_full) expect(lives_.size() > bounds_.sequences, "a queue is full of Bounds::sequences");
   }
 

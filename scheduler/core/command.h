@@ -106,6 +106,12 @@ struct Account {
   TenantId tenant;
 };
 
+// Returns: whether what became of a request counts against its tenant, with its prompt and what was generated; else it
+// took nothing.
+constexpr bool counts_as_used(Outcome outcome, Time admit) {
+  return outcome == Outcome::done || (outcome == Outcome::cancelled && admit != Time::never());
+}
+
 struct Finish {
   RequestId request;
   Outcome outcome;

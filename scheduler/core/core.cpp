@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "scheduler/core/drain.h"
 #include "scheduler/core/state.h"
 
 namespace yard {
@@ -30,6 +31,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       batcher(f, pool, devices, b.steps_per_run),
       occupancy(f),
       tenants(f),
+      waiters(f),
       by_request(pool_size(b)),
       queues(f.models.size()),
       unbound(f.models.size()),
@@ -247,13 +249,25 @@ void Core::State::shed() {
   }
 }
 
-// Returns: why it is not let in; else it holds what it may take of its tenant's quotas.
+// Returns: why it is not let in; else there is a place for it, and it holds what it may take of its tenant's quotas.
+// Where every place is taken, the least important of those who wait gives way, but only to one that can be served.
 Reason Core::State::at_the_door(Sequence& s) {
-  if (through_the_door >= bounds.sequences) return Reason::queue_full;
+  const bool full = through_the_door >= bounds.sequences;
+  const std::uint32_t gives_way = full ? waiters.gives_way_to(pool, s) : kNobody;
+  if (full && gives_way == kNobody) {
+    s.retry_after = placement.at_the_door(s) == Reason::none ? placement.come_back_in(s) : kSoonest;
+    return Reason::queue_full;
+  }
   if (const Reason why = placement.at_the_door(s); why != Reason::none) return why;
   const auto [let_in, retry_after] = tenants.reserve(s, placement.expected_output(s), now);
   s.retry_after = retry_after;
-  return let_in ? Reason::none : Reason::quota;
+  if (!let_in) return Reason::quota;
+  if (gives_way != kNobody) {
+    pool[gives_way].retry_after = placement.come_back_in(pool[gives_way]);
+    end(gives_way, Outcome::rejected, Reason::shed);
+    say_ends();
+  }
+  return Reason::none;
 }
 
 void Core::State::place_arrivals() {
@@ -273,6 +287,7 @@ void Core::State::place_arrivals() {
       const SloClass& slo = fleet.classes[s.slo.value];
       const std::uint32_t rank = fleet.tenants[s.tenant.value].rank(slo.rank);
       shares.waits(s, rank);
+      waiters.joins(pool, i);
       s.key = policies.order({.arrival = s.arrival,
                               .deadline = slo.deadline(s.arrival, Tokens(s.prompt)),
                               .rank = rank,
@@ -329,7 +344,7 @@ void Core::State::place_unbound() {
 void Core::State::put_off(std::uint32_t i) {
   Sequence& s = pool[i];
   if (fleet.classes[s.slo.value].on_overload == Overload::reject) {
-    s.retry_after = kComeBackAfter;
+    s.retry_after = placement.come_back_in(s);
     end(i, Outcome::rejected, Reason::overloaded);
     say_ends();
     return;
@@ -465,6 +480,7 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
 
 void Core::State::leave_patience(std::uint32_t i) {
   Sequence& s = pool[i];
+  waiters.leaves(pool, i);
   if (s.expiry == Time()) return;
   patient[s.slo.value].remove(pool, i);
   s.expiry = Time();

@@ -1,6 +1,9 @@
 #include "scheduler/core/placement.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "scheduler/core/drain.h"
 
 namespace yard {
 
@@ -79,6 +82,20 @@ bool Placement::eligible_anywhere(const Sequence& s) const {
       if (devices_[d].state == DeviceState::up) return true;
   }
   return false;
+}
+
+Duration Placement::come_back_in(const Sequence& s) {
+  const Duration may_wait = fleet_.classes[s.slo.value].ttft_objective(Tokens(s.prompt));
+  const std::int64_t expected = expected_output(s).count();
+  Duration least = kLatest;
+  for (const std::uint32_t p : models_[s.model.value].pools) {
+    const PoolView& facts = fleet_.pools[p];
+    if (!allowed(facts, s) || !can_hold(facts, s)) continue;
+    for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
+      if (devices_[d].state == DeviceState::up)
+        least = std::min(least, first_token_in(devices_.columns(), facts, tables_[facts.cost], d, s.prompt, expected));
+  }
+  return std::max(kSoonest, least - may_wait);
 }
 
 bool Placement::has_room(std::uint32_t d, const Sequence& s, Tokens expected, Time now) const {

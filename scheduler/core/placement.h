@@ -45,6 +45,9 @@ class Placement {
   // to hold already.
   std::int32_t expects_hit(const Sequence&, std::uint32_t device, Time now);
 
+  // Returns: after how long somebody who is refused had better ask again (drain.h). Cost: O(devices of its model).
+  Duration come_back_in(const Sequence&);
+
   bool eligible_anywhere(const Sequence&) const;
   // Whether the sequence may be on this device at all: the law, whatever fails elsewhere.
   bool allowed(std::uint32_t device, const Sequence& s) const {

@@ -73,10 +73,12 @@ struct Sequence {
   std::uint32_t generation;
   std::uint32_t prev, next;                  // arrivals, unbound of a model, running of a device, ended, free
   std::uint32_t patient_prev, patient_next;  // never admitted ones of a class with patience
+  std::uint32_t waiter_prev, waiter_next;    // never admitted ones of a class and tenant
   std::uint32_t child, sibling, back;        // line.h
   Time expiry;                               // of its patience
   std::uint32_t share_of, share_rank;        // its tenant and rank where the fleet gives shares, else 0
   std::int64_t charged;                      // to its tenant's share; 0 until it is served
+  bool in_waiters;                           // waits, and was never admitted
   bool wants_share;                          // waits for its first service
   std::uint64_t key, number;                 // its place in a line: key of the order, then submission
 
@@ -126,6 +128,7 @@ class SequencePool {
     slots_[i] = Sequence{};
     slots_[i].generation = generation + 1;
     slots_[i].prev = slots_[i].next = slots_[i].patient_prev = slots_[i].patient_next = kNobody;
+    slots_[i].waiter_prev = slots_[i].waiter_next = kNobody;
     slots_[i].child = slots_[i].sibling = slots_[i].back = kNobody;
     ++size_;
     return i;
@@ -180,5 +183,6 @@ class LinkedList {
 
 using SequenceList = LinkedList<&Sequence::prev, &Sequence::next>;
 using PatientList = LinkedList<&Sequence::patient_prev, &Sequence::patient_next>;
+using WaiterList = LinkedList<&Sequence::waiter_prev, &Sequence::waiter_next>;
 
 }  // namespace yard

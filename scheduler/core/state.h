@@ -14,15 +14,13 @@
 #include "scheduler/core/served.h"
 #include "scheduler/core/shares.h"
 #include "scheduler/core/tenants.h"
+#include "scheduler/core/waiters.h"
 
 namespace yard {
 
 // One budget of retries for all: ten to begin with, a fifth of one more with each request, at most a hundred at hand. A
 // fleet that fails as a whole is thus asked at most 1.2 times as often. (Envoy's retry budget has the same 20 %.)
 inline constexpr std::int32_t kPermitsPerRetry = 16, kPermitsPerRequest = 3, kMostPermits = 100 * kPermitsPerRetry;
-
-// What an overloaded fleet asks of those whom it refuses: about the time in which a fleet's load changes.
-inline constexpr Duration kComeBackAfter = seconds(1);
 
 struct Core::State {
   State(const Bounds&, const FleetView&, const CostTables&, const PolicySet&, Seed);
@@ -71,7 +69,7 @@ struct Core::State {
 
   // ---- what becomes of a sequence ---------------------------------------------------------------------------------
   void end(std::uint32_t i, Outcome, Reason);  // takes it from wherever it is; Finish is said by the next poll
-  void leave_patience(std::uint32_t i);
+  void leave_patience(std::uint32_t i);  // and the waiters: it is admitted, or ends
   void say_finish(std::uint32_t i);
 
   void say(const Command&);
@@ -93,6 +91,7 @@ struct Core::State {
   Batcher batcher;
   Occupancy occupancy;
   Tenants tenants;
+  Waiters waiters;
   Ledger ledger;
 
   LazyArray<std::uint32_t> by_request;  // RequestId.index -> sequence + 1

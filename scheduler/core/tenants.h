@@ -101,9 +101,4 @@ class Tenants {
   std::uint64_t leases_ = 0;
 };
 
-// Returns: whether what became of a request counts against its tenant; else it took nothing.
-constexpr bool counts_as_used(Outcome outcome, Time admit) {
-  return outcome == Outcome::done || (outcome == Outcome::cancelled && admit != Time::never());
-}
-
 }  // namespace yard
