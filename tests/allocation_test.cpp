@@ -15,6 +15,7 @@
 #include "scheduler/core/ledger.h"
 #include "scheduler/policy/registry.h"
 #include "tests/random_events.h"
+#include "tests/random_tenants.h"
 
 namespace {
 
@@ -203,6 +204,7 @@ TEST_P(NoTick, AllocatesWhateverHappens) {
   Ledger sum;
   for (Seed seed = 0; seed < 40 && !HasFailure(); ++seed) {
     Case c = tiny_case(seed, GetParam().scorer);
+    if (seed % 2) give_tenants(c);
     c.options.order = GetParam().order;
     c.options.bind = GetParam().bind;
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -65,9 +65,7 @@ class CoreModel : private reference::Simulator {
   }
 
   std::size_t in_flight() const override { return passed_.size(); }  // as the door counts them
-  bool waits(std::size_t who) const override {
-    return passed_.contains(who) && sequences[who].stage != Stage::running;
-  }
+  bool waits(std::size_t who) const override { return passed_.contains(who) && sequences[who].stage != Stage::running; }
   Duration idle_beside_work(PoolId pool) const { return idle_beside_work_[pool.value]; }
   Time next_wakeup() const {
     Time next = Time::never();

@@ -53,7 +53,7 @@ class Waiters {
   void agree() const {
     ASSERT_EQ(line_.empty(), sorted_.empty());
     if (!sorted_.empty()) {
-      ASSERT_EQ(line_.first(), sorted_.begin()->second);
+      ASSERT_EQ(line_.root(), sorted_.begin()->second);
     }
   }
   std::size_t size() const { return sorted_.size(); }

@@ -205,7 +205,8 @@ class Simulator : protected World {
     if (in_flight() < options.sequences) return std::nullopt;
     std::optional<std::size_t> least;
     for (std::size_t who = 0; who < sequences.size(); ++who)
-      if (waits(who) && sequences[who].admit == Time::never() && (!least || rank_of(who) >= rank_of(*least))) least = who;
+      if (waits(who) && sequences[who].admit == Time::never() && (!least || rank_of(who) >= rank_of(*least)))
+        least = who;
     return least && rank_of(*least) > rank_of(at_door) ? least : std::nullopt;
   }
   virtual bool waits(std::size_t who) const {

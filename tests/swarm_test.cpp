@@ -17,6 +17,7 @@
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/policy/registry.h"
 #include "tests/random_case.h"
+#include "tests/random_tenants.h"
 #include "tests/random_terms.h"
 #include "tests/simulate.h"
 #include "tests/watch.h"
@@ -75,6 +76,7 @@ Story simulate(const Case& c, const std::vector<Fault>& faults, Exact exact) {
 Case swarm_case(Seed seed) {
   Case c = random_case(seed);
   if (Rng::stream(seed, 0x7465726d).below(2) == 0) c = with_terms(std::move(c));
+  if (Rng::stream(seed, 0x7377).below(2)) give_tenants(c);
   const auto scorer = scorers()[seed % scorers().size()];
   const auto order = orders()[seed / scorers().size() % orders().size()];
   constexpr std::array kRefusals = {"", "+refusal", "+none"};
@@ -123,7 +125,9 @@ void expect_all_ended(const Case& c, const Story& story, Tally& tally) {
     for (const PoolView& pool : c.fleet.pools) {
       if (e.device.value < pool.first_device || e.device.value >= pool.first_device + pool.devices) continue;
       ASSERT_EQ(pool.model, asked.model) << "row " << e.row << " was on a device of another model";
-      ASSERT_TRUE(asked.regions.has(pool.region)) << "row " << e.row << " was outside of its regions";
+      const RegionMask& of_tenant = c.fleet.tenants[asked.tenant.value].regions;
+      ASSERT_TRUE(asked.regions.has(pool.region) && of_tenant.has(pool.region))
+          << "row " << e.row << " was outside of its regions";
       ASSERT_TRUE(asked.providers.has(pool.provider_id)) << "row " << e.row << " was outside of its providers";
       ASSERT_TRUE(pool.licensed) << "row " << e.row << " was where nobody has a licence for it";
       if (asked.primary.some()) ++(pool.provider_id == asked.primary ? tally.at_primary : tally.fell_through);

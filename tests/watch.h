@@ -184,6 +184,7 @@ class Watch {
     expect(!life.in_run && !life.fate, "I2: a sequence is in one run at a time, and in none after its end");
     expect(life.facts.model == pool.model, "a sequence runs where its model is served");
     expect(lawful(pool, life.facts), "a sequence runs where its regions, its providers and their licences allow");
+    expect(fleet_.tenants[life.facts.tenant.value].regions.has(pool.region), "and in the regions of its tenant");
     expect(!life.sequence || *life.sequence == slot.sequence, "a sequence keeps its name");
     expect(device.state == DeviceState::up || life.device == launch.device, "draining devices take nobody new");
     if (slot.prefill.count() > 0 && slot.context.count() != life.context) {  // it starts, or starts anew

@@ -134,7 +134,7 @@ void Core::State::send_waiting(std::uint32_t d) {
     move_to(s, SequenceState::running);
     if (s.admit == Time::never()) s.admit = now;
     ++s.attempt;
-    served.send(d, expected, now);
+    served.send(d, i, expected, now);
     ++ledger.sends;
     say(Send{.sequence = pool.id(i),
              .request = s.request,

@@ -36,7 +36,7 @@ bool Batcher::admit(Step& step, std::uint32_t i) {
   const Blocks needs = blocks_for(Tokens(asks.whole ? s.to_read : hit + chunk), step.pool.block_tokens);
   const std::int32_t beside = step.slots > 0 ? asks.watermark.count() : 0;
   if (needs.count() - held * kv.unit(step.d) + beside > step.device.free_blocks) return false;
-  devices_.admits(pool_, step.d);
+  devices_.admits(pool_, step.d, i);
   devices_.reuses(step.d, s, found);
   CHECK(lease(step.d, step.pool, s, chunk));
   return true;

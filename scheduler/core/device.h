@@ -93,14 +93,12 @@ class Devices {
     --waiting_[d], prefill_[d] -= pool[i].rest(), waiting_tokens_[d] -= tokens;
     touch(d);
   }
-  // The first of its line is admitted; what it has to read stays in prefill_tokens until it is planned.
-  std::uint32_t admits(SequencePool& pool, std::uint32_t d) {
-    const std::uint32_t i = first(pool, d);
+  // One of its line, the first, is admitted; what it has to read stays in prefill_tokens until it is planned.
+  void admits(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
     all_[d].line.remove(pool, i);
     --waiting_[d], ++running_[d];
     waiting_tokens_[d] -= pool[i].to_read;
     all_[d].running.push_back(pool, i);
-    return i;
   }
   // Holds on to what its device keeps of its prompt. Requires: all of `found` is kept, and the KV blocks of what is
   // idle among it are free.

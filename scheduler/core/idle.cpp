@@ -19,7 +19,7 @@ bool Core::State::could_begin(std::uint32_t d) {
   const Device& device = devices[d];
   if (!served.serves(d)) return device.idle() && !(device.running.empty() && device.line.empty());
   if (devices.running(d) > 0 || device.line.empty()) return false;
-  const Sequence& first = pool[device.line.first()];
+  const Sequence& first = pool[devices.first(pool, d)];
   return served.admits(d, first, placement.expected_output(first), now);
 }
 

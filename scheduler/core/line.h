@@ -16,7 +16,7 @@ namespace yard {
 class Line {
  public:
   bool empty() const { return root_ == kNobody; }
-  std::uint32_t first() const { return root_; }  // where there are no shares
+  std::uint32_t root() const { return root_; }  // the first, where there are no shares
   std::uint32_t first(const SequencePool& pool, const Shares& shares) const {
     std::uint32_t best = root_;
     if (root_ == kNobody) return best;

@@ -56,7 +56,7 @@ struct Sequence {
   DeviceId avoid;         // where its last attempt failed
   std::int32_t reserved;  // of its tenant's tokens, while it holds a lease on its quotas
   bool lease;
-  bool aborted;           // its attempt is to be aborted when its Finish is said
+  bool aborted;  // its attempt is to be aborted when its Finish is said
   DeviceId device;
   Time admit, first_token, last_token;
 

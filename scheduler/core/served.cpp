@@ -24,8 +24,8 @@ bool Served::admits(std::uint32_t d, const Sequence& s, Tokens expected, Time no
          (predicted + needs) * 1000 <= std::int64_t{pool.kv_blocks.count()} * pool.window.kv_permille;
 }
 
-void Served::send(std::uint32_t d, Tokens expected, Time now) {
-  const std::uint32_t i = devices_.admits(pool_, d);
+void Served::send(std::uint32_t d, std::uint32_t i, Tokens expected, Time now) {
+  devices_.admits(pool_, d, i);
   Sequence& s = pool_[i];
   s.front = false;
   s.blocks = blocks_for(Tokens(s.to_read) + expected, facts(d).block_tokens).count();  // predicted, not leased

@@ -36,7 +36,7 @@ class Served {
   bool admits(std::uint32_t d, const Sequence&, Tokens expected, Time now) const;
 
   // The first of the line goes out. Requires: admits().
-  void send(std::uint32_t d, Tokens expected, Time now);
+  void send(std::uint32_t d, std::uint32_t i, Tokens expected, Time now);
   // It gave its first token: the engine has read its prompt.
   void begins(std::uint32_t d, std::uint32_t i);
   // An attempt is over, however: the sequence leaves the device.

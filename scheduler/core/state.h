@@ -69,7 +69,7 @@ struct Core::State {
 
   // ---- what becomes of a sequence ---------------------------------------------------------------------------------
   void end(std::uint32_t i, Outcome, Reason);  // takes it from wherever it is; Finish is said by the next poll
-  void leave_patience(std::uint32_t i);  // and the waiters: it is admitted, or ends
+  void leave_patience(std::uint32_t i);        // and the waiters: it is admitted, or ends
   void say_finish(std::uint32_t i);
 
   void say(const Command&);

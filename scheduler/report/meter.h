@@ -98,9 +98,9 @@ class Meter {
   void merge(const Meter& other);
 
   const FleetView& fleet() const { return *fleet_; }
-  const std::vector<ClassTally>& classes() const { return classes_; }  // by SloClassId
+  const std::vector<ClassTally>& classes() const { return classes_; }   // by SloClassId
   const std::vector<TenantTally>& tenants() const { return tenants_; }  // by TenantId
-  const std::vector<PoolTally>& pools() const { return pools_; }       // by pool
+  const std::vector<PoolTally>& pools() const { return pools_; }        // by pool
   const Histogram& itl() const { return itl_; }
   ClassTally all() const;  // every class, merged
 

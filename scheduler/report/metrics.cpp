@@ -35,8 +35,7 @@ void set_latency(Record& record, std::string_view name, const Histogram& h) {
 
 // Which reasons go with which outcome: these are always listed, so that the keys are the same in every report.
 bool goes_with(Outcome o, Reason r) {
-  if (r >= Reason::no_provider)
-    return false;  // listed where it happened: few have such terms or limits
+  if (r >= Reason::no_provider) return false;  // listed where it happened: few have such terms or limits
   if (o == Outcome::rejected) return r < Reason::device_failed || r == Reason::overloaded;
   return r >= Reason::device_lost && r != Reason::overloaded;
 }

@@ -273,8 +273,8 @@ std::string run_text(const Metrics& m) {
 
 std::string report_text(const Summary& summary) {
   const Metrics m = measure(summary);
-  return head_text(m) + "\n" + requests_text(m) + reasons_text(m) + "\n" + tenants_text(m) + latency_text(m) +
-         "\n" + pools_text(m) + "\n" + terms_text(m) + totals_text(m) + run_text(m);
+  return head_text(m) + "\n" + requests_text(m) + reasons_text(m) + "\n" + tenants_text(m) + latency_text(m) + "\n" +
+         pools_text(m) + "\n" + terms_text(m) + totals_text(m) + run_text(m);
 }
 
 }  // namespace yard
