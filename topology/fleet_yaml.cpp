@@ -353,8 +353,7 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   const yaml::Document document = yaml::parse(file, text);
   const Field root = root_of(document);
   root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "tenants", "pools",
-             "mix", "prefix_block_tokens", "contracts", "licences", "power_domains",
-             "cells", "control_lag_ms"});
+             "mix", "prefix_block_tokens", "contracts", "licences", "power_domains", "cells", "control_lag_ms"});
   Fleet fleet;
   fleet.file = file;
   const auto name = root.get("name");

@@ -34,8 +34,8 @@ struct Simulation {
   // second.
   std::uint32_t threads = 1;
   std::uint64_t seed = 1;
-  std::uint64_t limit = 0;                        // rows at most; 0: all
-  double rate_scale = 1;                          // arrivals so many times as fast; > 0
+  std::uint64_t limit = 0;  // rows at most; 0: all
+  double rate_scale = 1;    // arrivals so many times as fast; > 0
   // Output files; empty: none, "-": standard output (csv, json). A fleet in cells is recorded cell by cell, each to
   // re-enact alone: `record` and .cell0, .cell1, ...
   std::string requests_csv, json, record;
