@@ -1,10 +1,11 @@
 // A fleet in cells on one thread and on two: wall time, taken in turn in one process, so that both meet the same noise.
 //
-//   cells_bench --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
+//   cells_bench
 //
 // A thousand replicas in eight cells (builtin:cells), arrivals like Azure's conversation hour at 3 requests a second
-// and replica, report on. Counters, medians of the pairs: wall_1_s, wall_2_s; ratio, of a pair's second to its first;
-// cpu_ratio, likewise of CPU time: what two threads cost. The decisions of all are the same, or it ends.
+// and replica, report on. Counters: wall_1_s, wall_2_s and ratio: the least of each over the pairs, and the second by
+// the first, since what else runs on a shared machine only ever adds; median_ratio, of the pairs; cpu_ratio, likewise
+// of CPU time: what two threads cost. The decisions of all are the same, or it ends.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -49,9 +50,11 @@ void cells(benchmark::State& state, const std::string& policy) {
     cpu_ratio.push_back(b.cpu_seconds / a.cpu_seconds);
     state.SetIterationTime(b.wall_seconds);
   }
-  state.counters["wall_1_s"] = median(one);
-  state.counters["wall_2_s"] = median(two);
-  state.counters["ratio"] = median(ratio);
+  const double least_1 = *std::min_element(one.begin(), one.end()), least_2 = *std::min_element(two.begin(), two.end());
+  state.counters["wall_1_s"] = least_1;
+  state.counters["wall_2_s"] = least_2;
+  state.counters["ratio"] = least_2 / least_1;
+  state.counters["median_ratio"] = median(ratio);
   state.counters["cpu_ratio"] = median(cpu_ratio);
 }
 
@@ -62,7 +65,7 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark(fmt::format("cells/{}", policy).c_str(),
                                  [name = std::string(policy)](benchmark::State& s) { cells(s, name); })
         ->UseManualTime()
-        ->Iterations(5)
+        ->Iterations(15)
         ->Unit(benchmark::kMillisecond);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
