@@ -18,8 +18,9 @@ namespace yard::testing {
 namespace {
 
 const std::vector<std::vector<std::string>> kVerbs = {
-    {},       {"replay"},         {"trace"},         {"trace", "gen"}, {"trace", "stat"}, {"fleet"},
-    {"topo"}, {"fleet", "check"}, {"fleet", "show"}, {"policies"},     {"models"},        {"accelerators"}};
+    {},         {"replay"},       {"trace"},          {"trace", "gen"},  {"trace", "stat"},
+    {"fleet"},  {"topo"},         {"fleet", "check"}, {"fleet", "show"}, {"policies"},
+    {"models"}, {"accelerators"}, {"explain"}};
 
 std::vector<std::string> with(std::vector<std::string> words, const std::vector<std::string>& more) {
   words.insert(words.end(), more.begin(), more.end());

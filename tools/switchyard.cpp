@@ -18,6 +18,7 @@ constexpr const char* kExamples =
     "  switchyard replay --trace gen:azure-conv --fleet builtin:mixed\n"
     "  switchyard replay --trace day.csv --fleet fleet.yaml --policy least_loaded --json report.json\n"
     "  switchyard replay --reenact shard0.rec\n"
+    "  switchyard explain shard0.rec --row 7\n"
     "  switchyard trace gen gen:azure-code --limit 1000 --out code.csv\n"
     "  switchyard fleet check fleet.yaml\n"
     "exit codes: 0 done, 1 a bug of ours or a re-enactment that differs, 2 bad input or usage";
@@ -31,6 +32,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   Action action;
   add_replay(app, action);
+  add_explain(app, action);
   add_looks(app, action);
   add_validate(app, action);
   try {

@@ -159,7 +159,9 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   }
   if (eligible.empty()) return {};
   if (hits) fill_hits(s);
-  const std::uint32_t at = policies_.scorer(eligible, devices_.columns(), fleet_, tables_, ask, state_);
+  const DeviceColumns columns = devices_.columns();
+  const std::uint32_t at = policies_.scorer(eligible, columns, fleet_, tables_, ask, state_);
+  if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible, columns, ask, at});
   if (hits) clear_hits(s.model);
   if (at == kRefused) {
     CHECK(ask.may_refuse);

@@ -79,11 +79,30 @@ using Order = std::uint64_t (*)(const Waiting&) noexcept;
 // placed when a device has room.
 enum class Bind : std::uint8_t { arrival, room };
 
+// One placement: what the scorer saw, and what it said. Columns and spans live until the call returns.
+struct Decision {
+  RequestId request;
+  std::span<const std::uint32_t> eligible;
+  const DeviceColumns& devices;
+  const Ask& ask;
+  std::uint32_t at;  // what the scorer returned
+};
+
+// Sees every placement and changes none: for those who explain a recording. Threads: the shard's own.
+class Onlooker {
+ public:
+  virtual void saw(const Decision&) noexcept = 0;
+
+ protected:
+  ~Onlooker() = default;
+};
+
 struct PolicySet {
   std::string scorer_name, order_name;
   Scorer scorer = nullptr;
   Order order = nullptr;
   Bind bind = Bind::arrival;
+  Onlooker* onlooker = nullptr;  // no part of the choice; outlives the Core
 };
 
 }  // namespace yard

@@ -5,9 +5,12 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
+#include "scheduler/core/core.h"
 #include "scheduler/core/event.h"
 #include "scheduler/core/ledger.h"
+#include "scheduler/loop/recording_reader.h"
 
 namespace yard {
 
@@ -31,5 +34,29 @@ struct Reenactment {
 
 // Errors: InputError: unreadable, no recording, damaged, or policies that this build has not.
 Reenactment reenact(const std::string& path);
+
+// The same tick by tick, for who wants to see what is decided in it.
+//
+//   while (const RecordedTick* tick = reenactor.read()) look(tick->events), look(reenactor.run());
+class Reenactor {
+ public:
+  // `onlooker`: sees every placement; null for none. Errors: as reenact().
+  explicit Reenactor(const std::string& path, Onlooker* onlooker = nullptr);
+  Reenactor(const Reenactor&) = delete;  // the Core refers to the head
+
+  // Returns: the next tick, valid until the next call; null at the end, and at a cut. Errors: as reenact().
+  const RecordedTick* read();
+  // Decides the tick that was read. Returns: the commands, valid until the next read().
+  std::span<const Command> run();
+
+  const RecordingReader& recording() const { return reader_; }
+  const Core* core() const { return core_ ? &*core_ : nullptr; }  // null: cut before the end of its head
+
+ private:
+  RecordingReader reader_;
+  std::optional<Core> core_;
+  std::optional<RecordedTick> tick_;
+  std::vector<std::vector<BlockHash>> prefixes_;  // by RequestId.index: they live until the request's Finish
+};
 
 }  // namespace yard

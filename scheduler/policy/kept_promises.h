@@ -77,15 +77,21 @@ struct Request {
   std::int64_t over_tokens;  // r: answers of others over which a prefill is spread
 };
 
+// What the cost is made of, and what it follows from.
+struct Terms {
+  std::int64_t own, others, seconds, money;  // 1/65536 of a miss
+  std::int64_t ttft, tpot;                   // expected, ns; waited so far included
+};
+
 struct Cost {
   std::int64_t misses, total;  // 1/65536; of the request and of the others; with its seconds and dollars
   // Its own promise is worth one: it loses more than it keeps.
   bool loses() const { return misses >= kOne; }
 };
 
-// Inlined by force: for a scan it is the loop's body.
-[[gnu::always_inline]] inline Cost cost_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
-                                           const DeviceColumns& devices, std::uint32_t d, const Request& q) {
+// Inlined by force: for a scan it is the loop's body, and what a scan does not use is not computed.
+[[gnu::always_inline]] inline Terms terms_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
+                                             const DeviceColumns& devices, std::uint32_t d, const Request& q) {
   const std::int64_t most = pool.max_sequences, there = std::int64_t{devices.waiting[d]} + devices.running[d];
   const auto c0 = [&](std::int64_t n) { return cost.c0(static_cast<std::uint32_t>(std::min(n, most))).count() / 1000; };
   const std::int64_t c1 = cost.c1().count(), c2 = cost.c2().count();
@@ -133,13 +139,18 @@ struct Cost {
       others += count[c] * (miss(then, objective, k) - miss(now, objective, k));
     }
   }
-  const std::int64_t seconds_weight =
-      (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
+  const std::int64_t seconds = (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
   // The device works longer by the prompt, and by what the sequence adds to each step: on an idle one, the whole step.
   const std::int64_t per_token = c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.prompt + q.answers / 2) / 1000;
   const std::int64_t longer = std::clamp<std::int64_t>(own_reading + q.answers * per_token, 0, kLongest);
   const std::int64_t money = money_weight(devices.marginal_price[d], longer);
-  return {.misses = own + others, .total = own + others + seconds_weight + money};
+  return {.own = own, .others = others, .seconds = seconds, .money = money, .ttft = ttft, .tpot = tpot};
+}
+
+[[gnu::always_inline]] inline Cost cost_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
+                                           const DeviceColumns& devices, std::uint32_t d, const Request& q) {
+  const Terms of = terms_on(pool, cost, fleet, devices, d, q);
+  return {.misses = of.own + of.others, .total = of.own + of.others + of.seconds + of.money};
 }
 
 }  // namespace yard::policy::kept_promises

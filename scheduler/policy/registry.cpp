@@ -10,34 +10,43 @@ namespace yard {
 namespace {
 
 template <Scorer kScorer>
-constexpr NamedScorer named(ScorerOrigin origin, std::string_view name, std::string_view meaning) {
-  return {name, meaning, origin, kScorer, policy::refusing<kScorer>, policy::accepting<kScorer>};
+constexpr NamedScorer named(ScorerOrigin origin, std::string_view name, std::string_view meaning,
+                            std::string_view reads) {
+  return {name, meaning, reads, origin, kScorer, policy::refusing<kScorer>, policy::accepting<kScorer>};
 }
 
 using enum ScorerOrigin;
 constexpr NamedScorer kScorers[] = {
     named<policy::expected_cost>(ours, "expected_cost",
-                                 "fewest promises missed, its own and others'; refuses where that is one or more"),
-    named<policy::expected_seconds>(ours, "expected_seconds", "least expected seconds to first and last token"),
-    named<policy::least_loaded>(rule, "least_loaded", "fewest sequences waiting or running"),
-    named<policy::power_of_two>(rule, "power_of_two", "the less loaded of two drawn at random"),
-    named<policy::round_robin>(rule, "round_robin", "each device in turn"),
-    named<policy::random>(rule, "random", "any device, evenly"),
-    named<policy::llm_d>(peer, "llm_d", "llm-d 520af47: queue 2, KV 2, prefix 3; the highest sum"),
-    named<policy::dynamo_kv>(peer, "dynamo_kv",
-                             "NVIDIA Dynamo 01690d4: blocks to read, less overlap, plus blocks held"),
+                                 "fewest promises missed, its own and others'; refuses where that is one or more",
+                                 "waiting running prefill_tokens kv_tokens waiting_tokens by_class prefill_share "
+                                 "prefill_burst hit_tokens marginal_price"),
+    named<policy::expected_seconds>(ours, "expected_seconds", "least expected seconds to first and last token",
+                                    "waiting running prefill_tokens kv_tokens waiting_tokens hit_tokens"),
+    named<policy::least_loaded>(rule, "least_loaded", "fewest sequences waiting or running", "waiting running"),
+    named<policy::power_of_two>(rule, "power_of_two", "the less loaded of two drawn at random", "waiting running"),
+    named<policy::round_robin>(rule, "round_robin", "each device in turn", ""),
+    named<policy::random>(rule, "random", "any device, evenly", ""),
+    named<policy::llm_d>(peer, "llm_d", "llm-d 520af47: queue 2, KV 2, prefix 3; the highest sum",
+                         "waiting kv_tokens hit_tokens"),
+    named<policy::dynamo_kv>(peer, "dynamo_kv", "NVIDIA Dynamo 01690d4: blocks to read, less overlap, plus blocks held",
+                             "prefill_tokens kv_tokens waiting_tokens hit_tokens"),
     named<policy::smg_cache_aware>(peer, "smg_cache_aware",
-                                   "SMG 73da68c: the longest match above 0.3 while load is even"),
+                                   "SMG 73da68c: the longest match above 0.3 while load is even",
+                                   "waiting running hit_tokens cached_tokens"),
     named<policy::smg_power_of_two>(peer, "smg_power_of_two",
-                                    "SMG 73da68c: of two drawn, the one with less of its KV used"),
-    named<policy::smg_least_load>(peer, "smg_least_load",
-                                  "SMG 73da68c: seconds to drain plus 0.15 s k / (1 - k) of KV"),
+                                    "SMG 73da68c: of two drawn, the one with less of its KV used", "kv_tokens"),
+    named<policy::smg_least_load>(peer, "smg_least_load", "SMG 73da68c: seconds to drain plus 0.15 s k / (1 - k) of KV",
+                                  "running prefill_tokens kv_tokens"),
     named<policy::least_outstanding_tokens>(peer, "least_outstanding_tokens",
-                                            "fewest tokens in flight (llm-d's token load, 520af47)"),
+                                            "fewest tokens in flight (llm-d's token load, 520af47)",
+                                            "prefill_tokens kv_tokens"),
     named<policy::bounded_prefix_hash>(peer, "bounded_prefix_hash",
-                                       "KubeAI 2f32ef4: the prompt's head hashed, loads at most 1.25 of the mean"),
+                                       "KubeAI 2f32ef4: the prompt's head hashed, loads at most 1.25 of the mean",
+                                       "waiting running"),
     named<policy::session_sticky>(peer, "session_sticky",
-                                  "vLLM production stack a6c01db: a session's hash, else fewest in flight"),
+                                  "vLLM production stack a6c01db: a session's hash, else fewest in flight",
+                                  "waiting running"),
 };
 constexpr NamedRefusal kRefusals[] = {
     {"refusal", "refused where it would cost one promise or more on the device chosen", &NamedScorer::with_refusal},
@@ -63,7 +72,7 @@ const auto& find(const Table& table, std::string_view name, const char* flag) {
 
 Scorer find_scorer(std::string_view name) {
   const std::size_t plus = name.find('+');
-  const NamedScorer& scorer = find(kScorers, name.substr(0, plus), "policy");
+  const NamedScorer& scorer = find_named_scorer(name);
   if (plus == std::string_view::npos) return scorer.scorer;
   return scorer.*find(kRefusals, name.substr(plus + 1), "policy, after '+'").scorer;
 }
@@ -73,6 +82,9 @@ Scorer find_scorer(std::string_view name) {
 std::span<const NamedScorer> scorers() { return kScorers; }
 std::span<const NamedRefusal> refusals() { return kRefusals; }
 std::span<const NamedOrder> orders() { return kOrders; }
+const NamedScorer& find_named_scorer(std::string_view name) {
+  return find(kScorers, name.substr(0, name.find('+')), "policy");
+}
 std::string_view name_of(Bind bind) { return kBinds[static_cast<std::size_t>(bind)]; }
 std::string_view title_of(ScorerOrigin origin) {
   constexpr std::string_view kTitles[] = {"ours", "rules that everybody knows", "peers, by their own constants"};

@@ -15,6 +15,7 @@ enum class ScorerOrigin : std::uint8_t { ours, rule, peer };
 
 struct NamedScorer {
   std::string_view name, meaning;
+  std::string_view reads;  // of DeviceColumns, beside `pool`, separated by spaces
   ScorerOrigin origin;
   Scorer scorer, with_refusal, with_none;
 };
@@ -35,6 +36,9 @@ std::span<const NamedRefusal> refusals();
 std::span<const NamedOrder> orders();
 std::string_view name_of(Bind);
 std::string_view title_of(ScorerOrigin);
+
+// The scorer that a name is about, whatever refusal it ends in. Errors: InputError with the nearest name.
+const NamedScorer& find_named_scorer(std::string_view name);
 
 // `scorer`: NAME, NAME+refusal or NAME+none; the set keeps it as given.
 // Errors: InputError with the nearest name.

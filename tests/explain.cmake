@@ -1,0 +1,5 @@
+yard_test(explain_test ENTERS loop policy base LINKS switchyard)
+if(TARGET explain_test)
+  target_compile_definitions(explain_test PRIVATE SWITCHYARD_PROGRAM="$<TARGET_FILE:switchyard_cli>")
+  add_dependencies(explain_test switchyard_cli)
+endif()
