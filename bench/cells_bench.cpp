@@ -24,7 +24,7 @@ switchyard::Replayed replay(const std::string& policy, std::uint32_t threads) {
   simulation.trace = "gen:azure-conv?curve=flat&rate=3000";
   simulation.fleet = "builtin:cells";
   simulation.policy = policy;
-  simulation.limit = 100'000;
+  simulation.limit = 30'000;
   simulation.threads = threads;
   auto result = switchyard::simulate(simulation);
   if (const auto* wrong = std::get_if<switchyard::ConfigError>(&result)) {
@@ -65,7 +65,7 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark(fmt::format("cells/{}", policy).c_str(),
                                  [name = std::string(policy)](benchmark::State& s) { cells(s, name); })
         ->UseManualTime()
-        ->Iterations(15)
+        ->Iterations(40)
         ->Unit(benchmark::kMillisecond);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
