@@ -6,9 +6,6 @@
 namespace yard {
 namespace {
 
-// More may come at one instant of virtual time than a live tick takes.
-constexpr Bounds kPlayBounds{.sequences = 1u << 21, .events_per_tick = 1u << 16};
-
 class Counter final : public SimObserver {
  public:
   Counter(const Play& play, Meter& meter)
@@ -62,10 +59,10 @@ class Counter final : public SimObserver {
 Played play(const Play& play, ArrivalSource& source) {
   const FleetView& fleet = play.fleet.view;
   Played played(fleet);
-  Core core(kPlayBounds, fleet, play.believed ? *play.believed : play.fleet.tables, play.policies, play.seed);
-  SimFleet devices(fleet, play.fleet.tables, kPlayBounds, play.exact);
+  Core core(kSimulationBounds, fleet, play.believed ? *play.believed : play.fleet.tables, play.policies, play.seed);
+  SimFleet devices(fleet, play.fleet.tables, kSimulationBounds, play.exact);
   Counter counter(play, played.meter);
-  SimLoop loop(core, kPlayBounds, fleet.devices(), devices, counter);
+  SimLoop loop(core, kSimulationBounds, fleet.devices(), devices, counter);
   SimNews news(fleet, play.seed);
   loop.hears(news);
   const Time last = loop.run(source);

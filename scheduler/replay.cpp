@@ -5,11 +5,9 @@
 #include <ctime>
 #include <iterator>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
-#include <tbb/concurrent_queue.h>
 
 #include "scheduler/backend/sim_served.h"
 #include "scheduler/base/input_error.h"
@@ -20,10 +18,12 @@
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/mixed_trace.h"
 #include "scheduler/policy/registry.h"
+#include "scheduler/read_ahead.h"
 #include "scheduler/replay_cells.h"
 #include "scheduler/report/report.h"
 #include "scheduler/report/rows.h"
 #include "scheduler/same_file.h"
+#include "scheduler/scribe.h"
 #include "scheduler/trace/trace.h"
 #include "scheduler/whole_recording.h"
 
@@ -31,75 +31,6 @@ namespace switchyard {
 namespace {
 
 using namespace yard;
-
-// The same rows, made by a thread of their own, at most kBlocks * kRows ahead. An error of the reader's comes out where
-// its row would have.
-class ReadAhead final : public ArrivalSource {
- public:
-  explicit ReadAhead(std::unique_ptr<ArrivalSource> source) : source_(std::move(source)) {
-    blocks_.set_capacity(kBlocks);
-    thread_ = std::thread([this] { fill(); });
-  }
-  ~ReadAhead() override {
-    blocks_.abort();
-    thread_.join();
-  }
-
-  std::optional<Arrival> next() override {
-    while (at_ == block_.rows.size()) {
-      if (block_.last) {
-        if (block_.error) std::rethrow_exception(block_.error);
-        return std::nullopt;
-      }
-      blocks_.pop(block_);
-      at_ = hash_ = 0;
-    }
-    Arrival& row = block_.rows[at_++];
-    row.facts.prefix = std::span(block_.hashes).subspan(hash_, row.facts.prefix.size());
-    hash_ += row.facts.prefix.size();
-    return row;
-  }
-
- private:
-  static constexpr std::size_t kRows = 1024, kBlocks = 16;
-  struct Block {
-    std::vector<Arrival> rows;
-    std::vector<BlockHash> hashes;  // of all rows, one after another; spans are set as rows are given out
-    bool last = false;
-    std::exception_ptr error;
-  };
-
-  void fill() {
-    try {
-      for (bool more = true; more;) {
-        Block block;
-        block.rows.reserve(kRows);
-        try {
-          while (more && block.rows.size() < kRows) {
-            const auto row = source_->next();
-            if (row) {
-              block.rows.push_back(*row);
-              block.hashes.insert(block.hashes.end(), row->facts.prefix.begin(), row->facts.prefix.end());
-            }
-            more = row.has_value();
-          }
-        } catch (...) {
-          block.error = std::current_exception();
-          more = false;
-        }
-        block.last = !more;
-        blocks_.push(std::move(block));
-      }
-    } catch (const tbb::user_abort&) {  // the simulation ended before its trace did
-    }
-  }
-
-  const std::unique_ptr<ArrivalSource> source_;
-  tbb::concurrent_bounded_queue<Block> blocks_;
-  std::thread thread_;
-  Block block_;
-  std::size_t at_ = 0, hash_ = 0;
-};
 
 // Tells of progress about ten times a second, however often it is asked to.
 class Herald {
@@ -120,34 +51,21 @@ class Herald {
   std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
 };
 
-// Everything that a replay writes down as it goes.
-class Scribe final : public SimObserver {
+// What a fleet of one shard writes down: its rows too, and it says how far it is.
+class WholeScribe final : public Scribe {
  public:
-  Scribe(Meter& meter, RowWriter* rows, Recorder* recorder, Herald& herald)
-      : meter_(meter), rows_(rows), recorder_(recorder), herald_(herald) {}
+  WholeScribe(const FleetView& fleet, RowWriter* rows, Herald& herald) : Scribe(fleet), rows_(rows), herald_(herald) {}
 
   void finished(std::uint64_t row, const Finish& finish) override {
-    meter_.on_finish(finish);
+    Scribe::finished(row, finish);
     if (rows_) rows_->write(row, finish);
     if (++ended_ % kAskTheClock == 0) herald_.tell(ended_);
-  }
-  void launched(const Launch& launch, Time now) override { meter_.on_launch(launch, now); }
-  void run_ended(const RunEnded& end, Time now) override { meter_.on_run_ended(end, now); }
-  void applied(const Event& event) override {
-    if (recorder_) recorder_->event(event);
-  }
-  void ticked(Time now, const Core& core) override {
-    if (!recorder_) return;
-    recorder_->ticked(now);
-    recorder_->hash(core.hash());
   }
 
  private:
   static constexpr std::uint64_t kAskTheClock = 1024;
 
-  Meter& meter_;
   RowWriter* const rows_;
-  Recorder* const recorder_;
   Herald& herald_;
   std::uint64_t ended_ = 0;
 };
@@ -184,25 +102,23 @@ void refuse_shared_files(const Simulation& o, const std::vector<std::string>& re
                          "accepted: a file of its own");
 }
 
-// More may come at one instant of virtual time than a live tick takes.
-constexpr Bounds kSimulationBounds{.sequences = 1u << 21, .events_per_tick = 1u << 16};
-
 // All of a fleet as one shard.
 Driven drive(const CellsRun& run, ArrivalSource& source, Herald& herald) {
+  const FleetView& fleet = run.fleet.view;
+  WholeScribe scribe(fleet, run.rows, herald);
   std::optional<WholeRecording> recording;
   if (!run.recordings.empty()) {
     recording.emplace(run.recordings[0]);
-    recording->recorder().head(run.fleet.view, run.fleet.tables, run.policies, run.bounds, run.seed);
+    recording->recorder().head(fleet, run.fleet.tables, run.policies, run.bounds, run.seed);
+    scribe.record_to(recording->recorder());
   }
-  const FleetView& fleet = run.fleet.view;
   Core core(run.bounds, fleet, run.fleet.tables, run.policies, run.seed);
   SimFleet devices(fleet, run.fleet.tables, run.bounds, run.exact);
-  Driven driven{.meter = Meter(fleet), .idle_beside_work = {}, .ledger = {}};
-  Scribe scribe(driven.meter, run.rows, recording ? &recording->recorder() : nullptr, herald);
   SimLoop loop(core, run.bounds, fleet.devices(), devices, scribe);
   SimNews news(fleet, run.seed);
   loop.hears(news);
   const Time last = loop.run(source);
+  Driven driven{.meter = scribe.meter(), .idle_beside_work = {}, .ledger = {}};
   driven.meter.add_gaps(devices.gaps());
   add_counted(driven, core, fleet, last);
   if (recording) recording->commit();

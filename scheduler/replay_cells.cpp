@@ -9,6 +9,7 @@
 
 #include "scheduler/backend/sim_served.h"
 #include "scheduler/loop/cells.h"
+#include "scheduler/scribe.h"
 #include "scheduler/terms_tally.h"
 #include "scheduler/whole_recording.h"
 
@@ -21,34 +22,24 @@ struct Ending {
 };
 
 // What one cell acts on and writes down. Its own thread's while it runs, the caller's between two epochs.
-class Scene final : public SimObserver {
+class Scene final : public Scribe {
  public:
   Scene(const CellsRun& run, const CellView& cell, const Bounds& bounds)
-      : cell_(cell),
+      : Scribe(cell.view),
+        cell_(cell),
         devices_(cell.view, run.fleet.tables, bounds, run.exact),
-        meter_(cell.view),
         keeps_rows_(run.rows != nullptr) {}
 
   void record(const std::string& path, const CellsRun& run, const Bounds& bounds, Seed seed) {
     recording_.emplace(path);
-    recorder_ = &recording_->recorder();
-    recorder_->head(cell_.view, run.fleet.tables, run.policies, bounds, seed);
+    record_to(recording_->recorder());
+    recording_->recorder().head(cell_.view, run.fleet.tables, run.policies, bounds, seed);
   }
 
   void finished(std::uint64_t row, const Finish& finish) override {
     ++ended_;
-    meter_.on_finish(finish);
+    Scribe::finished(row, finish);
     if (keeps_rows_) endings_.push_back({row, finish});
-  }
-  void launched(const Launch& launch, Time now) override { meter_.on_launch(launch, now); }
-  void run_ended(const RunEnded& end, Time now) override { meter_.on_run_ended(end, now); }
-  void applied(const Event& event) override {
-    if (recorder_) recorder_->event(event);
-  }
-  void ticked(Time now, const Core& core) override {
-    if (!recorder_) return;
-    recorder_->ticked(now);
-    recorder_->hash(core.hash());
   }
 
   // Moves what has ended to `all`, its devices numbered as in the whole fleet.
@@ -65,16 +56,13 @@ class Scene final : public SimObserver {
   }
 
   SimFleet& devices() { return devices_; }
-  const Meter& meter() const { return meter_; }
   std::uint64_t ended() const { return ended_; }
 
  private:
   const CellView& cell_;
   SimFleet devices_;
-  Meter meter_;
   const bool keeps_rows_;
   std::optional<WholeRecording> recording_;
-  Recorder* recorder_ = nullptr;
   std::vector<Ending> endings_;  // since the last exchange
   std::uint64_t ended_ = 0;
 };

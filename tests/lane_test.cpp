@@ -19,6 +19,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/gate.h"
+#include "tests/live_answers.h"
 
 namespace switchyard {
 namespace {
@@ -26,28 +27,6 @@ namespace {
 using namespace std::chrono_literals;
 using yard::Gate;
 using Step = std::function<void(StepView&)>;
-
-void count_up(StepView& step) {
-  for (StepSlot& slot : step)
-    if (slot.samples) slot.emit(slot.input.back() + 1);
-}
-
-std::vector<Token> all(Reply& reply) {
-  std::vector<Token> tokens;
-  for (const Token token : reply) tokens.push_back(token);
-  return tokens;
-}
-
-std::vector<Token> from(Token first, std::size_t n) {
-  std::vector<Token> tokens(n);
-  std::iota(tokens.begin(), tokens.end(), first);
-  return tokens;
-}
-
-Outcome end_of(Reply& reply) {
-  all(reply);
-  return reply.outcome().value();
-}
 
 constexpr Token kPrompt[] = {1, 2, 3};
 

@@ -14,6 +14,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/live_answers.h"
+
 #include "scheduler/report/exposition.h"
 #include "tests/gate.h"
 
@@ -180,11 +182,6 @@ TEST(Exposition, SecondsAreExactDecimals) {
 }
 
 // ---- what a scheduler says -----------------------------------------------------------------------------------------
-
-void count_up(StepView& step) {
-  for (StepSlot& slot : step)
-    if (slot.samples) slot.emit(slot.input.back() + 1);
-}
 
 constexpr Token kPrompt[] = {1, 2, 3};
 

@@ -1,5 +1,5 @@
 // Random fleets and traces, small and tight: everything that the scheduler's page speaks of happens often in them.
-// tests/reference_test.cpp counts how often, over the seeds 0 to 999.
+// tests/random_case_test.cpp counts how often, over the seeds 0 to 999.
 //
 // The same seed gives the same case on every build. Every case keeps the promises of FleetView (V1 to V3, and
 // max_context at most what the KV pool holds + 1) and of reference::Simulator.

@@ -114,14 +114,11 @@ class RandomEvents {
       ids_.push_back(id);
     else
       ids_[rng_.below(32)] = id;  // some are forgotten, and some are asked to cancel long after their end
-    return {.request = id,
-            .model = r.model,
-            .tenant = r.tenant,
-            .slo = r.slo,
-            .prompt = r.prompt,
-            .max_output = r.max_output,
-            .regions = r.regions,
-            .arrival = now - nanoseconds(static_cast<std::int64_t>(rng_.below(4) ? 0 : rng_.below(30)))};
+    Submitted facts = reference::facts_of(r);
+    facts.request = id;
+    facts.arrival = now - nanoseconds(static_cast<std::int64_t>(rng_.below(4) ? 0 : rng_.below(30)));
+    facts.prefix = {};  // core_model.h does not know what a device forgets that goes
+    return facts;
   }
 
   CancelAsked cancel() {

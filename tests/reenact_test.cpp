@@ -24,28 +24,20 @@
 #include "scheduler/loop/tick.h"
 #include "scheduler/policy/registry.h"
 #include "tests/gate.h"
+#include "tests/live_answers.h"
 
 namespace yard {
 namespace {
 
 using namespace std::chrono_literals;
+using switchyard::count_up;
 using switchyard::End;
+using switchyard::end_of;
 using switchyard::host_device;
 using switchyard::Reply;
-using switchyard::StepSlot;
 using switchyard::StepView;
 using switchyard::Token;
 using switchyard::Wish;
-
-void count_up(StepView& step) {
-  for (StepSlot& slot : step)
-    if (slot.samples) slot.emit(slot.input.back() + 1);
-}
-
-switchyard::Outcome end_of(Reply& reply) {
-  for ([[maybe_unused]] const Token token : reply) {}
-  return reply.outcome().value();
-}
 
 // ---- the life that is recorded -------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@
 #include "scheduler/base/rng.h"
 #include "scheduler/base/units.h"
 #include "scheduler/core/command.h"
+#include "scheduler/core/event.h"
 
 namespace yard::reference {
 
@@ -29,6 +30,21 @@ struct Request {
   std::optional<Time> cancel_at{};
   std::vector<BlockHash> prefix{};  // names of the prompt's leading whole blocks
 };
+
+// What Core is told of it; which id it gets is the loop's to say. The prefix stays the request's own.
+inline Submitted facts_of(const Request& r) {
+  return {.request = {},
+          .model = r.model,
+          .tenant = r.tenant,
+          .slo = r.slo,
+          .prompt = r.prompt,
+          .max_output = r.max_output,
+          .regions = r.regions,
+          .providers = r.providers,
+          .primary = r.primary,
+          .arrival = r.arrival,
+          .prefix = r.prefix};
+}
 
 struct Options {
   std::string order = "fcfs";          // fcfs, edf, shortest_first

@@ -18,16 +18,6 @@ namespace {
 
 using reference::Ending;
 
-struct Recording final : SimObserver {
-  explicit Recording(const std::string& path) : recorder(path) {}
-  void applied(const Event& event) override { recorder.event(event); }
-  void ticked(Time now, const Core& core) override {
-    recorder.ticked(now);
-    recorder.hash(core.hash());
-  }
-  Recorder recorder;
-};
-
 struct Outcomes {
   std::vector<Ending> by_row;
   std::uint64_t hash;

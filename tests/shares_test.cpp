@@ -43,8 +43,8 @@ std::string served(Scene& s, std::map<RequestId, char>& of, int n) {
   return order;
 }
 
-TEST(Shares, AreServedByWeight) {
-  Scene s(shared(1, 3));
+// Of twelve requests of each of two tenants the first twelve are served. Returns: how many of the first tenant's.
+std::ptrdiff_t of_the_first(Scene s) {
   std::map<RequestId, char> of;
   for (int k = 0; k < 12; ++k) {
     of[s.submit({.prompt = 10, .max_output = 1, .tenant = 0})] = 'a';
@@ -52,8 +52,10 @@ TEST(Shares, AreServedByWeight) {
   }
   s.poll();
   const std::string order = served(s, of, 12);
-  EXPECT_EQ(std::count(order.begin(), order.end(), 'a'), 3) << order;
+  return std::count(order.begin(), order.end(), 'a');
 }
+
+TEST(Shares, AreServedByWeight) { EXPECT_EQ(of_the_first(Scene(shared(1, 3))), 3); }
 
 TEST(Shares, OfOneWhoWasAwayAreNotSavedUp) {
   Scene s(shared(1, 1));
@@ -116,15 +118,7 @@ TEST(Shares, LeaveTheOrderWithinATenantToThePolicy) {
 }
 
 TEST(Shares, HoldForAModelsQueueToo) {
-  Scene s(shared(1, 3).policy("round_robin", "fcfs", "room"));
-  std::map<RequestId, char> of;
-  for (int k = 0; k < 12; ++k) {
-    of[s.submit({.prompt = 10, .max_output = 1, .tenant = 0})] = 'a';
-    of[s.submit({.prompt = 10, .max_output = 1, .tenant = 1})] = 'b';
-  }
-  s.poll();
-  const std::string order = served(s, of, 12);
-  EXPECT_EQ(std::count(order.begin(), order.end(), 'a'), 3) << order;
+  EXPECT_EQ(of_the_first(Scene(shared(1, 3).policy("round_robin", "fcfs", "room"))), 3);
 }
 
 // ---- measured ------------------------------------------------------------------------------------------------------

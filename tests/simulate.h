@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "scheduler/loop/recorder.h"
 #include "scheduler/loop/sim_loop.h"
 #include "tests/reference_values.h"
 
@@ -18,17 +20,7 @@ class Requests final : public ArrivalSource {
     if (at_ == requests_.size()) return std::nullopt;
     const reference::Request& r = requests_[at_++];
     return Arrival{.row = r.row,
-                   .facts = {.request = {},
-                             .model = r.model,
-                             .tenant = r.tenant,
-                             .slo = r.slo,
-                             .prompt = r.prompt,
-                             .max_output = r.max_output,
-                             .regions = r.regions,
-                             .providers = r.providers,
-                             .primary = r.primary,
-                             .arrival = r.arrival,
-                             .prefix = r.prefix},
+                   .facts = reference::facts_of(r),
                    .output = r.output,
                    .cancel_at = r.cancel_at.value_or(Time::never())};
   }
@@ -44,6 +36,17 @@ struct Endings final : SimObserver {
     all.push_back(reference::ending_of(static_cast<std::uint32_t>(row), f));
   }
   std::vector<reference::Ending> all;
+};
+
+// Writes down all that a recording holds.
+struct Recording : SimObserver {
+  explicit Recording(const std::string& path) : recorder(path) {}
+  void applied(const Event& event) final { recorder.event(event); }
+  void ticked(Time now, const Core& core) final {
+    recorder.ticked(now);
+    recorder.hash(core.hash());
+  }
+  Recorder recorder;
 };
 
 inline std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {

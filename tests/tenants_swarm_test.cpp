@@ -20,15 +20,9 @@
 namespace yard {
 namespace {
 
-struct Witness final : SimObserver {
-  explicit Witness(const std::string& path) : recorder(path) {}
-  void applied(const Event& event) override { recorder.event(event); }
-  void ticked(Time now, const Core& core) override {
-    recorder.ticked(now);
-    recorder.hash(core.hash());
-  }
+struct Witness final : Recording {
+  using Recording::Recording;
   void finished(std::uint64_t row, const Finish& f) override { ended[row] = f; }
-  Recorder recorder;
   std::map<std::uint64_t, Finish> ended;  // by row, which is the order of arrival
 };
 

@@ -4,13 +4,7 @@
 
 namespace yard {
 
-// Leases what the sequence lacks to hold `tokens` more. Returns: false, and nothing leased, where too few blocks are
-// free.
-bool Batcher::lease(std::uint32_t d, const PoolView& facts, Sequence& s, std::int32_t tokens) {
-  const std::int32_t per_block = facts.block_tokens.count();
-  const std::int32_t lacks = s.context + tokens - (s.blocks + devices_.shared_blocks(d, s)) * per_block;
-  if (lacks <= 0) return true;
-  const std::int32_t blocks = (lacks + per_block - 1) / per_block;
+bool Batcher::lease_more(std::uint32_t d, std::int32_t blocks, Sequence& s) {
   std::int32_t& free = devices_[d].free_blocks;
   if (blocks > free) return false;
   free -= blocks;

@@ -29,7 +29,14 @@ class Batcher {
 
  private:
   struct Step;
-  bool lease(std::uint32_t d, const PoolView&, Sequence&, std::int32_t tokens);
+  // Leases what the sequence lacks to hold `tokens` more. Returns: false, and nothing leased, where too few blocks are
+  // free.
+  bool lease(std::uint32_t d, const PoolView& facts, Sequence& s, std::int32_t tokens) {
+    const std::int32_t per_block = facts.block_tokens.count();
+    const std::int32_t lacks = s.context + tokens - (s.blocks + devices_.shared_blocks(d, s)) * per_block;
+    return lacks <= 0 || lease_more(d, (lacks + per_block - 1) / per_block, s);
+  }
+  bool lease_more(std::uint32_t d, std::int32_t blocks, Sequence&);
   bool admit(Step&, std::uint32_t i);
   void take_part(Step&, std::uint32_t i, std::int32_t tokens);
   void plan_running(Step&);

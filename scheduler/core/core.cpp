@@ -135,8 +135,8 @@ void Core::State::apply(const RunEnded& e) {
   for (const SlotEnd& slot : e.slots) {
     const std::uint32_t i = slot.sequence.index;
     CHECK_WHY(pool.id(i) == slot.sequence && pool[i].planned > 0, "a RunEnded names the slots of its Launch");
-    read += slot.prefilled.count();
-    pairs += prefill_pairs(slot.prefilled.count(), pool[i].context);
+    if (const std::int32_t reads = slot.prefilled.count(); reads > 0)
+      read += reads, pairs += prefill_pairs(reads, pool[i].context);
     slot_ended(e.device.value, pool[i], i, slot, e.steps > 0);
   }
   devices.spent_on_prefill(e.device.value, time_to_read(e.device.value, read, pairs), now);

@@ -122,7 +122,7 @@ class Devices {
     all_[d].free_blocks += static_cast<std::int32_t>(taken.blocks - taken.fresh) * unit;
   }
   std::int32_t shared_blocks(std::uint32_t d, const Sequence& s) const {
-    return static_cast<std::int32_t>(s.shared) * kv_.unit(d);
+    return s.shared == 0 ? 0 : static_cast<std::int32_t>(s.shared) * kv_.unit(d);
   }
   KvCache& kv() { return kv_; }
 

@@ -55,8 +55,9 @@ class KvCache {
 
   // Lets idle blocks go until they fit into so many free KV blocks.
   void make_room(std::uint32_t d, std::int32_t free_kv_blocks, Time now) noexcept {
+    if (touched_ == 0) return;  // nothing was ever kept
     const Device& device = devices_[d];
-    if (device.idle != 0) [[unlikely]]
+    if (device.idle != 0)
       while (device.idle * static_cast<std::uint32_t>(device.unit) > static_cast<std::uint32_t>(free_kv_blocks))
         evict_oldest(d, now);
   }

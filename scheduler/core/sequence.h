@@ -26,8 +26,27 @@ inline constexpr std::size_t kSequenceStates = 7;
 inline constexpr std::uint32_t kNobody = 0xffff'ffff;  // an index into the pool that names no sequence
 
 struct Sequence {
-  // what was asked
+  // What every run reads and writes of it stands together, in as few cache lines as it takes.
   RequestId request;
+  SequenceState state;
+  bool front;        // preempted: stands before all that were never admitted
+  bool let_in;       // bound before: no scorer refuses it any more
+  bool passed_door;  // bound again after its device went: not asked at the door twice
+  std::uint32_t generation;
+  std::uint32_t prev, next;   // arrivals, unbound of a model, running of a device, ended, free
+  std::int32_t output_limit;  // on its device: min(max_output, max_context - prompt)
+  std::int32_t to_read;       // prompt, or prompt + generated after a preemption
+  std::int32_t context;       // tokens in KV, as of the last run boundary
+  std::int32_t generated;
+  std::int32_t blocks;          // leased, the present run's grant included; those shared with others apart
+  std::uint32_t shared;         // prefix blocks that it holds on to in its device's KvCache
+  std::int32_t hit;             // tokens that its device is expected to have read already; 0 once it is admitted
+  std::int32_t committed;       // its part of the device's committed blocks
+  std::int32_t planned;         // tokens it reads in the first step of the present run; 0: not in it
+  std::uint32_t prefix_blocks;  // whole blocks of the prompt that have names
+  Time first_token, last_token;
+
+  // what was asked
   Time arrival;
   RegionMask regions;
   ProviderMask providers;
@@ -36,50 +55,36 @@ struct Sequence {
   SloClassId slo;
   TenantId tenant;
   std::int32_t prompt, max_output;
-  std::uint32_t prefix_blocks;  // whole blocks of the prompt that have names
-  const BlockHash* prefix;      // them; the loop's, until Finish
+  const BlockHash* prefix;  // the names of its blocks; the loop's, until Finish
   std::uint64_t session;
 
   // how far it got
-  std::int32_t output_limit;  // on its device: min(max_output, max_context - prompt)
-  std::int32_t to_read;       // prompt, or prompt + generated after a preemption
-  std::int32_t context;       // tokens in KV, as of the last run boundary
-  std::int32_t generated;
-  std::int32_t blocks;     // leased, the present run's grant included; those shared with others apart
-  std::uint32_t shared;    // prefix blocks that it holds on to in its device's KvCache
-  std::int32_t hit;        // tokens that its device is expected to have read already; 0 once it is admitted
-  std::int32_t cached;     // tokens of its prompt that it did not have to read, as of its first admission
-  std::int32_t committed;  // its part of the device's committed blocks
-  std::int32_t planned;    // tokens it reads in the first step of the present run; 0: not in it
+  DeviceId device;
+  DeviceId avoid;       // where its last attempt failed
+  std::int32_t cached;  // tokens of its prompt that it did not have to read, as of its first admission
   std::uint32_t preemptions;
   std::uint32_t attempt;  // sends to served devices so far
-  DeviceId avoid;         // where its last attempt failed
-  std::int32_t reserved;  // of its tenant's tokens, while it holds a lease on its quotas
-  bool lease;
-  bool aborted;  // its attempt is to be aborted when its Finish is said
-  DeviceId device;
-  Time admit, first_token, last_token;
+  Time admit;
+
+  // what it holds of its tenant's
+  std::int32_t reserved;               // tokens, while it holds a lease on the quotas
+  std::uint32_t share_of, share_rank;  // its tenant and rank where the fleet gives shares, else 0
+  std::int64_t charged;                // to its tenant's share; 0 until it is served
+  bool lease;                          // on its tenant's quotas
+  bool in_waiters;                     // waits, and was never admitted
+  bool wants_share;                    // waits for its first service
 
   // how it ended, until Finish is said
+  bool aborted;  // its attempt is to be aborted when its Finish is said
   Outcome outcome;
   Reason why;
   Duration retry_after;
 
-  // where it is
-  SequenceState state;
-  bool front;        // preempted: stands before all that were never admitted
-  bool let_in;       // bound before: no scorer refuses it any more
-  bool passed_door;  // bound again after its device went: not asked at the door twice
-  std::uint32_t generation;
-  std::uint32_t prev, next;                  // arrivals, unbound of a model, running of a device, ended, free
+  // where it waits
   std::uint32_t patient_prev, patient_next;  // never admitted ones of a class with patience
   std::uint32_t waiter_prev, waiter_next;    // never admitted ones of a class and tenant
   std::uint32_t child, sibling, back;        // line.h
   Time expiry;                               // of its patience
-  std::uint32_t share_of, share_rank;        // its tenant and rank where the fleet gives shares, else 0
-  std::int64_t charged;                      // to its tenant's share; 0 until it is served
-  bool in_waiters;                           // waits, and was never admitted
-  bool wants_share;                          // waits for its first service
   std::uint64_t key, number;                 // its place in a line: key of the order, then submission
 
   bool reading() const { return context < to_read; }

@@ -18,6 +18,9 @@
 
 namespace yard {
 
+// More may come at one instant of virtual time than a live tick takes.
+inline constexpr Bounds kSimulationBounds{.sequences = 1u << 21, .events_per_tick = 1u << 16};
+
 // A request as a simulation knows it: what Core is told, and the secret that only its device may use.
 struct Arrival {
   std::uint64_t row;  // its number in the trace

@@ -1,0 +1,36 @@
+// A model that counts, and its answers: what tests of the public door ask and expect.
+#pragma once
+#include <switchyard/scheduler.h>
+#include <switchyard/step.h>
+
+#include <cstddef>
+#include <numeric>
+#include <vector>
+
+namespace switchyard {
+
+// One forward pass: each sequence goes on from its last token.
+inline void count_up(StepView& step) {
+  for (StepSlot& slot : step)
+    if (slot.samples) slot.emit(slot.input.back() + 1);
+}
+
+inline std::vector<Token> all(Reply& reply) {
+  std::vector<Token> tokens;
+  for (const Token token : reply) tokens.push_back(token);
+  return tokens;
+}
+
+// `n` tokens, `first` and on.
+inline std::vector<Token> from(Token first, std::size_t n) {
+  std::vector<Token> tokens(n);
+  std::iota(tokens.begin(), tokens.end(), first);
+  return tokens;
+}
+
+inline Outcome end_of(Reply& reply) {
+  all(reply);
+  return reply.outcome().value();
+}
+
+}  // namespace switchyard
