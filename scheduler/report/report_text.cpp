@@ -89,14 +89,14 @@ std::string tenants_text(const Metrics& m) {
                    {"tokens"},
                    {"share %"},
                    {"weight"},
-                   {"$"}});
+                   {"charged $"}});
   for (const Record& r : m.tenants) {
     table.row({fitted(r.name("tenant"), kClassColumns, Cut::back), count_text(r.figure("arrived")),
                count_text(r.figure("done")), count_text(r.figure("rejected")), count_text(r.figure("rejected_quota")),
                grouped(r.figure("attainment_pct"), 2),
                count_text(whole(r.figure("prompt_tokens").units + r.figure("output_tokens").units)),
                grouped(r.figure("tokens_share_pct"), 2), count_text(r.figure("weight")),
-               three_digits(r.figure("charged_usd"))});
+               r.figure("charged_usd").units == 0 ? "-" : three_digits(r.figure("charged_usd"))});
   }
   return table.text() + "\n";
 }
