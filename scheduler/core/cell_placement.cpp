@@ -10,12 +10,6 @@ namespace {
 
 constexpr std::uint64_t kRoundingStream = 0x63656c6c2d726f77ull;
 
-// As Placement's needs(): what a pool's max_context must hold.
-std::int64_t tokens_of(const Submitted& s) {
-  const bool open_ended = s.max_output == Tokens::max();
-  return std::int64_t{s.prompt.count()} + (open_ended ? 1 : std::max(1, s.max_output.count()));
-}
-
 std::size_t rows_in(std::span<const CellView> cells) {
   std::size_t rows = 0;
   for (const CellView& cell : cells)
@@ -119,7 +113,7 @@ int CellPlacement::passes(std::uint32_t row, const Submitted& s) const noexcept 
   if (!s.regions.has(pool.region)) return 0;
   if (!s.providers.has(pool.provider_id)) return 1;
   if (!pool.licensed) return 2;
-  return tokens_of(s) > pool.max_context.count() ? 3 : 4;
+  return may_come_to(s.prompt.count(), 0, s.max_output.count()) > pool.max_context.count() ? 3 : 4;
 }
 
 // Returns: a row, or kNobody; then `nearest` is a cell that refuses for the same want as the whole fleet would.

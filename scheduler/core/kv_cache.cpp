@@ -44,7 +44,7 @@ KvCache::Taken KvCache::keep(std::uint32_t d, Prompt chain, std::uint32_t from, 
   Taken taken;
   Device& device = devices_[d];
   for (const BlockHash hash : chain.subspan(from)) {
-    Slot* slot = &table_.at({hash, d});
+    HoldingSlot* slot = &table_.at({hash, d});
     if (slot->empty()) {
       if (free_ == 0 && touched_ == bound_) {
         if (device.idle == 0) return taken;

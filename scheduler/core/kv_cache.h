@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "scheduler/base/block_hash.h"
+#include "scheduler/core/holding.h"
 #include "scheduler/core/prefix_index.h"
 #include "scheduler/core/probe_table.h"
 #include "topology/fleet_view.h"
@@ -69,22 +70,6 @@ class KvCache {
 
  private:
   using Place = std::uint32_t;  // 0: none
-  struct Key {
-    BlockHash block;
-    std::uint32_t device;
-  };
-  struct Slot {
-    using Key = KvCache::Key;
-    std::uint64_t hash;
-    std::uint32_t device;
-    Place place;
-    bool empty() const { return place == 0; }
-    bool is(Key key) const { return hash == key.block.bits && device == key.device; }
-    std::uint64_t spread() const { return spread({{hash}, device}); }
-    static std::uint64_t spread(Key key) {
-      return (key.block.bits + key.device * 0xd1342543de82ef95ull) * 0x9e3779b97f4a7c15ull;
-    }
-  };
   struct Block {
     BlockHash hash;
     std::uint32_t holders;
@@ -103,7 +88,7 @@ class KvCache {
   void evict_oldest(std::uint32_t d, Time now) noexcept;
   Place take_place() noexcept;
 
-  ProbeTable<Slot> table_;
+  ProbeTable<HoldingSlot> table_;
   LazyArray<Block> blocks_;  // by place
   Place free_ = 0, touched_ = 0;
   const std::uint32_t bound_;

@@ -40,15 +40,8 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
   }
 }
 
-// Tokens that it may come to, at the least one beyond its prompt and what it has: a prompt takes as much KV whatever it
-// asks for, and where as much is asked as fits, one that was preempted must find room for one more.
-std::int64_t Placement::needs(const Sequence& s) {
-  const bool open_ended = s.max_output == Tokens::max().count();
-  return std::int64_t{s.prompt} + (open_ended ? s.generated + 1 : std::max(1, s.max_output));
-}
-
 bool Placement::can_hold(const PoolView& facts, const Sequence& s) const {
-  return needs(s) <= facts.max_context.count();
+  return may_come_to(s) <= facts.max_context.count();
 }
 
 Reason Placement::at_the_door(const Sequence& s) const {
@@ -144,7 +137,7 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
                 .arrival = s.arrival,
                 .may_refuse = !s.let_in};
   std::span<const std::uint32_t> eligible = model.devices;
-  const bool fits_all = needs(s) <= model.least_context.count();
+  const bool fits_all = may_come_to(s) <= model.least_context.count();
   const bool anywhere = s.regions.anywhere() && s.providers.anywhere() && !s.primary.some() && model.licensed;
   if (need_room || model.not_up > 0 || model.served || !fits_all || !anywhere || power_.any_held()) {
     const auto look = [&](Filter filter) {

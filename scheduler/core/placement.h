@@ -72,7 +72,6 @@ class Placement {
     bool caches = false;   // some of its pools keep prefixes
     Tokens block;          // of a prefix
   };
-  static std::int64_t needs(const Sequence&);
   static bool allowed(const PoolView& pool, const Sequence& s) {
     return s.regions.has(pool.region) && s.providers.has(pool.provider_id) && pool.licensed;
   }

@@ -119,7 +119,7 @@ std::uint32_t PrefixIndex::take_in(std::uint32_t device, Place parent, Prompt pr
 PrefixIndex::Place PrefixIndex::create(std::uint32_t device, Place parent, BlockHash block) noexcept {
   Device& dev = devices_[device];
   if (!make_room(dev)) return 0;
-  PairSlot& pair = pairs_.at({block, device});
+  HoldingSlot& pair = pairs_.at({block, device});
   if (!pair.empty()) {
     ++counts_.contradictions;
     return 0;
@@ -266,7 +266,7 @@ void PrefixIndex::drop(Place p) noexcept {
 // Takes a holding out of both tables.
 void PrefixIndex::unname(Place p) noexcept {
   const Who& who = whos_[p];
-  PairSlot& pair = pairs_.at({who.block, who.device});
+  HoldingSlot& pair = pairs_.at({who.block, who.device});
   CHECK(pair.place == p);
   pairs_.erase(pair);
   BlockSlot& slot = blocks_.at(who.block);

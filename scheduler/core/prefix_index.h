@@ -33,6 +33,7 @@
 #include "scheduler/base/heap.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/units.h"
+#include "scheduler/core/holding.h"
 #include "scheduler/core/probe_table.h"
 
 namespace yard {
@@ -127,21 +128,7 @@ class PrefixIndex {
     std::uint64_t spread() const { return hash * kSpread; }
     static std::uint64_t spread(Key key) { return key.bits * kSpread; }
   };
-  struct PairKey {
-    BlockHash block;
-    std::uint32_t device;
-  };
-  struct PairSlot {
-    using Key = PairKey;
-    std::uint64_t hash;
-    std::uint32_t device;
-    Place place;
-    bool empty() const { return place == 0; }
-    bool is(Key key) const { return hash == key.block.bits && device == key.device; }
-    std::uint64_t spread() const { return spread({{hash}, device}); }
-    static std::uint64_t spread(Key key) { return (key.block.bits + key.device * 0xd1342543de82ef95ull) * kSpread; }
-  };
-  static_assert(sizeof(BlockSlot) == 16 && sizeof(PairSlot) == 16);
+  static_assert(sizeof(BlockSlot) == 16);
 
   struct Use {             // what a use touches
     Place newer, older;    // the device's order of use
@@ -181,7 +168,7 @@ class PrefixIndex {
   std::uint32_t bound_;
 
   ProbeTable<BlockSlot> blocks_;
-  ProbeTable<PairSlot> pairs_;
+  ProbeTable<HoldingSlot> pairs_;
   LazyArray<Use> uses_;  // by place
   LazyArray<Who> whos_;
   Place free_ = 0;     // freed places, by Use::older

@@ -96,6 +96,14 @@ struct Sequence {
   }
 };
 
+// Tokens that a sequence may come to, at the least one beyond its prompt and what it has: a prompt takes as much KV
+// whatever it asks for, and where as much is asked as fits, one that was preempted must find room for one more.
+constexpr std::int64_t may_come_to(std::int32_t prompt, std::int32_t generated, std::int32_t max_output) {
+  const bool open_ended = max_output == Tokens::max().count();
+  return std::int64_t{prompt} + (open_ended ? generated + 1 : std::max(1, max_output));
+}
+inline std::int64_t may_come_to(const Sequence& s) { return may_come_to(s.prompt, s.generated, s.max_output); }
+
 constexpr std::uint32_t bit(SequenceState s) { return 1u << static_cast<unsigned>(s); }
 
 // I2, as bits: from a row's state to any of its set.
