@@ -31,6 +31,9 @@ bool is_placed(const Device& device) { return device.facts().kind == DeviceKind:
 const std::string& model_of(const Device& device) {
   return is_placed(device) ? device.facts().endpoint.model : device.facts().host.model;
 }
+bool only_embeds(const Device& device) {
+  return is_placed(device) ? device.facts().endpoint.only_embeds : device.facts().host.only_embeds;
+}
 std::uint32_t slots_of(const Device& device) {
   return is_placed(device) ? device.facts().endpoint.concurrency : device.facts().host.slots;
 }
@@ -130,6 +133,9 @@ void check(const std::vector<Device>& devices) {
       require(model_of(devices[j]) != model_of(devices[i]) || is_placed(devices[j]) == is_placed(devices[i]),
               key("model"), fmt::format("'{}' on an endpoint and on a stepped device", printable(model_of(devices[i]))),
               "a model of one kind of device: place() is for endpoints, submit() for the others");
+      require(model_of(devices[j]) != model_of(devices[i]) || only_embeds(devices[j]) == only_embeds(devices[i]),
+              key("only_embeds"), fmt::format("'{}' with it and without", printable(model_of(devices[i]))),
+              "the same at every device of a model");
     }
   }
 }
@@ -174,7 +180,7 @@ FleetView fleet_of(const std::vector<Device>& devices, const std::vector<switchy
     pool.model = model_named(fleet, model_of(device));
     if (!pool.model.some()) {
       pool.model = {static_cast<std::uint32_t>(fleet.models.size())};
-      fleet.models.push_back({model_of(device)});
+      fleet.models.push_back({.name = model_of(device), .embeds = only_embeds(device)});
     }
     pool.first_device = fleet.devices();
     fleet.pools.push_back(std::move(pool));

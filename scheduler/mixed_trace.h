@@ -1,4 +1,5 @@
-// Arrivals from a trace: each row is given a model, a class, a tenant and a region by the fleet's mix.
+// Arrivals from a trace: each row is given a model, a class, a tenant and a region by the fleet's mix. One that goes to
+// a model that embeds asks for no token, unless the row itself says how many it asks for.
 //
 // Threads: one. The fleet outlives it.
 #pragma once
@@ -23,6 +24,7 @@ class MixedTrace final : public ArrivalSource {
     const std::optional<TraceRow> row = reader_->next();
     if (!row) return std::nullopt;
     const MixEntry& of = fleet_.mix.pick(seed_, row_);
+    const bool embeds = fleet_.view.models[of.model.value].embeds;
     name_blocks(row->prefix, row->prefix_block, row->prompt, fleet_.view.models[of.model.value].prefix_block,
                 mix64(of.tenant.value) + of.model.value, prefix_);
     return Arrival{.row = row_++,
@@ -31,7 +33,7 @@ class MixedTrace final : public ArrivalSource {
                              .tenant = of.tenant,
                              .slo = of.slo,
                              .prompt = row->prompt,
-                             .max_output = row->max_output.value_or(Tokens::max()),
+                             .max_output = row->max_output.value_or(embeds ? Tokens(0) : Tokens::max()),
                              .regions = of.regions,
                              .providers = of.providers,
                              .primary = of.primary,

@@ -161,7 +161,7 @@ Reply Scheduler::State::submit(const Request& request) {
   if (refused != Refusal::none)
     slab->refuse(refused);
   else
-    refused = slab->enter(request.prompt, request.prompt.size() <= longest_prompt, facts, id);
+    refused = slab->enter(request.prompt, request.prompt.size() <= longest_prompt, facts, id, request.tag);
   return refused == Refusal::none ? Reply(slab, id.index, id.generation) : Reply(outcome_of(refused));
 }
 

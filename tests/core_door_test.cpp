@@ -62,6 +62,16 @@ TEST(Door, RefusesAModelThatNoPoolServes) {
   EXPECT_EQ(refusal(s, {.model = ModelId::kNone}), Reason::no_such_model);
 }
 
+TEST(Door, RefusesTokensOfAModelThatOnlyEmbeds) {
+  Given given;
+  given.fleet.models[1].embeds = true;
+  Scene s(given.pool({.kv_blocks = 40}).pool({.kv_blocks = 40, .model = 1}));
+  EXPECT_EQ(refusal(s, {.max_output = 1, .model = 1}), Reason::only_embeds);
+  EXPECT_EQ(refusal(s, {.max_output = kAsManyAsFit, .model = 1}), Reason::only_embeds);
+  EXPECT_EQ(refusal(s, {.max_output = 0, .model = 1}), Reason::none);
+  EXPECT_EQ(refusal(s, {.max_output = 0}), Reason::none) << "any model may be asked for a score";
+}
+
 TEST(Door, RefusesRegionsInWhichNoPoolLies) {
   Scene s(Given().pool({.region = 1}).pool({.model = 1, .region = 2}));
   EXPECT_EQ(refusal(s, {.regions = 1 << 2}), Reason::no_region);

@@ -324,9 +324,15 @@ TEST(ExpectedOutput, LearnsByModelAndClassFromThoseDoneOnly) {
 TEST(ExpectedOutput, IsNeverBelowOne) {
   Scene s(looking().pool({.max_sequences = 64}));
   for (int k = 0; k < 1000; ++k) {
-    s.submit({.max_output = 0});
+    const RequestId request = s.submit({.max_output = 300});
     s.poll();
-    s.step(0);
+    RunEnded end = s.ending(0, {.stop = {request}});
+    SlotEnd without = end.slots[0];  // the model had nothing to say
+    without.generated = Tokens(0);
+    without.first_token = without.last_token = Time::never();
+    end.slots = {&without, 1};
+    s.core().apply(end, s.now());
+    s.poll();
   }
   EXPECT_EQ(expected(s, {.max_output = 300}), 1);
 }

@@ -48,6 +48,15 @@ const std::vector<Wrong>& wrongs() {
   static const std::vector<Wrong> all = {
       {"EmptyFile", "", ": found no fleet; accepted: a map with the key pools"},
       {"OnlyAComment", "# nothing\n", ": found no fleet; accepted: a map with the key pools"},
+      {"TokensOfAnEmbedder",
+       "pools:\n  - {name: a, model: qwen3-embedding-8b, accelerator: h100-sxm, serves: tokens}\n",
+       ":2: pools[0].serves: found tokens of qwen3-embedding-8b, which makes none; accepted: embeddings"},
+      {"ServesNobodyKnowsWhat", pool("serves: vectors}\n"),
+       ":2: pools[0].serves: found 'vectors'; accepted: tokens, embeddings"},
+      {"TokensHereAndEmbeddingsThere",
+       pool("serves: embeddings}\n") + "  - {name: b, model: llama-3.1-8b, accelerator: h100-sxm}\n",
+       ":3: pools[1].serves: found tokens of llama-3.1-8b, and embeddings at a pool before; accepted: the same at "
+       "every pool of a model"},
       {"NoPools", "name: x\n", ":1: lacks a key; add pools"},
       {"EmptyPools", "pools: []\n", ":1: pools: found no pool; accepted: at least one pool"},
       {"PoolsAreAMap", "pools: {a: 1}\n", ":1: pools: found a map; accepted: a list"},
@@ -66,7 +75,7 @@ const std::vector<Wrong>& wrongs() {
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
-       "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, usd_per_accelerator_hour, "
+       "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, serves, usd_per_accelerator_hour, "
        "cell"},
       {"UnknownPreset", pool("served: {preset: vlm}}\n"),
        ":2: pools[0].served.preset: found 'vlm'; accepted: a preset, nearest is 'vllm'"},

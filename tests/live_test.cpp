@@ -74,6 +74,21 @@ TEST(Scheduler, RequestOfNoTokensIsDoneWhenItsPromptIsRead) {
   EXPECT_FALSE(sampled);
 }
 
+TEST(Scheduler, AScoreIsDueInTheStepThatEndsItsPromptAndTheTagSaysWhereItGoes) {
+  std::atomic<int> sum = 0;
+  Scheduler scheduler(one(
+      [](StepView& step) {
+        for (const StepSlot& slot : step)
+          if (slot.scores) reinterpret_cast<std::atomic<int>*>(slot.tag)->fetch_add(slot.input.back());
+      },
+      {.slots = 2, .token_budget = 2, .only_embeds = true}));
+  Reply refused = scheduler.submit({.prompt = kPrompt, .max_tokens = 1});
+  EXPECT_EQ(end_of(refused).why, "only_embeds");
+  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 0, .tag = reinterpret_cast<std::uint64_t>(&sum)});
+  EXPECT_EQ(end_of(reply).end, End::done);
+  EXPECT_EQ(sum, 3) << "once, at its last token";
+}
+
 TEST(Scheduler, PreemptedSequenceGoesOnWhereItWas) {
   // Room for two prompts, not for two answers: the second admitted is preempted and reads its answer so far again.
   Gate gate;

@@ -77,6 +77,23 @@ TEST(Meter, AnAnswerOfNoTokensIsDoneAndHasNoLatencies) {
   EXPECT_EQ(meter.all().ttft.count() + meter.all().tpot.count() + meter.all().e2e.count(), 0u);
 }
 
+TEST(Meter, WhereNoTokenWasAskedForItsEndIsTheResult) {
+  const FleetView fleet = small_fleet();
+  Meter meter(fleet);
+  Finish f = ended(kInteractive, Outcome::done, Reason::none, Time(100), Time(400));
+  f.account.no_output = true;
+  meter.on_finish(f);
+  EXPECT_EQ(meter.classes()[0].e2e.max(), 300);
+  EXPECT_EQ(meter.classes()[0].ttft.count() + meter.classes()[0].tpot.count(), 0u);
+  EXPECT_TRUE(attains(f));
+  f.account.finish = Time() + seconds(2);  // TTFT promises its result in 1.1 s
+  EXPECT_FALSE(attains(f));
+  f.outcome = Outcome::rejected;
+  meter.on_finish(f);
+  EXPECT_EQ(meter.all().no_output, 2u);
+  EXPECT_EQ(meter.all().no_output_done, 1u);
+}
+
 TEST(Meter, EveryGapCountsForItl) {
   const FleetView fleet = small_fleet();
   Meter meter(fleet);

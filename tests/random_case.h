@@ -47,6 +47,7 @@ class CaseMaker {
     add_pools(c);
     add_requests(c, requests);
     name_prefixes(c);
+    embed(c);
     return c;
   }
 
@@ -196,6 +197,16 @@ class CaseMaker {
         name = mix64(name + 1 + rng.below(branches));
       }
     }
+  }
+
+  // In every sixth case a model makes no tokens; most of its requests know that. From a stream of its own, too.
+  void embed(Case& c) {
+    Rng rng = Rng::stream(seed_, 0x656d6264);
+    if (rng.below(6) != 0) return;
+    const auto model = static_cast<std::uint32_t>(rng.below(served_models_));
+    c.fleet.models[model].embeds = true;
+    for (reference::Request& r : c.requests)
+      if (r.model == ModelId{model} && rng.below(8) != 0) r.max_output = Tokens(0);
   }
 
   std::int64_t prompt() {

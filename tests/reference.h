@@ -225,6 +225,7 @@ class Simulator : protected World {
       holds = holds || (here && needs(s) <= pool.max_context.count());
     }
     if (!serves) return Reason::no_such_model;
+    if (fleet.models[s.request.model.value].embeds && s.request.max_output > Tokens(0)) return Reason::only_embeds;
     if (!lies) return Reason::no_region;
     if (!holds) return Reason::too_long;
     return eligible(s).empty() ? Reason::device_lost : Reason::none;
@@ -504,6 +505,7 @@ class Simulator : protected World {
     count(refused == Reason::queue_full      ? Happening::queue_full
           : refused == Reason::empty_prompt  ? Happening::empty_prompt
           : refused == Reason::no_such_model ? Happening::no_such_model
+          : refused == Reason::only_embeds   ? Happening::only_embeds
           : refused == Reason::no_region     ? Happening::no_region
                                              : Happening::too_long);
   }

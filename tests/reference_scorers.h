@@ -30,6 +30,7 @@ class Scorers {
 
   // `done`: a sequence that has just ended as done.
   void learn_from(const Sequence& done) {
+    if (done.request.max_output == Tokens(0)) return;  // it says nothing about answers
     std::int64_t& m = expected_[done.request.model.value][done.request.slo.value];
     m += (256 * done.generated - m) / 64;
   }

@@ -78,9 +78,10 @@ inline Ending ending_of(std::uint32_t row, const Finish& f) {
 
 inline std::string text_of(const Ending& e) {
   constexpr std::array<std::string_view, 4> outcomes = {"done", "cancelled", "rejected", "failed"};
-  constexpr std::array<std::string_view, 9> reasons = {"none",      "queue_full",   "no_such_model",
-                                                       "no_region", "empty_prompt", "too_long",
-                                                       "shed",      "device_lost",  "device_failed"};
+  constexpr std::array<std::string_view, kReasons> reasons = {
+      "none",       "queue_full",  "no_such_model", "no_region",     "empty_prompt", "too_long",
+      "shed",       "device_lost", "device_failed", "retries_spent", "bad_request",  "broken_stream",
+      "overloaded", "no_provider", "no_licence",    "quota",         "only_embeds"};
   const auto time = [](Time t) { return t == Time::never() ? std::string("-") : std::to_string(t.ns()); };
   std::string text = "row " + std::to_string(e.row) + ' ';
   text += outcomes[static_cast<std::size_t>(e.outcome)];
@@ -116,6 +117,7 @@ enum class Happening : std::uint8_t {
   queue_full,
   empty_prompt,
   no_such_model,
+  only_embeds,
   no_region,
   too_long,
   cancelled_at_door,
@@ -130,7 +132,7 @@ enum class Happening : std::uint8_t {
   kept_block_went,
   read_twice,
 };
-inline constexpr std::array<std::string_view, 31> kHappeningNames = {
+inline constexpr std::array<std::string_view, 32> kHappeningNames = {
     "preemption",
     "readmitted after one",
     "prefill chunk that ends no prompt",
@@ -149,6 +151,7 @@ inline constexpr std::array<std::string_view, 31> kHappeningNames = {
     "rejected: queue_full",
     "rejected: empty_prompt",
     "rejected: no_such_model",
+    "rejected: only_embeds",
     "rejected: no_region",
     "rejected: too_long",
     "cancelled at the door",

@@ -50,6 +50,25 @@ TEST(Refusal, CountsTheMissesOfOthers) {
   EXPECT_EQ(h.choose("round_robin+refusal", {0}), kRefused) << "two of them";
 }
 
+TEST(Refusal, IsNotForATpotOfWhoAsksForNoToken) {
+  Unlike h;
+  EXPECT_EQ(h.choose("expected_cost", {0}), kRefused) << "it breaks TTFT and TPOT";
+  h.ask.expected_output = Tokens(0);
+  EXPECT_EQ(h.choose("expected_cost", {0}), 0u);
+}
+
+TEST(Refusal, OfWhoAsksForNoTokenIsForItsReadingNotForItsPlace) {
+  Unlike h;
+  h.by_class = {2, 0}, h.running[0] = 2;
+  h.given.costs.rows[0] =
+      StepCost({{2, Picoseconds(1000)}, {3, Picoseconds(200'000)}}, Picoseconds(0), Picoseconds(0), 8);
+  EXPECT_EQ(h.choose("expected_cost", {0}), kRefused) << "a third makes every step 200 ns";
+  h.ask.expected_output = Tokens(0);
+  EXPECT_EQ(h.choose("expected_cost", {0}), 0u) << "it is gone before the next";
+  h.given.costs.rows[0] = StepCost({{8, Picoseconds(1000)}}, Picoseconds(1'000'000), Picoseconds(0), 8);
+  EXPECT_EQ(h.choose("expected_cost", {0}), kRefused) << "10 tokens take 10 us to read, and two wait so long";
+}
+
 TEST(Refusal, NoneRefusesNobody) {
   Unlike h;
   EXPECT_EQ(h.choose("expected_cost", {0}), kRefused);

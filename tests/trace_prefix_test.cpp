@@ -184,7 +184,7 @@ TEST(MooncakeValue, NumbersAreWholeAndInTheirRange) {
     says("output_length", value, "a whole number from 0 to 16777216");
   for (const std::string_view value : {"-1", "0.5", "\"0\"", "9223372036855"})
     says("timestamp", value, "a whole number from 0 to 9223372036854");
-  says("max_tokens", "0", "a whole number from 1 to 16777216");
+  says("max_tokens", "-1", "a whole number from 0 to 16777216");
   says("session", "0", "a whole number from 1 to 18446744073709551615");
   for (const std::string_view value : {"0", "1048577"}) says("block_tokens", value, "a whole number from 1 to 1048576");
   for (const std::string_view value : {"NaN", "1e999", "18446744073709551616", "01", "+1", ".5", "0x1", "'1'"}) {

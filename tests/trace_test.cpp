@@ -95,6 +95,8 @@ TEST(TraceCsv, OurDialectStartsAtAnyNumberAndMayLimitAnswers) {
   EXPECT_EQ(outcome_of_text(kOurs + "7,1,0\n9,16777216,16777216\n"), "0/1/0 2/16777216/16777216");
   EXPECT_EQ(outcome_of_text("max_tokens,arrival_ns,prompt_tokens,output_tokens\n5,0,1,9\n,0,1,9\n"), "0/1/9/5 0/1/9");
   EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,max_tokens\n0,1,9,5\n0,1,9,\n"), "0/1/9/5 0/1/9");
+  EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,max_tokens\n0,1,0,0\n0,1,9,\n"), "0/1/0/0 0/1/9")
+      << "none is not as many as fit";
 }
 
 TEST(TraceCsv, LimitTakesTheFirstRows) {
@@ -251,8 +253,8 @@ TEST(TraceCell, AnAnswerIsAWholeNumberFromZero) {
 }
 
 TEST(TraceCell, ALimitIsAWholeNumberFromOneOrNothing) {
-  EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,max_tokens\n0,1,9,0\n"),
-            "FILE:2: max_tokens: found '0'; accepted: a whole number from 1 to 16777216");
+  EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,max_tokens\n0,1,9,-1\n"),
+            "FILE:2: max_tokens: found '-1'; accepted: a whole number from 0 to 16777216");
 }
 
 TEST(TraceCell, ATimestampIsWhatTheCalendarHas) {

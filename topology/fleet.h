@@ -54,6 +54,7 @@ struct FleetPool {
   std::string profile;                      // a folder of measured kernels (cost/operator_profile.h); empty: none
   std::uint32_t cost_error_permille = 100;  // of its step costs, relative
   bool prefix_cache = true;
+  std::optional<bool> embeds;  // makes no tokens; as its model's card says
   PoolKind kind = PoolKind::stepped;
   Window window;                                   // of a served one
   bool admits_whole = false, plans_ahead = false;  // likewise: EngineAdmission

@@ -72,6 +72,7 @@ struct PoolView {
 struct ModelView {
   std::string name;
   Tokens prefix_block{512};  // what its prompts are hashed by; a pool caches prefixes if its KV blocks divide this
+  bool embeds = false;       // makes no tokens: a request must ask for none
 };
 
 // What becomes of a request that would cost more promises than it keeps: told to come back, or kept waiting without a

@@ -225,6 +225,8 @@ void read_engine(const Field& entry, FleetPool& pool) {
   if (const auto field = entry.get("cost_error_percent"))
     pool.cost_error_permille = static_cast<std::uint32_t>(field->decimal(1, 100, 1000));
   if (const auto field = entry.get("prefix_cache")) pool.prefix_cache = field->one_of(kOffOn) == 1;
+  constexpr std::array<std::string_view, 2> kWhat = {"tokens", "embeddings"};
+  if (const auto field = entry.get("serves")) pool.embeds = field->one_of(kWhat) == 1;
 }
 
 FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue, const std::vector<Price>& prices) {
@@ -247,6 +249,7 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
               "served",
               "cost_error_percent",
               "prefix_cache",
+              "serves",
               "usd_per_accelerator_hour",
               "cell"});
   constexpr std::array<std::string_view, 6> kPrecisions = {"native", "bf16", "fp8", "int8", "mxfp4", "int4"};

@@ -57,11 +57,12 @@ std::string_view name_of(RequestSlab::Refusal why) {
 
 // ---- the door ------------------------------------------------------------------------------------------------------
 
-RequestSlab::Refusal RequestSlab::enter(std::span<const Token> prompt, bool keep, Submitted facts,
-                                        RequestId& request) noexcept {
+RequestSlab::Refusal RequestSlab::enter(std::span<const Token> prompt, bool keep, Submitted facts, RequestId& request,
+                                        std::uint64_t tag) noexcept {
   std::uint32_t index;
   if (const Refusal why = take_slot(index); why != Refusal::none) return why;
   Record& record = (*chunks_[index / kChunk])[index % kChunk];
+  record.tag = tag;
   try {
     if (keep) record.prompt.assign(prompt.begin(), prompt.end());
   } catch (const std::bad_alloc&) {

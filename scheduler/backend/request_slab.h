@@ -68,7 +68,8 @@ class RequestSlab {
 
   // Takes a slot, copies the prompt and tells the shard `facts`, whose request and arrival it fills in.
   // `keep`: false where the prompt is longer than any device could read: it is then not copied. Errors: Refusal.
-  Refusal enter(std::span<const Token> prompt, bool keep, Submitted facts, RequestId& request) noexcept;
+  Refusal enter(std::span<const Token> prompt, bool keep, Submitted facts, RequestId& request,
+                std::uint64_t tag = 0) noexcept;
   // The same for one that its embedder sends. `on`: moved from unless refused.
   Refusal place(OnPlaced&& on, Submitted facts, RequestId& request) noexcept;
   void refuse(Refusal) noexcept;  // counts one that its caller did not let in
@@ -93,6 +94,7 @@ class RequestSlab {
   // Returns: tokens [from, from + n) of prompt and answer, in place, or in `copy` where they lie in the answer.
   // Requires: capacity in `copy` (spans given before stay valid).
   std::span<const Token> read(RequestId, Tokens from, Tokens n, std::vector<Token>& copy) const noexcept;
+  std::uint64_t tag(RequestId id) const noexcept { return at(id).tag; }
   bool emit(RequestId, Token) noexcept;  // Returns: false when there is no memory
 
   // ---- the shard's thread
@@ -130,6 +132,7 @@ class RequestSlab {
     // written by enter() only
     std::uint32_t generation = 0;
     std::vector<Token> prompt;
+    std::uint64_t tag = 0;
 
     mutable std::mutex mutex;
     std::condition_variable news;

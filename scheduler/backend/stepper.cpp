@@ -103,6 +103,8 @@ switchyard::StepView Stepper::show() noexcept {
                  .input = slab_.read(slot.request, context, decodes ? Tokens(1) : slot.prefill, copies_),
                  .kv_blocks = {},
                  .samples = samples,
+                 .scores = slot.samples && slot.output_limit == Tokens(0),
+                 .tag = slab_.tag(slot.request),
                  .backing = &backings_[i]};
   }
   return {{views_.data(), slots_.size()}};

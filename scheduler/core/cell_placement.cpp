@@ -188,7 +188,7 @@ void CellPlacement::send(std::uint32_t row, const Submitted& s) noexcept {
     cached_[row] = held * view_.models[s.model.value].prefix_block.count() / rows_[row].devices;
   }
   const std::size_t of_class = row * view_.classes.size() + s.slo.value;
-  ++by_class_[of_class];
+  if (s.max_output.count() > 0) ++by_class_[of_class];
   ++sent_[of_class];
   std::int64_t& mean = prompts_[s.model.value];
   mean += (256 * prompt - mean) / 64;

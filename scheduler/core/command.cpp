@@ -12,6 +12,8 @@ std::uint64_t word(Duration d) { return static_cast<std::uint64_t>(d.count()); }
 
 // Kinds, so that no two commands of different kinds give the same words.
 constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3, kSend = 4, kAbort = 5;
+// Of accounts that have it only, so that others hash as before there was any.
+constexpr std::uint64_t kNoOutput = 1;
 
 void add_fields(DecisionHash& hash, const Launch& c) {
   hash.add(kLaunch << 56 | static_cast<std::uint64_t>(c.bound_by) << 48 | c.slots.size(), c.run.bits());
@@ -34,6 +36,7 @@ void add_fields(DecisionHash& hash, const Finish& c) {
   hash.add(word(a.last_token), word(a.finish));
   hash.add(word(a.prompt, a.output), word(a.preemptions, a.device.value));
   hash.add(word(a.slo.value, a.model.value), word(a.tenant.value, static_cast<std::uint32_t>(a.cached.count())));
+  if (a.no_output) hash.add(kNoOutput);
 }
 
 void add_fields(DecisionHash& hash, const Send& c) {
@@ -82,6 +85,7 @@ std::string_view name_of(Reason r) {
     case Reason::no_provider: return "no_provider";
     case Reason::no_licence: return "no_licence";
     case Reason::quota: return "quota";
+    case Reason::only_embeds: return "only_embeds";
   }
   return "";
 }

@@ -90,9 +90,10 @@ enum class Reason : std::uint8_t {
   overloaded,
   no_provider,
   no_licence,
-  quota
+  quota,
+  only_embeds
 };
-inline constexpr std::size_t kReasons = 16;
+inline constexpr std::size_t kReasons = 17;
 
 // What a request went through. Times are unset (Time::never()) where it did not get so far.
 struct Account {
@@ -104,6 +105,7 @@ struct Account {
   SloClassId slo;
   ModelId model;
   TenantId tenant;
+  bool no_output = false;  // none was asked for: it is done when its prompt is read
 };
 
 // Returns: whether what became of a request counts against its tenant, with its prompt and what was generated; else it

@@ -508,7 +508,8 @@ void Core::State::say_finish(std::uint32_t i) {
                                   .device = s.device,
                                   .slo = s.slo,
                                   .model = s.model,
-                                  .tenant = s.tenant}};
+                                  .tenant = s.tenant,
+                                  .no_output = s.max_output == 0}};
   if (s.aborted) say(Abort{.sequence = pool.id(i), .request = s.request, .device = s.device, .attempt = s.attempt});
   by_request[s.request.index] = 0;
   ++ledger.ended[static_cast<std::size_t>(s.outcome)];

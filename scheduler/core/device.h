@@ -81,7 +81,7 @@ class Devices {
     const std::int64_t tokens = pool[i].to_read;
     all_[d].line.join(pool, i);
     commits(d, pool[i], blocks_for(Tokens(pool[i].to_read), fleet_.pools[pool_[d]].block_tokens).count());
-    ++of_class(d, pool[i]);
+    counts(d, pool[i], +1);
     ++waiting_[d], prefill_[d] += pool[i].rest(), waiting_tokens_[d] += tokens;
     touch(d);
   }
@@ -89,7 +89,7 @@ class Devices {
     const std::int64_t tokens = pool[i].to_read;
     all_[d].line.remove(pool, i);
     commits(d, pool[i], 0);
-    --of_class(d, pool[i]);
+    counts(d, pool[i], -1);
     --waiting_[d], prefill_[d] -= pool[i].rest(), waiting_tokens_[d] -= tokens;
     touch(d);
   }
@@ -160,7 +160,7 @@ class Devices {
     Sequence& s = pool[i];
     all_[d].running.remove(pool, i);
     --running_[d];
-    --of_class(d, s);
+    counts(d, s, -1);
     kv_tokens_[d] -= s.context;
     if (s.reading()) prefill_[d] -= s.rest();
     all_[d].free_blocks += s.blocks;
@@ -182,8 +182,9 @@ class Devices {
   struct Sizes {
     std::int64_t mean = 0, square = 0;  // 1/64 us, us^2
   };
-  std::uint32_t& of_class(std::uint32_t d, const Sequence& s) {
-    return by_class_[d * fleet_.classes.size() + s.slo.value];
+  // Of a class whose promises others can break: who is given no token has no time between tokens.
+  void counts(std::uint32_t d, const Sequence& s, int by) {
+    if (s.max_output > 0) by_class_[d * fleet_.classes.size() + s.slo.value] += static_cast<std::uint32_t>(by);
   }
 
   const FleetView& fleet_;

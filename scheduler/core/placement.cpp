@@ -48,6 +48,7 @@ Reason Placement::at_the_door(const Sequence& s) const {
   if (s.prompt <= 0) return Reason::empty_prompt;
   if (!s.model.some() || s.model.value >= models_.size() || models_[s.model.value].pools.empty())
     return Reason::no_such_model;
+  if (fleet_.models[s.model.value].embeds && s.max_output > 0) return Reason::only_embeds;
   bool in_region = false, at_provider = false, licensed = false, holds = false;
   for (const std::uint32_t p : models_[s.model.value].pools) {
     const PoolView& pool = fleet_.pools[p];

@@ -58,7 +58,10 @@ class Placement {
   Tokens expected_output(ModelId m, SloClassId c) const {
     return means_[m.value * fleet_.classes.size() + c.value].expected(Tokens::max());
   }
-  void ended(const Sequence& s) { mean(s).learn(Tokens(s.generated)); }
+  // A sequence of which no token was asked says nothing about answers.
+  void ended(const Sequence& s) {
+    if (s.max_output > 0) mean(s).learn(Tokens(s.generated));
+  }
   Tokens max_context(std::uint32_t device) const { return fleet_.pools[devices_.pool_of(device)].max_context; }
   std::span<const std::uint32_t> pools_of(ModelId m) const { return models_[m.value].pools; }
 

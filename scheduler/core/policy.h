@@ -26,7 +26,8 @@ struct DeviceColumns {
   std::span<const std::int64_t> prefill_tokens;  // not yet read: of the line, and of open prefills
   std::span<const std::int64_t> kv_tokens;       // context of the running ones
   std::span<const std::int64_t> waiting_tokens;  // prompts (and answers so far) of the line
-  std::span<const std::uint32_t> by_class;       // sequences in the line or admitted: [device * classes + class]
+  std::span<const std::uint32_t>
+      by_class;  // of those in the line or admitted, who generate: [device * classes + class]
   std::span<const std::uint32_t> prefill_share;  // of its time, lately (5 s), 1/65536
   std::span<const std::int64_t> prefill_burst;   // seconds of prefill that one prompt brings, size-biased mean, ns
   std::span<const std::int32_t> hit_tokens;      // of the asked prompt, expected in the device's prefix cache
@@ -42,7 +43,8 @@ struct Ask {
   std::uint64_t prefix_head;  // hash of the prompt's first block; 0: none is known
   std::uint64_t session;      // the conversation that it belongs to; 0: none is known
   Tokens prompt;
-  Tokens expected_output;  // mean of what this class and model generated so far, at most what the caller allows
+  Tokens expected_output;  // mean of what this class and model generated so far, at most what the caller allows; 0
+                           // where it asks for no token, and only there
   Time now;
   Time arrival;
   bool may_refuse;  // false: it was let in before

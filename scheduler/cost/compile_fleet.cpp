@@ -200,10 +200,21 @@ class Compiler {
     return row;
   }
 
-  ModelId model_of(const std::string& name) {
-    for (std::uint32_t i = 0; i < view_.models.size(); ++i)
-      if (view_.models[i].name == name) return ModelId{i};
-    view_.models.push_back({name, fleet_.prefix_block});
+  // A model makes tokens on all of its pools or on none.
+  ModelId model_of(const FleetPool& pool, const std::string& name, const ModelCard* card) {
+    const bool embeds = pool.embeds.value_or(card && card->embeds);
+    if (card && card->embeds && !embeds)
+      refuse(fleet_, pool, "serves", fmt::format("found tokens of {}, which makes none", name), "accepted: embeddings");
+    for (std::uint32_t i = 0; i < view_.models.size(); ++i) {
+      if (view_.models[i].name != name) continue;
+      if (view_.models[i].embeds != embeds)
+        refuse(fleet_, pool, "serves",
+               fmt::format("found {} of {}, and {} at a pool before", embeds ? "embeddings" : "tokens", name,
+                           embeds ? "tokens" : "embeddings"),
+               "accepted: the same at every pool of a model");
+      return ModelId{i};
+    }
+    view_.models.push_back({name, fleet_.prefix_block, embeds});
     return ModelId{static_cast<std::uint32_t>(view_.models.size() - 1)};
   }
 
@@ -223,7 +234,7 @@ class Compiler {
     out.provider = site.provider;
     out.region_name = fleet_.regions[site.region.value];
     out.accelerator = chip.id;
-    out.model = model_of(model);
+    out.model = model_of(pool, model, card);
     out.region = site.region;
     out.provider_id = ProviderId{
         static_cast<std::uint32_t>(std::ranges::find(fleet_.providers, site.provider) - fleet_.providers.begin())};

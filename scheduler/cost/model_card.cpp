@@ -171,14 +171,15 @@ void refuse_contradictions(const Field& entry, const ModelCard& card, const Shap
       fmt::format("{} bytes, the shape says {}", card.kv_bytes_per_token, kv_bytes), "correct one of them");
 
   const std::int64_t embedding = std::int64_t{card.vocab} * card.hidden;
-  const std::int64_t from_shape =
-      attention_parameters(card, shape) + ffn_parameters(card, shape) + embedding * (shape.tied_embeddings ? 1 : 2);
+  const std::int64_t from_shape = attention_parameters(card, shape) + ffn_parameters(card, shape) +
+                                  embedding * (shape.tied_embeddings || card.embeds ? 1 : 2);
   // 2 %: norms, biases, sinks, indexers. A hybrid's linear layers are not in the sum, up to 10 %.
   law(within_percent(card.total_parameters, from_shape, card.linear_layers > 0 ? 10 : 2), "total_params_b",
       fmt::format("{} parameters, the shape says about {}", card.total_parameters, from_shape), "correct one of them");
   const std::int64_t idle_experts =
       card.moe_layers * (card.experts - card.experts_per_token) * card.expert_parameters();
-  const std::int64_t active = card.total_parameters - idle_experts - (shape.tied_embeddings ? 0 : embedding);
+  const std::int64_t active =
+      card.total_parameters - idle_experts - (shape.tied_embeddings && !card.embeds ? 0 : embedding);
   law(card.active_parameters <= card.total_parameters && within_percent(card.active_parameters, active, 2),
       "active_params_b",
       fmt::format("{} active parameters, total and experts say about {}", card.active_parameters, active),
@@ -193,6 +194,7 @@ void refuse_contradictions(const Field& entry, const ModelCard& card, const Shap
 ModelCard read_card(const Field& entry) {
   entry.only({"id",
               "aliases",
+              "kind",
               "layers",
               "hidden",
               "attention",
@@ -245,6 +247,8 @@ ModelCard read_card(const Field& entry) {
   Shape shape;
   card.id = entry.need("id").name();
   card.aliases = entry.texts("aliases");
+  constexpr std::array<std::string_view, 2> kKinds = {"generative", "embedding"};
+  if (const auto kind = entry.get("kind")) card.embeds = kind->one_of(kKinds) == 1;
   read_layers(entry, card, shape);
   read_attention(entry, card, shape);
   read_ffn(entry, card, shape);

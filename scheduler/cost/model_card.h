@@ -21,6 +21,7 @@ std::int64_t bits_per_128_values(Precision);
 struct ModelCard {
   std::string id;
   std::vector<std::string> aliases;
+  bool embeds = false;  // its result is a vector: no token, no LM head
   std::int32_t layers = 0, hidden = 0, vocab = 0;
   Attention attention = Attention::gqa;
   std::int32_t query_heads = 0, kv_heads = 0, head_dim = 0;  // kv_heads, head_dim: 0 for mla

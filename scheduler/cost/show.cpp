@@ -339,6 +339,7 @@ std::string models_json(const ModelCards& cards) {
     list.add(json::Object()
                  .text("id", card.id)
                  .raw("aliases", json::list_of(card.aliases))
+                 .text("kind", card.embeds ? "embedding" : "generative")
                  .number("layers", card.layers)
                  .number("hidden", card.hidden)
                  .number("q_heads", card.query_heads)

@@ -35,7 +35,7 @@ constexpr auto kPool = [](auto& io, auto& p) {
 };
 constexpr std::size_t kLeastPool = 4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 2 * 8 + 2 + 4;
 
-constexpr auto kModel = [](auto& io, auto& m) { io(m.name), io(m.prefix_block); };
+constexpr auto kModel = [](auto& io, auto& m) { io(m.name), io(m.prefix_block), io.one_of(m.embeds, 2); };
 constexpr auto kClass = [](auto& io, auto& c) {
   io(c.name), io(c.rank), io(c.ttft), io(c.ttft_per_token), io(c.tpot), io(c.e2e), io(c.patience),
       io.one_of(c.on_overload, 2);
@@ -61,7 +61,7 @@ constexpr std::size_t kLeastDomain = 4 + 4 + 8 + 4;
 constexpr auto kFleet = [](auto& io, auto& f) {
   io(f.name);
   io.list(f.pools, kLeastPool, kPool);
-  io.list(f.models, 8, kModel);
+  io.list(f.models, 9, kModel);
   io.list(f.classes, kLeastClass, kClass);
   io.list(f.tenants, kLeastTenant, kTenant);
   io.list(f.regions, 4, kString);

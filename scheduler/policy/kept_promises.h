@@ -9,7 +9,8 @@
 // tokens): the less sure, the flatter, where s0 is the costs' own relative error (StepCost; 0.1 at the least) and v = u
 // Xb / TPOT* the jitter that prefill brings to decoding (u: share of time in prefill, Xb: size-biased prefill of one
 // prompt); dollars are the marginal price of the time that the device works longer (money_weight.h). One miss weighs
-// the same in every class. Ratios and probabilities are in 1/65536, slopes k in 1/256, times in nanoseconds.
+// the same in every class. A request that asks for no token has no TPOT, and is gone when its prompt is read; its TTFT
+// is the time to its result. Ratios and probabilities are in 1/65536, slopes k in 1/256, times in nanoseconds.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -70,7 +71,7 @@ struct Request {
         answers(ask.expected_output.count()),
         waited((ask.now - ask.arrival).count()),
         ttft_objective(fleet.classes[ask.slo.value].ttft_objective(ask.prompt).count()),
-        tpot_objective(fleet.classes[ask.slo.value].tpot.count()),
+        tpot_objective(ask.expected_output.count() > 0 ? fleet.classes[ask.slo.value].tpot.count() : 0),
         over_tokens(std::max<std::int64_t>(8, ask.expected_output.count() * 6 / 10)) {}
   std::int64_t prompt, answers, waited;  // tokens, tokens, ns
   std::int64_t ttft_objective, tpot_objective;
@@ -130,8 +131,10 @@ struct Cost {
   if (there > 0) {
     const std::int64_t k = slope(spread + jitter / q.over_tokens);
     const std::int64_t now = (c0(there) + c2 * (kv + line) / 1000) * kOne / rest + c1 * queued / 1000 / q.over_tokens;
-    const std::int64_t then =
-        now + own_reading / q.over_tokens + (c0(there + 1) - c0(there)) + c2 * (q.prompt + q.answers / 2) / 1000;
+    // Who asks for no token is gone when its prompt is read.
+    const std::int64_t beside =
+        q.answers > 0 ? (c0(there + 1) - c0(there)) + c2 * (q.prompt + q.answers / 2) / 1000 : 0;
+    const std::int64_t then = now + own_reading / q.over_tokens + beside;
     const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
     for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
       if (count[c] == 0) continue;

@@ -35,6 +35,7 @@ void ClassTally::merge(const ClassTally& other) {
   prompt_tokens += other.prompt_tokens;
   output_tokens += other.output_tokens;
   preemptions += other.preemptions;
+  no_output += other.no_output, no_output_done += other.no_output_done;
   ttft.merge(other.ttft);
   tpot.merge(other.tpot);
   e2e.merge(other.e2e);
@@ -81,6 +82,8 @@ void Meter::on_finish(const Finish& finish) noexcept {
   tally.prompt_tokens += unsigned_of(a.prompt);
   tally.output_tokens += unsigned_of(a.output);
   tally.preemptions += a.preemptions;
+  tally.no_output += a.no_output;
+  tally.no_output_done += a.no_output && finish.outcome == Outcome::done;
   first_arrival_ = std::min(first_arrival_, a.arrival);
   last_finish_ = std::max(last_finish_, a.finish);
 
@@ -90,6 +93,7 @@ void Meter::on_finish(const Finish& finish) noexcept {
     tally.e2e.add((a.last_token - a.arrival).count());
     if (a.output.count() >= 2) tally.tpot.add((a.last_token - a.first_token).count() / (a.output.count() - 1));
   }
+  if (finish.outcome == Outcome::done && a.no_output) tally.e2e.add((a.finish - a.arrival).count());
   const bool attained = attains(fleet_->classes[a.slo.value], finish);
   count_for_tenant(finish, attained);
   if (attained) {

@@ -3,7 +3,8 @@
 // The definitions are DESIGN's (section 7); where it leaves a choice:
 //   - Latencies are of requests that are done; gaps (ITL) are of every token that was made.
 //   - To attain, a request must be done, and keep each objective that is not zero. TPOT is compared as a fraction, not
-//     rounded. An answer of no tokens has no TTFT, TPOT or E2E; its end is held against what was promised for them.
+//     rounded. An answer of no tokens has no TTFT, TPOT or E2E; its end is held against what was promised for them. But
+//     where none was asked for, its end is the result, and E2E the time to it.
 //   - KV in use is what the slots of a run were granted at launch, from launch to end: what running sequences hold that
 //     had no place in the run is not in it.
 //
@@ -34,7 +35,8 @@ struct ClassTally {
   std::uint64_t attained = 0, attained_tokens = 0;     // requests that kept all promises, and their output tokens
   std::uint64_t prompt_tokens = 0, output_tokens = 0;  // asked for by all that arrived; given to all that arrived
   std::uint64_t preemptions = 0;
-  Histogram ttft, tpot, e2e;  // ns
+  std::uint64_t no_output = 0, no_output_done = 0;  // that asked for no token; in `ended` too
+  Histogram ttft, tpot, e2e;                        // ns
 
   std::uint64_t of(Outcome o) const {
     const auto& row = ended[static_cast<std::size_t>(o)];

@@ -69,6 +69,10 @@ Record of_class(std::string_view name, const ClassTally& tally, Duration makespa
   record.set("prompt_tokens", whole(tally.prompt_tokens));
   record.set("output_tokens", whole(tally.output_tokens));
   record.set("preemptions", whole(tally.preemptions));
+  if (tally.no_output > 0) {
+    record.set("no_output_arrived", whole(tally.no_output));
+    record.set("no_output_done", whole(tally.no_output_done));
+  }
   set_latency(record, "ttft", tally.ttft);
   set_latency(record, "tpot", tally.tpot);
   set_latency(record, "e2e", tally.e2e);

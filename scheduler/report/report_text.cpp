@@ -77,6 +77,13 @@ std::string reasons_text(const Metrics& m) {
   return text;
 }
 
+// Who asked for no token, where anybody did.
+std::string no_output_text(const Metrics& m) {
+  if (!m.all.has("no_output_arrived")) return "";
+  return fmt::format("asked for no token (scores, embeddings): {}, done {}; their E2E is the time to the result\n",
+                     count_text(m.all.figure("no_output_arrived")), count_text(m.all.figure("no_output_done")));
+}
+
 // Where there is more than one. Tokens and dollars are of what counts against a tenant.
 std::string tenants_text(const Metrics& m) {
   if (m.tenants.size() < 2) return "";
@@ -273,8 +280,8 @@ std::string run_text(const Metrics& m) {
 
 std::string report_text(const Summary& summary) {
   const Metrics m = measure(summary);
-  return head_text(m) + "\n" + requests_text(m) + reasons_text(m) + "\n" + tenants_text(m) + latency_text(m) + "\n" +
-         pools_text(m) + "\n" + terms_text(m) + totals_text(m) + run_text(m);
+  return head_text(m) + "\n" + requests_text(m) + no_output_text(m) + reasons_text(m) + "\n" + tenants_text(m) +
+         latency_text(m) + "\n" + pools_text(m) + "\n" + terms_text(m) + totals_text(m) + run_text(m);
 }
 
 }  // namespace yard

@@ -52,6 +52,7 @@ struct HostOptions {
   std::uint32_t kv_blocks = 65536;    // together they bound the context on the device
   std::uint32_t block_tokens = 16;    // tokens per KV block
   std::uint32_t max_context = 0;      // prompt and answer of one sequence; 0: as many as the KV blocks hold
+  bool only_embeds = false;           // makes no tokens: requests that ask for any are rejected ("only_embeds")
 };
 
 // A description, cheap to copy; the scheduler makes the thing.
@@ -83,6 +84,7 @@ struct EndpointOptions {
   std::uint32_t block_tokens = 16;
   std::uint32_t max_context = 0;  // prompt and answer of one sequence; 0: as many as the KV blocks hold
   std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);  // to the first token; then it goes elsewhere
+  bool only_embeds = false;  // makes no tokens: requests that ask for any are rejected ("only_embeds")
 };
 
 // An engine behind a wire, that batches by itself and that you talk to: place() says when and to whom. A model is
@@ -102,8 +104,11 @@ struct SloClass {
 
 struct Request {
   std::span<const Token> prompt{};  // copied before submit() returns
-  std::uint32_t max_tokens = 256;   // 2^30 and more: as many as the device can hold
+  // 2^30 and more: as many as the device can hold. 0: none, a score or an embedding is asked for; done when the prompt
+  // is read, and TTFT and E2E objectives count to there.
+  std::uint32_t max_tokens = 256;
   std::string_view model{}, slo{};  // empty: the only one, the first class
+  std::uint64_t tag = 0;            // comes back as StepSlot::tag: where a result that is no token goes
 };
 
 // A prompt as it is there: tokens, or text. Text counts as a token per four bytes, rounded up: about right for English,
@@ -112,7 +117,7 @@ using Prompt = std::variant<std::span<const Token>, std::string_view>;
 
 struct PlaceRequest {
   Prompt prompt{};                  // only its length is read, and before place() returns
-  std::uint32_t max_tokens = 256;   // 2^30 and more: as many as the endpoint can hold
+  std::uint32_t max_tokens = 256;   // 2^30 and more: as many as the endpoint can hold; 0: none, as in Request
   std::string_view model{}, slo{};  // empty: the only one, the first class
   std::string_view tenant{};        // unknown or empty: the first one
 };

@@ -22,7 +22,9 @@ struct StepSlot {
   std::span<const Token> input;              // to read now: a prefill chunk, or the last token
   std::span<const std::uint32_t> kv_blocks;  // addresses, where the device was given a pool; empty on a host device
   bool samples =
-      false;  // this step yields a token: emit() it, or stop(), or both; false while a prompt is read in part
+      false;            // this step yields a token: emit() it, or stop(), or both; false while a prompt is read in part
+  bool scores = false;  // its prompt ends in this step, and no token was asked for: the result is due now
+  std::uint64_t tag = 0;  // as in its Request
 
   // The next token; goes to the caller's reply at once. Once a step, and only where `samples` is set: a slot that
   // breaks this, or samples and neither emits nor stops, fails ("device_failed").

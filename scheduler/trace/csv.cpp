@@ -114,7 +114,7 @@ TraceRow CsvReader::row_of(const Values& v) {
   if (row.arrival > kLastArrival)
     fail("", fmt::format("found a row {} ns after the first", row.arrival.ns()),
          fmt::format("accepted: at most {} ns (146 years)", kLastArrival.ns()));
-  if (v.max > 0) row.max_output = Tokens(v.max);
+  if (v.max != kNoMax) row.max_output = Tokens(v.max);
   return row;
 }
 
@@ -126,7 +126,7 @@ bool CsvReader::take_cell(Role role, const char*& at, const char* end, Values& v
     case Role::arrival_ns: return take_number(at, end, std::numeric_limits<std::int64_t>::max(), v.ns);
     case Role::prompt: return take_number(at, end, kMost, v.prompt) && v.prompt > 0;
     case Role::output: return take_number(at, end, kMost, v.output);
-    case Role::max: return at == end || *at == ',' || (take_number(at, end, kMost, v.max) && v.max > 0);
+    case Role::max: return at == end || *at == ',' || take_number(at, end, kMost, v.max);
     case Role::ignored:
       while (at != end && *at != ',' && *at != '"' && *at != '\0') ++at;
       return true;
@@ -204,8 +204,8 @@ void CsvReader::fail_cell(const Column& column, std::string_view cell) {
     }
     case Role::arrival_ns: fail(column.name, quoted(cell), "accepted: a whole number of nanoseconds below 2^63");
     case Role::prompt:
-    case Role::max:
       fail(column.name, quoted(cell), fmt::format("accepted: a whole number from 1 to {}", kMostTokens.count()));
+    case Role::max:
     case Role::output:
       fail(column.name, quoted(cell), fmt::format("accepted: a whole number from 0 to {}", kMostTokens.count()));
     case Role::ignored: break;

@@ -4,7 +4,8 @@
 //   arrival_ns,prompt_tokens,output_tokens[,max_tokens]         ours, as write_trace() writes it
 //
 // Columns go by name, in any order; others are ignored. TIMESTAMP: see timestamp.h. arrival_ns: whole nanoseconds from
-// any origin. Tokens: whole numbers up to 16,777,216; a prompt has 1 or more; max_tokens 1 or more, or nothing. Cells
+// any origin. Tokens: whole numbers up to 16,777,216; a prompt has 1 or more; max_tokens 0 (a score or an embedding is
+// asked for) or more, or nothing (as many as fit). Cells
 // may stand in quotes; a quoted cell ends on its line. Empty lines are skipped. A file of a header only has no rows.
 //
 // A file that was cut is found out if a cell is missing or empty. A cut inside the last number, or behind a whole row,
@@ -39,9 +40,10 @@ class CsvReader : public TraceReader {
     std::string name;
     Role role;
   };
+  static constexpr std::int32_t kNoMax = -1;
   struct Values {
     std::int64_t ns = 0;
-    std::int32_t prompt = 0, output = 0, max = 0;  // max 0: none
+    std::int32_t prompt = 0, output = 0, max = kNoMax;
   };
 
   void read_header();

@@ -101,7 +101,7 @@ void MooncakeReader::take_field(std::string_view name, const Json& json, Row& ro
     case hash_ids:
     case prefix: take_blocks(name, json, row); break;
     case block_tokens: row.block = number(name, json, 1, 1 << 20); break;
-    case max_tokens: row.max = number(name, json, 1, kTokens); break;
+    case max_tokens: row.max = number(name, json, 0, kTokens); break;
     case session: row.session = number(name, json, 1, kMost); break;
     default: break;
   }
@@ -153,7 +153,7 @@ TraceRow MooncakeReader::row_of(const Row& row) {
     for (std::uint64_t& each : blocks_) each = name = chained(name, each);
   }
   TraceRow out{.arrival = Time(row.ns - first_ns_), .prompt = prompt, .output = Tokens(row.output)};
-  if (row.max > 0) out.max_output = Tokens(row.max);
+  if (row.has[max_tokens]) out.max_output = Tokens(row.max);
   out.prefix = blocks_;
   out.prefix_block = block;
   out.session = row.session;

@@ -18,7 +18,8 @@ struct TraceRow {
   Time arrival;   // since the first row's
   Tokens prompt;  // 1 or more
   Tokens output;  // the true answer's length, 0 or more; the simulated device's secret (I8)
-  std::optional<Tokens> max_output = std::nullopt;  // as the caller asked, 1 or more; none: as many as fit
+  std::optional<Tokens> max_output =
+      std::nullopt;  // as the caller asked; 0: a score or an embedding; none: as many as fit
 
   // What the prompt begins with, block by block, where the trace knows it: prefix[i] stands for its tokens up to
   // (i + 1) * prefix_block, so that two rows share exactly as many blocks as their spans begin alike. Of 0 to

@@ -39,7 +39,7 @@ std::shared_ptr<const TraceRows> TraceRows::read(TraceReader& from, const std::s
                           .names = static_cast<std::uint32_t>(all->names_.size()) - begin,
                           .prompt = row->prompt.count(),
                           .output = row->output.count(),
-                          .max_output = row->max_output ? row->max_output->count() : 0});
+                          .max_output = row->max_output ? row->max_output->count() : -1});
   }
   if (all->rows_.empty()) fail("found no rows", "accepted: a trace of one row or more");
   const std::int64_t last_ns = all->rows_.back().arrival_ns;
@@ -51,7 +51,7 @@ std::shared_ptr<const TraceRows> TraceRows::read(TraceReader& from, const std::s
 TraceRow TraceRows::row(std::size_t i) const {
   const Row& r = rows_[i];
   TraceRow out{.arrival = Time(r.arrival_ns), .prompt = Tokens(r.prompt), .output = Tokens(r.output)};
-  if (r.max_output > 0) out.max_output = Tokens(r.max_output);
+  if (r.max_output >= 0) out.max_output = Tokens(r.max_output);
   out.prefix = std::span(names_).subspan(r.names_begin, r.names);
   if (has_prefix()) out.prefix_block = block_;
   out.session = r.session;

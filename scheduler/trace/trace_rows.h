@@ -42,7 +42,7 @@ class TraceRows {
     std::int64_t arrival_ns;
     std::uint64_t session;
     std::uint32_t names_begin, names;
-    std::int32_t prompt, output, max_output;  // max_output 0: none
+    std::int32_t prompt, output, max_output;  // max_output below 0: none
   };
 
   std::vector<Row> rows_;

@@ -1,0 +1,1 @@
+yard_test(embedding_test ENTERS policy core cost base LINKS switchyard)
