@@ -56,6 +56,8 @@ void check_one(const Device::Facts& facts, const Key& key) {
     require_within(key("unread_tokens"), endpoint.unread_tokens, 1, kManyTokens);
     require(endpoint.start_timeout >= std::chrono::milliseconds(1), key("start_timeout"),
             fmt::format("{} ns", endpoint.start_timeout.count()), "1 ms or more");
+    require(endpoint.use_by >= std::chrono::milliseconds(1) && endpoint.use_by <= std::chrono::hours(1), key("use_by"),
+            fmt::format("{} ns", endpoint.use_by.count()), "1 ms to 1 h");
     return;
   }
   const HostOptions& host = facts.host;
@@ -111,6 +113,7 @@ PoolView pool_of(const Device& device) {
     pool.token_budget = Tokens(std::max(endpoint.concurrency, pool.token_budget.count() + 0u));
     pool.window.unread = Tokens(endpoint.unread_tokens);
     pool.window.start_timeout = Duration(endpoint.start_timeout.count());
+    pool.window.use_by = Duration(endpoint.use_by.count());
   } else {
     set_memory(pool, device.facts().host);
     pool.accelerator = "host";

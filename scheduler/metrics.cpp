@@ -78,6 +78,17 @@ void write_devices(Exposition& out, const yard::LiveSnapshot& shard, const yard:
   out.family("switchyard_device_waiting", "gauge", "Sequences bound to a device that wait for it.");
   each(
       [&](const auto& pool, const auto& d) { out.sample({{"device", pool.name}, {"model", model(pool)}}, d.waiting); });
+  const auto each_that_said = [&](auto write) {
+    each([&](const auto& pool, const yard::DeviceLoad& d) {
+      if (d.said_ago.count() > 0) write(pool, d);
+    });
+  };
+  out.family("switchyard_device_others", "gauge", "Sequences of others' on an endpoint, as its last report had it.");
+  each_that_said([&](const auto& pool, const auto& d) { out.sample({{"device", pool.name}}, d.others); });
+  out.family("switchyard_device_report_age_milliseconds", "gauge", "Age of an endpoint's last report of its load.");
+  each_that_said([&](const auto& pool, const auto& d) {
+    out.sample({{"device", pool.name}}, static_cast<std::uint64_t>(d.said_ago.count() / 1'000'000));
+  });
   out.family("switchyard_device_state", "gauge", "1 for the state that a device is in, 0 for the others.");
   each([&](const auto& pool, const yard::DeviceLoad& d) {
     std::string_view state = "up";

@@ -163,6 +163,7 @@ Replayed run(const Simulation& options) {
   Summary summary{.meter = &driven.meter,
                   .idle_beside_work = driven.idle_beside_work,
                   .terms = driven.terms,
+                  .oldest_signals = driven.oldest_signals,
                   .decision_hash = driven.decision_hash,
                   .seed = options.seed,
                   .version = SWITCHYARD_VERSION,

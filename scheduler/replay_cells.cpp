@@ -93,6 +93,11 @@ std::vector<std::string> recordings_of(const std::string& record, std::size_t ce
 void add_counted(Driven& driven, const Core& core, const FleetView& fleet, Time last) {
   add(driven.terms, terms_of(core, fleet, last));
   driven.idle_beside_work.resize(fleet.pools.size());
+  for (std::uint32_t p = 0; p < fleet.pools.size(); ++p)
+    if (const Duration oldest = core.oldest_signal({p}); oldest.count() > 0) {
+      driven.oldest_signals.resize(fleet.pools.size());
+      driven.oldest_signals[p] = std::max(driven.oldest_signals[p], oldest);
+    }
   for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
     driven.idle_beside_work[p] += core.idle_beside_work({p}, last);
     if (fleet.pools[p].kind == PoolKind::served)

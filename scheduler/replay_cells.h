@@ -21,6 +21,7 @@ struct Driven {
   Meter meter;
   std::vector<Duration> idle_beside_work;  // by pool
   TermsTally terms = {};
+  std::vector<Duration> oldest_signals = {};  // by pool; none: all fresh
   Ledger ledger;
   std::uint64_t decision_hash = 0, most_in_flight = 0;
 };

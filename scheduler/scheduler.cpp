@@ -218,6 +218,22 @@ void Scheduler::set(std::string_view device, Wish wish) noexcept {
   state_->loop->change(yard::DeviceChanged{id, state});
 }
 
+void Scheduler::report(std::string_view device, const LoadReport& said) noexcept {
+  if (!state_) return;
+  state_->slab->check_process();
+  const yard::DeviceId id = state_->device_named(device);
+  if (!id.some()) return state_->say(fmt::format("report: there is no device '{}'", yard::printable(device)));
+  const yard::PoolView& pool = state_->fleet.pools[id.value];
+  if (pool.kind != yard::PoolKind::served)
+    return state_->say(fmt::format("report: device '{}' is no endpoint", yard::printable(device)));
+  const double share = said.kv_used > 0 ? std::min(said.kv_used, 1.0) : 0.0;  // what is no number counts as none
+  const yard::Duration age(std::max<std::int64_t>(0, said.age.count()));
+  const yard::Blocks used(static_cast<std::int32_t>(share * pool.kv_blocks.count()));
+  state_->loop->change(yard::LoadReport{.device = id,
+                                        .load = {.running = said.running, .waiting = said.waiting, .kv_used = used},
+                                        .measured = std::max(yard::Time(), state_->loop->now() - age)});
+}
+
 bool Scheduler::drain(nanoseconds patience) noexcept {
   if (!state_) return true;
   state_->slab->close();

@@ -63,15 +63,15 @@ const std::vector<Wrong>& wrongs() {
       {"NotAMap", "- 1\n",
        ":1: found a list; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
        "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
-       "cells, control_lag_ms"},
+       "cells, control_lag_ms, signals_age_ms"},
       {"JustAWord", "fleet\n",
        ":1: found 'fleet'; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
        "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
-       "cells, control_lag_ms"},
+       "cells, control_lag_ms, signals_age_ms"},
       {"UnknownKey", beside("pool: 3"),
        ":1: pool: unknown key; nearest is 'pools'; accepted: name, pue, providers, regions, sites, links, prices, "
        "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
-       "cells, control_lag_ms"},
+       "cells, control_lag_ms, signals_age_ms"},
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
@@ -81,6 +81,15 @@ const std::vector<Wrong>& wrongs() {
        ":2: pools[0].served.preset: found 'vlm'; accepted: a preset, nearest is 'vllm'"},
       {"UnknownAdmission", pool("served: {admit: all}}\n"),
        ":2: pools[0].served.admit: found 'all'; accepted: chunk, prompt"},
+      {"ScrapeOfLessThanAMillisecond", pool("served: {scrape_ms: 0.5}}\n"),
+       ":2: pools[0].served.scrape_ms: found '0.5'; accepted: a plain decimal number from 1 to 3600000, at most 6 "
+       "digits "
+       "after the point"},
+      {"BackgroundWithoutARate", pool("served: {background: {prompt_tokens: 5}}}\n"),
+       ":2: pools[0].served.background: lacks a key; add per_s"},
+      {"SignalsOfNegativeAge", beside("signals_age_ms: -1"),
+       ":1: signals_age_ms: found '-1'; accepted: a plain decimal number from 0 to 3600000, at most 6 digits after the "
+       "point"},
       {"WatermarkOfMoreThanHalf", pool("served: {watermark_percent: 51}}\n"),
        ":2: pools[0].served.watermark_percent: found '51'; accepted: a plain decimal number from 0 to 50, at most 1 "
        "digits after the point"},
@@ -203,7 +212,7 @@ const std::vector<Wrong>& wrongs() {
       {"MergeKey", "<<: {a: b}\n",
        ":1: <<: unknown key; nearest is 'pue'; accepted: name, pue, providers, regions, sites, links, prices, "
        "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
-       "cells, control_lag_ms"},
+       "cells, control_lag_ms, signals_age_ms"},
       {"Utf16", std::string("\377\376p\000o\000", 6), ":1: found byte 0xff; accepted: UTF-8 text"},
   };
   return all;

@@ -74,6 +74,27 @@ TEST(Fleet, AnEngineWithoutPresetAsksForItsFirstChunkAlone) {
   EXPECT_EQ(pool.admission.watermark, Blocks(0));
 }
 
+TEST(Fleet, AnEngineThatIsScrapedKeepsItsWordForThreeScrapes) {
+  const auto pool = [](const std::string& served) {
+    return compiled("signals_age_ms: 250\npools: [{name: a, model: llama-3.1-8b, accelerator: l40s, served: {" +
+                    served + "}}]");
+  };
+  const PoolView plain = pool("").view.pools[0];
+  EXPECT_EQ(plain.window.use_by, seconds(3));
+  EXPECT_EQ(plain.scrape, Duration());
+  EXPECT_EQ(plain.background.per_s_thousandths, 0);
+  const PoolView scraped =
+      pool("scrape_ms: 50, scrape_lag_ms: 20.5, background: {per_s: 1.5, prompt_tokens: 9}").view.pools[0];
+  EXPECT_EQ(scraped.window.use_by, milliseconds(150));
+  EXPECT_EQ(scraped.scrape, milliseconds(50));
+  EXPECT_EQ(scraped.scrape_lag, microseconds(20'500));
+  EXPECT_EQ(scraped.background.per_s_thousandths, 1500);
+  EXPECT_EQ(scraped.background.prompt, Tokens(9));
+  EXPECT_EQ(scraped.background.output, Tokens(128));
+  EXPECT_EQ(pool("use_by_ms: 10, scrape_ms: 50").view.pools[0].window.use_by, milliseconds(10));
+  EXPECT_EQ(pool("").view.signals_age, milliseconds(250));
+}
+
 TEST(Fleet, ReadsAClassWithItsUnits) {
   const auto fleet = read_fleet("f",
                                 "slo_classes: [{name: c, rank: 7, ttft_ms: 250.5, ttft_per_prompt_token_ms: 0.000001, "

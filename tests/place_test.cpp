@@ -496,5 +496,53 @@ TEST(Place, CountsBalanceWhileManyThreadsPlace) {
   EXPECT_GT(c.cancelled, 0u);
 }
 
+// ---- what endpoints say of their load
+// --------------------------------------------------------------------------------
+
+TEST(Place, GoesWhereNobodyElsesRequestsAreAsTheEndpointsReport) {
+  Scheduler scheduler(of({endpoint("a"), endpoint("b")}));
+  scheduler.report("a", {.running = 5, .waiting = 2, .kv_used = 0.5, .age = 10ms});
+  scheduler.report("b", {.running = 1});
+  for (int k = 0; k < 6; ++k) {
+    Told told;
+    Ticket ticket = scheduler.place(kAsk, told.callback());
+    EXPECT_EQ(told.device(), "b") << k;
+    ticket.ended(1);
+    EXPECT_EQ(told.end().end, End::done);
+  }
+  EXPECT_NE(scheduler.metrics().find("switchyard_device_others{device=\"a\"} 7\n"), std::string::npos);
+  EXPECT_NE(scheduler.metrics().find("switchyard_device_others{device=\"b\"} 1\n"), std::string::npos);
+}
+
+TEST(Place, WhatAnEndpointHoldsOfOursIsNotTakenForOthers) {
+  Scheduler scheduler(of({endpoint("a"), endpoint("b")}));
+  Told told;
+  Ticket ticket = scheduler.place(kAsk, told.callback());
+  const std::string first = told.device();
+  scheduler.report(first, {.running = 1});
+  scheduler.report(first, {.running = 1, .age = -1h});  // nothing is of a time to come
+  Told other;
+  Ticket second = scheduler.place(kAsk, other.callback());
+  EXPECT_NE(other.device(), first);
+  EXPECT_NE(scheduler.metrics().find("switchyard_device_others{device=\"" + first + "\"} 0\n"), std::string::npos);
+  ticket.ended(1), second.ended(1);
+  told.end(), other.end();
+}
+
+TEST(Place, AReportOfNoEndpointIsSaidInTheLog) {
+  std::string line;
+  Options options = of({endpoint("a")});
+  options.log = [&](std::string_view text) { line = text; };
+  Scheduler scheduler(std::move(options));
+  scheduler.report("z", {});
+  EXPECT_EQ(line, "report: there is no device 'z'");
+}
+
+TEST(Place, AReportsUseByIsOfOneMillisecondToAnHour) {
+  const auto opened = Scheduler::open(of({endpoint("a", {.use_by = 0ms})}));
+  ASSERT_TRUE(std::holds_alternative<ConfigError>(opened));
+  EXPECT_EQ(std::get<ConfigError>(opened).message, "devices[0].use_by: 0 ns; 1 ms to 1 h");
+}
+
 }  // namespace
 }  // namespace switchyard

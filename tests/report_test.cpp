@@ -417,5 +417,19 @@ TEST(TextTable, NamesAreCutFrontOrBack) {
   EXPECT_EQ(fitted("\u00fc\u00fc\u00fc\u00fc", 4, Cut::back), "\u00fc\u00fc\u00fc\u00fc");
 }
 
+TEST(ReportText, NamesTheOldestSignalOnlyWhereSomeWereOld) {
+  const FleetView fleet = small_fleet();
+  Meter meter(fleet);
+  meter.on_finish(done(SloClassId{0}, seconds(1), seconds(2), 2));
+  Summary s = summary_of(meter);
+  EXPECT_EQ(report_text(s).find("signals:"), std::string::npos);
+  EXPECT_EQ(report_json(s).find("oldest_signal_ms"), std::string::npos);
+  s.oldest_signals = {milliseconds(5), milliseconds(1234)};
+  EXPECT_NE(report_text(s).find("signals: the oldest that a placement was made on was 1,234 ms old (pool " +
+                                fleet.pools[1].name + ")\n"),
+            std::string::npos);
+  EXPECT_NE(report_json(s).find("\"oldest_signal_ms\": 5.000"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace yard

@@ -1,1 +1,2 @@
 yard_test(served_test ENTERS backend loop policy core base)
+yard_test(load_report_test ENTERS backend loop policy core base)

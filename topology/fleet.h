@@ -60,6 +60,8 @@ struct FleetPool {
   bool admits_whole = false, plans_ahead = false;  // likewise: EngineAdmission
   std::uint32_t watermark_thousandths = 0;         // of its KV blocks
   Duration wire_delay;                             // likewise
+  Duration scrape, scrape_lag;                     // likewise
+  Background background;                           // likewise
   NanoDollars per_accelerator_hour;
   std::vector<std::uint32_t> by_cell;  // its replicas in each of the fleet's cells
   int line = 0;
@@ -93,6 +95,7 @@ struct Fleet {
   std::vector<FleetLicence> licences;
   std::vector<FleetDomain> domains;
   std::int64_t pue_thousandths = 1000;
+  Duration signals_age;                      // as in FleetView
   std::vector<std::string> cells;            // names; none: the fleet is one cell
   Duration control_lag = milliseconds(100);  // the age that a cell's word has when others hear it
 };

@@ -33,6 +33,13 @@ struct Window {
   std::uint32_t in_flight = 32;                       // of the rule `sequences`
   std::uint32_t kv_permille = 970;                    // of its KV pool that prompts and expected answers may fill
   Duration start_timeout = Duration(60'000'000'000);  // from a send to its first token; then the attempt is given up
+  Duration use_by = Duration(3'000'000'000);          // of what the engine says of its load; older word counts less
+};
+
+// What others ask of a simulated engine, that nobody told us of: requests of one size, at times drawn evenly.
+struct Background {
+  std::int64_t per_s_thousandths = 0;  // on each device; 0: none
+  Tokens prompt{512}, output{128};
 };
 
 // How an engine behind a wire lets waiting sequences in, where it is simulated. vLLM, since V1: the blocks of all that
@@ -66,6 +73,9 @@ struct PoolView {
   Window window;              // of a served one
   EngineAdmission admission;  // likewise, simulated
   Duration wire_delay;        // of a served one, simulated: from us to the engine, and as much back
+  Duration scrape;            // likewise: so often it says what its load is; zero: never
+  Duration scrape_lag;        // likewise: its word comes so much later
+  Background background;      // likewise
   Milliwatts idle, busy;      // of one replica; chips only, PUE apart
 };
 
@@ -139,6 +149,7 @@ struct FleetView {
   std::vector<ContractView> contracts = {};
   std::vector<DomainView> domains = {};
   std::int64_t pue_thousandths = 1000;
+  Duration signals_age = {};  // of what placement sees of devices beyond its own placements (core/signals.h)
 
   std::uint32_t devices() const { return pools.empty() ? 0 : pools.back().first_device + pools.back().devices; }
   bool shares() const { return !tenants.empty() && tenants.front().weight > 0; }

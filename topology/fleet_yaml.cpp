@@ -356,12 +356,14 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   const yaml::Document document = yaml::parse(file, text);
   const Field root = root_of(document);
   root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "tenants", "pools",
-             "mix", "prefix_block_tokens", "contracts", "licences", "power_domains", "cells", "control_lag_ms"});
+             "mix", "prefix_block_tokens", "contracts", "licences", "power_domains", "cells", "control_lag_ms",
+             "signals_age_ms"});
   Fleet fleet;
   fleet.file = file;
   const auto name = root.get("name");
   fleet.name = name ? name->name() : "fleet";
   if (const auto pue = root.get("pue")) fleet.pue_thousandths = pue->decimal(3, 1000, 5000);
+  if (const auto age = root.get("signals_age_ms")) fleet.signals_age = Duration(age->decimal(6, 0, 3'600'000'000'000));
   if (const auto block = root.get("prefix_block_tokens")) fleet.prefix_block = Tokens(block->integer(1, 65536));
   read_sites(root, fleet);
   read_links(root, fleet);

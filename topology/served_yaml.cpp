@@ -51,10 +51,19 @@ void apply_preset(const Field& entry, FleetPool& pool) {
   pool.watermark_thousandths = preset->watermark_thousandths;
 }
 
+// What others ask of the engine.
+void read_background(const Field& entry, Background& background) {
+  entry.only({"per_s", "prompt_tokens", "output_tokens"});
+  background.per_s_thousandths = entry.need("per_s").decimal(3, 1, 1'000'000'000);
+  if (const auto field = entry.get("prompt_tokens")) background.prompt = Tokens(field->integer(1, kMostTokens));
+  if (const auto field = entry.get("output_tokens")) background.output = Tokens(field->integer(1, kMostTokens));
+}
+
 // An engine behind a wire: how far it is, when it may be sent more, and what it lets in.
 void read_served(const Field& entry, FleetPool& pool) {
   entry.only({"preset", "wire_delay_ms", "window", "window_tokens", "window_sequences", "window_kv_percent",
-              "start_timeout_ms", "admit", "plans_ahead", "watermark_percent"});
+              "start_timeout_ms", "admit", "plans_ahead", "watermark_percent", "scrape_ms", "scrape_lag_ms",
+              "use_by_ms", "background"});
   constexpr std::array<std::string_view, 2> kRules = {"tokens", "sequences"};
   constexpr std::int64_t kHour = 3'600'000'000'000;
   pool.kind = PoolKind::served;
@@ -73,6 +82,13 @@ void read_served(const Field& entry, FleetPool& pool) {
   if (const auto field = entry.get("plans_ahead")) pool.plans_ahead = field->flag();
   if (const auto field = entry.get("watermark_percent"))
     pool.watermark_thousandths = static_cast<std::uint32_t>(field->decimal(1, 0, 500));
+  if (const auto field = entry.get("scrape_ms")) {
+    pool.scrape = Duration(field->decimal(6, 1'000'000, kHour));
+    pool.window.use_by = pool.scrape * 3;
+  }
+  if (const auto field = entry.get("scrape_lag_ms")) pool.scrape_lag = Duration(field->decimal(6, 0, kHour));
+  if (const auto field = entry.get("use_by_ms")) pool.window.use_by = Duration(field->decimal(6, 1'000'000, kHour));
+  if (const auto field = entry.get("background")) read_background(*field, pool.background);
 }
 
 }  // namespace yard

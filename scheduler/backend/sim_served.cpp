@@ -43,14 +43,25 @@ Bounds engine_bounds(const PoolView& pool, Tokens prefix_block) {
 
 class SimServed::Engine {
  public:
-  Engine(const FleetView& view, const CostTables& tables, Duration delay, Exact exact)
-      : delay_(delay),
-        ahead_(view.pools[0].admission.ahead),
+  // `id`: as its senders name it; `index`: in its pool.
+  Engine(const FleetView& view, const CostTables& tables, const PoolView& pool, DeviceId id, std::uint32_t index,
+         Exact exact)
+      : id_(id),
+        delay_(pool.wire_delay),
+        scrape_(pool.scrape),
+        lag_(pool.scrape_lag),
+        background_(pool.background),
+        rng_(Rng::stream(kBackgroundStream, id.value)),
+        device_block_(pool.block_tokens),
+        ahead_(pool.admission.ahead),
         bounds_(engine_bounds(view.pools[0], view.models[0].prefix_block)),
         policies_{
             .scorer_name = "", .order_name = "", .scorer = the_only_one, .order = as_they_came, .bind = Bind::arrival},
         core_(bounds_, view, tables, policies_, 0),
-        device_(view, tables, bounds_, exact) {}
+        device_(view, tables, bounds_, exact) {
+    if (scrape_.count() > 0) next_scrape_ = Time() + Duration(scrape_.count() * (index + 1) / pool.devices);
+    if (background_.per_s_thousandths > 0) next_background_ = Time() + gap();
+  }
 
   Time send(const Send& s, std::int32_t output, std::span<const BlockHash> prefix, Time now) {
     in_.push_back({.at = now + delay_, .send = s, .output = output, .prefix = {prefix.begin(), prefix.end()}});
@@ -63,18 +74,30 @@ class SimServed::Engine {
 
   Time fire(Time now, std::vector<Event>& said) {
     // What one step of this brings about at the same instant is done in the next one.
-    while (std::min({run_, first_of(in_), first_of(held_)}) <= now) {
+    while (std::min({run_, first_of(in_), first_of(held_), next_background_}) <= now) {
       if (run_ <= now) end_run(now);
       for (; first_of(in_) <= now; in_.pop_front()) take(in_.front(), now);
       for (; first_of(held_) <= now; held_.pop_front()) submit(held_.front(), now);
+      for (; next_background_ <= now; next_background_ += gap()) submit_background(now);
       poll(now);
     }
+    for (; next_scrape_ <= now; next_scrape_ += scrape_) measure(now);
+    for (; first_of(reports_) <= now; reports_.pop_front()) said.push_back(reports_.front().event);
     while (!out_.empty() && out_.front().at <= now) {
       said.push_back(out_.front().event);
       out_.pop_front();
     }
     return next();
   }
+
+  // Returns: when it does something next by itself.
+  Time next() const {
+    return std::min(
+        {run_, first_of(in_), first_of(held_), first_of(out_), first_of(reports_), next_scrape_, next_background_});
+  }
+  // Whether it does nothing that its sender asked for, nor has anything to say of it.
+  bool quiet() const { return ours_ == 0 && in_.empty() && held_.empty() && out_.empty(); }
+  bool alone() const { return scrape_.count() == 0 && background_.per_s_thousandths == 0; }
 
   EngineFault fault = EngineFault::none;
   const Histogram& gaps() const { return device_.gaps(); }
@@ -95,15 +118,51 @@ class SimServed::Engine {
     SequenceId sequence;
     std::uint32_t attempt = 0, generation = 0;
     bool busy = false, launched = false, began = false;
+    bool ours = true;  // its sender's; else others'
     std::vector<BlockHash> prefix = {};
     std::int32_t cached = 0;  // tokens of its prompt that the engine had
   };
 
-  Time next() const { return std::min({run_, first_of(in_), first_of(held_), first_of(out_)}); }
-
   template <class Queue>
   static Time first_of(const Queue& queue) {
     return queue.empty() ? Time::never() : queue.front().at;
+  }
+
+  // Until the next request of others: evenly between none and twice the mean.
+  Duration gap() {
+    const std::int64_t mean = 1'000'000'000'000 / background_.per_s_thousandths;
+    return Duration(1 + static_cast<std::int64_t>(rng_.below(2 * static_cast<std::uint64_t>(mean))));
+  }
+
+  void submit_background(Time now) {
+    const std::uint32_t r = take_slot();
+    tenants_[r] = {.sequence = {}, .generation = tenants_[r].generation + 1, .busy = true, .ours = false};
+    const RequestId id{r, tenants_[r].generation};
+    device_.arrives(id, background_.output, {});
+    core_.apply(Submitted{.request = id,
+                          .model = {0},
+                          .tenant = {0},
+                          .slo = {0},
+                          .prompt = background_.prompt,
+                          .max_output = background_.output,
+                          .regions = {},
+                          .arrival = now},
+                now);
+  }
+
+  // What it says of its load, as vLLM's num_requests_running, num_requests_waiting and kv_cache_usage_perc do.
+  void measure(Time now) {
+    if (fault == EngineFault::silent) return;
+    const DeviceLoad load = core_.load({0}, now);
+    const std::int64_t block = device_block_.count();
+    const Load is{load.running, load.waiting, Blocks((load.kv_tokens + block - 1) / block)};
+    reports_.push_back({now + lag_, LoadReport{.device = id_, .load = is, .measured = now}});
+  }
+
+  std::uint32_t take_slot() {
+    const std::uint32_t r = free_.empty() ? static_cast<std::uint32_t>(tenants_.size()) : free_.back();
+    free_.empty() ? static_cast<void>(tenants_.emplace_back()) : free_.pop_back();
+    return r;
   }
 
   template <class E>
@@ -117,7 +176,8 @@ class SimServed::Engine {
         return held.send->sequence == in.abort->sequence && held.send->attempt == in.abort->attempt;
       });
       for (std::uint32_t r = 0; r < tenants_.size(); ++r)
-        if (tenants_[r].busy && tenants_[r].sequence == in.abort->sequence && tenants_[r].attempt == in.abort->attempt)
+        if (tenants_[r].busy && tenants_[r].ours && tenants_[r].sequence == in.abort->sequence &&
+            tenants_[r].attempt == in.abort->attempt)
           core_.apply(CancelAsked{{r, tenants_[r].generation}}, now);
       return;
     }
@@ -142,8 +202,8 @@ class SimServed::Engine {
 
   void submit(In& in, Time now) {
     const Send& s = *in.send;
-    const std::uint32_t r = free_.empty() ? static_cast<std::uint32_t>(tenants_.size()) : free_.back();
-    free_.empty() ? static_cast<void>(tenants_.emplace_back()) : free_.pop_back();
+    const std::uint32_t r = take_slot();
+    ++ours_;
     Tenant& tenant = tenants_[r];
     tenant = {.sequence = s.sequence,
               .attempt = s.attempt,
@@ -173,7 +233,7 @@ class SimServed::Engine {
       for (const SlotEnd& slot : std::get<RunEnded>(event).slots) {
         if (slot.generated.count() == 0) continue;
         Tenant& tenant = tenants_[request_of_[slot.sequence.index]];
-        if (std::exchange(tenant.began, true)) continue;
+        if (std::exchange(tenant.began, true) || !tenant.ours) continue;
         say(FirstToken{tenant.sequence, tenant.attempt, Tokens(tenant.cached), slot.first_token + delay_}, now);
       }
       core_.apply(event, now);
@@ -202,6 +262,8 @@ class SimServed::Engine {
     Tenant& tenant = tenants_[finish.request.index];
     tenant.busy = false;
     free_.push_back(finish.request.index);
+    if (!tenant.ours) return;
+    --ours_;
     const Account& a = finish.account;
     if (finish.outcome == Outcome::done)
       say(Ended{.sequence = tenant.sequence,
@@ -219,7 +281,13 @@ class SimServed::Engine {
           now);
   }
 
-  const Duration delay_;
+  static constexpr Seed kBackgroundStream = 0x6f7468657273;  // a number like any other
+
+  const DeviceId id_;
+  const Duration delay_, scrape_, lag_;
+  const Background background_;
+  Rng rng_;
+  const Tokens device_block_;
   const bool ahead_;
   const Bounds bounds_;
   const PolicySet policies_;
@@ -229,6 +297,9 @@ class SimServed::Engine {
   std::deque<In> in_;    // what is on its way to the engine, in order
   std::deque<In> held_;  // what is there and waits for the step to end
   std::deque<Out> out_;  // what is on its way from it
+  std::deque<Out> reports_;
+  Time next_scrape_ = Time::never(), next_background_ = Time::never();
+  std::uint32_t ours_ = 0;  // requests in it
   std::vector<Tenant> tenants_;
   std::vector<std::uint32_t> free_, request_of_;
   std::vector<Event> heard_;
@@ -240,7 +311,7 @@ SimServed::SimServed(const FleetView& fleet, const CostTables& tables, const Bou
     if (pool.kind != PoolKind::served) continue;
     views_.push_back(std::make_unique<FleetView>(engine_view(pool, fleet.models[pool.model.value].prefix_block)));
     for (std::uint32_t d = pool.first_device; d < pool.first_device + pool.devices; ++d)
-      engines_[d] = std::make_unique<Engine>(*views_.back(), tables, pool.wire_delay, exact);
+      engines_[d] = std::make_unique<Engine>(*views_.back(), tables, pool, DeviceId{d}, d - pool.first_device, exact);
   }
 }
 SimServed::~SimServed() = default;
@@ -252,6 +323,12 @@ Time SimServed::send(const Send& s, Time now) {
 Time SimServed::abort(const Abort& a, Time now) { return engine(a.device.value).abort(a, now); }
 Time SimServed::fire(std::uint32_t device, Time now, std::vector<Event>& said) {
   return engine(device).fire(now, said);
+}
+Time SimServed::starts(std::uint32_t device) { return engines_[device] ? engine(device).next() : Time::never(); }
+bool SimServed::nothing_asked() const {
+  const auto quiet = [](const auto& e) { return !e || e->quiet(); };
+  const auto alone = [](const auto& e) { return !e || e->alone(); };
+  return !std::ranges::all_of(engines_, alone) && std::ranges::all_of(engines_, quiet);
 }
 void SimServed::set_fault(std::uint32_t device, EngineFault fault) { engine(device).fault = fault; }
 

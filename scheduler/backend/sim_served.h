@@ -4,6 +4,8 @@
 // (core/README.md, "Planning one run"): chunked prefill under a token budget, newest-first preemption with recompute.
 // What the outer Core is told comes `wire_delay` after it happened; what it asks for arrives as much later.
 //
+// An engine may have work of others' (PoolView::background), and say what its load is (PoolView::scrape).
+//
 // Faults, for swarms: a device that is dead answers nothing at all; one that refuses fails every send at once.
 //
 // Threads: one. Owns the answers' true lengths, as SimStepped does (I8).
@@ -32,6 +34,9 @@ class SimServed final : public SimDevices {
   void arrives(RequestId request, Tokens output, std::span<const BlockHash> prefix) override {
     truth_[request.index] = {output.count(), static_cast<std::uint32_t>(prefix.size()), prefix.data()};
   }
+
+  Time starts(std::uint32_t device) override;
+  bool nothing_asked() const override;
 
   void set_fault(std::uint32_t device, EngineFault);
   Histogram gaps() const;  // of all engines
@@ -66,6 +71,9 @@ class SimFleet final : public SimDevices {
     stepped_.arrives(request, output, prefix);
     if (any_served_) served_.arrives(request, output, prefix);
   }
+
+  Time starts(std::uint32_t device) override { return served_.starts(device); }
+  bool nothing_asked() const override { return any_served_ && served_.nothing_asked(); }
 
   SimServed& served() { return served_; }
   Histogram gaps() const;

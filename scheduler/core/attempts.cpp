@@ -66,6 +66,18 @@ void Core::State::apply(const Failed& e) {
   }
 }
 
+// An engine's own word of its load: what of it is not ours counts besides, while it is news.
+void Core::State::apply(const LoadReport& e) {
+  CHECK(e.device.value < devices.size());
+  if (!foreign.report(e, now)) {
+    ++ledger.useless_reports;
+    return;
+  }
+  signals.others(e.device.value, now);
+  devices.touch(e.device.value);
+  unbound_changed = true;
+}
+
 // An attempt came to nothing. Whoever has had a token already cannot have another one from elsewhere; else it is bound
 // again, to another device if there is one, while its own retries and the budget of all last.
 void Core::State::attempt_failed(std::uint32_t i, Reason in_the_end) {
@@ -105,13 +117,14 @@ void Core::State::give_up_overdue() {
   while (served.next_wake() <= now) devices.touch(served.take_wake());
 }
 
-// Who waits unbound for an engine that is closed or ejected is looked at again when it opens.
+// Who waits unbound for an engine that is closed, ejected or full of others is looked at again when it opens, or when
+// the word of these others fades.
 void Core::State::wake_when_one_opens(ModelId m) {
   for (const std::uint32_t p : placement.pools_of(m)) {
     const PoolView& facts = fleet.pools[p];
     if (facts.kind != PoolKind::served) continue;
     for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
-      if (const Time opens = served.endpoint(d).opens_at(); opens > now) served.wake_at(d, opens);
+      if (const Time opens = opens_at(d); opens != Time::never()) served.wake_at(d, opens);
   }
 }
 
@@ -143,8 +156,14 @@ void Core::State::send_waiting(std::uint32_t d) {
              .prompt = Tokens(s.to_read),
              .output_limit = Tokens(s.output_limit)});
   }
+  if (device.line.empty()) return;
+  if (const Time opens = opens_at(d); opens != Time::never()) served.wake_at(d, opens);
+}
+
+// Returns: when a device may be sent more though nothing happens; never where that is not known.
+Time Core::State::opens_at(std::uint32_t d) const {
   const Time opens = served.endpoint(d).opens_at();
-  if (!device.line.empty() && opens > now) served.wake_at(d, opens);
+  return opens > now ? opens : foreign.fades_at(d, now);
 }
 
 }  // namespace yard

@@ -24,10 +24,12 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       kv(f, b.prefix_blocks, prefixes),
       shares(f),
       devices(f, kv, shares),
-      served(f, pool, devices),
+      foreign(f),
+      signals(f, devices, foreign),
+      served(f, pool, devices, foreign),
       power(f),
       money(f),
-      placement(f, tables_, policies, seed, devices, served, power, prefixes),
+      placement(f, tables_, policies, seed, devices, signals, served, power, prefixes),
       batcher(f, pool, devices, b.steps_per_run),
       occupancy(f),
       tenants(f),
@@ -255,7 +257,7 @@ Reason Core::State::at_the_door(Sequence& s) {
   const bool full = through_the_door >= bounds.sequences;
   const std::uint32_t gives_way = full ? waiters.gives_way_to(pool, s) : kNobody;
   if (full && gives_way == kNobody) {
-    s.retry_after = placement.at_the_door(s) == Reason::none ? placement.come_back_in(s) : kSoonest;
+    s.retry_after = placement.at_the_door(s) == Reason::none ? placement.come_back_in(s, now) : kSoonest;
     return Reason::queue_full;
   }
   if (const Reason why = placement.at_the_door(s); why != Reason::none) return why;
@@ -263,7 +265,7 @@ Reason Core::State::at_the_door(Sequence& s) {
   s.retry_after = retry_after;
   if (!let_in) return Reason::quota;
   if (gives_way != kNobody) {
-    pool[gives_way].retry_after = placement.come_back_in(pool[gives_way]);
+    pool[gives_way].retry_after = placement.come_back_in(pool[gives_way], now);
     end(gives_way, Outcome::rejected, Reason::shed);
     say_ends();
   }
@@ -344,7 +346,7 @@ void Core::State::place_unbound() {
 void Core::State::put_off(std::uint32_t i) {
   Sequence& s = pool[i];
   if (fleet.classes[s.slo.value].on_overload == Overload::reject) {
-    s.retry_after = placement.come_back_in(s);
+    s.retry_after = placement.come_back_in(s, now);
     end(i, Outcome::rejected, Reason::overloaded);
     say_ends();
     return;
@@ -369,6 +371,7 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
   s.device = device;
   s.output_limit = std::min(s.max_output, placement.max_context(device.value).count() - s.prompt);
   devices.joins_line(pool, device.value, i);
+  signals.bound(device.value, s, now);
 }
 
 void Core::State::drive_devices() {
@@ -383,6 +386,7 @@ void Core::State::drive_devices() {
       launch(d);
     else
       interrupt_if_needed(d);
+    if (served.serves(d)) foreign.holds(d, served.own(d), now);
     devices[d].touched = false;
     CHECK_WHY(!devices[d].idle() || devices[d].line.empty() || served.serves(d) || power.held(d),
               "no device idles beside a sequence in its line unless held by a power domain (I7)");
@@ -390,6 +394,7 @@ void Core::State::drive_devices() {
               "who has power works");
   }
   if (caps_changed) power.check([&](std::uint32_t d) { return ends_soon(d); });
+  if (signals.differ()) signals.note(touched, now);
   touched.clear();
 }
 
@@ -551,6 +556,7 @@ std::span<const Command> Core::poll(Time now) noexcept {
   s.applied = 0;
   s.money.advance(now);
   s.slots_used = s.commands_used = 0;
+  s.unbound_changed |= s.signals.hear(now);
   s.say_ends();
   s.shed();
   s.give_up_overdue();
@@ -570,27 +576,10 @@ Time Core::next_wakeup() const noexcept {
   Time first = Time::never();
   for (const PatientList& list : state_->patient)
     if (!list.empty()) first = std::min(first, state_->pool[list.first()].expiry);
+  // Who waits unbound is looked at again when something more is known.
+  const bool unbound = std::ranges::any_of(state_->unbound, [](const SequenceList& list) { return !list.empty(); });
+  if (unbound) first = std::min(first, state_->signals.next());
   return std::min({first, state_->served.next_overdue(), state_->served.next_wake()});
 }
-
-const Ledger& Core::ledger() const noexcept { return state_->ledger; }
-DeviceLoad Core::load(DeviceId id, Time now) const noexcept {
-  const Health& health = state_->served.endpoint(id.value).health;
-  return {.waiting = state_->devices.waiting(id.value),
-          .running = state_->devices.running(id.value),
-          .state = state_->devices[id.value].state,
-          .ejected = health.ejected(now),
-          .half_open = health.half_open() && !health.ejected(now)};
-}
-Duration Core::idle(PoolId pool, Time now) const noexcept { return state_->occupancy.idle(pool, now); }
-Duration Core::idle_beside_work(PoolId pool, Time now) const noexcept {
-  return state_->occupancy.idle_beside_work(pool, now);
-}
-Duration Core::held_by_power(PoolId pool, Time now) const noexcept { return state_->power.held_time(pool, now); }
-Milliwatts Core::peak_draw(DomainId domain) const noexcept { return state_->power.peak(domain); }
-ContractUse Core::use_of_contract(std::uint32_t contract, Time now) const noexcept {
-  return state_->money.use(contract, now);
-}
-std::uint64_t Core::hash() const noexcept { return state_->decisions.value(); }
 
 }  // namespace yard

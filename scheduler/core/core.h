@@ -49,8 +49,11 @@ struct Bounds {
 // A device as whoever watches a shard sees it.
 struct DeviceLoad {
   std::uint32_t waiting = 0, running = 0;  // sequences in its line; admitted or sent
+  std::int64_t kv_tokens = 0;              // context of the admitted ones
   DeviceState state = DeviceState::up;
   bool ejected = false, half_open = false;  // a served one: not tried now; one attempt at a time
+  std::uint32_t others = 0;                 // likewise: sequences of others', as it said; less where that is old
+  Duration said_ago = {};                   // likewise: the age of what it said; zero where it never did
 };
 
 class Core {
@@ -79,6 +82,8 @@ class Core {
   Duration idle_beside_work(PoolId, Time now) const noexcept;
   // Device-nanoseconds that the pool's devices could have worked but for the cap of a power domain, until `now`.
   Duration held_by_power(PoolId, Time now) const noexcept;
+  // The greatest age of a signal that made a placement on the pool's devices (I9); zero where all were fresh.
+  Duration oldest_signal(PoolId) const noexcept;
   // The most that a power domain drew at a time, what its devices draw idle included; chips only.
   Milliwatts peak_draw(DomainId) const noexcept;
   // Of FleetView::contracts[i], until `now`.

@@ -35,6 +35,7 @@ struct Device {
   bool cancel_asked = false;  // for a sequence of the open run
   bool lost = false;          // went down during the open run: its sequences fail at the end
   bool touched = false;       // something happened since the last poll
+  bool changed = false;       // something happened since take_changed()
 
   bool idle() const { return step_limit == 0; }
 };
@@ -50,7 +51,7 @@ class Devices {
     by_class_.resize(n * fleet.classes.size());
     prefill_share_.resize(n), prefill_burst_.resize(n), share_since_.resize(n), sizes_.resize(n);
     hits_.resize(n), cached_.resize(n);
-    touched_.reserve(n);
+    touched_.reserve(n), changed_.reserve(n), told_.reserve(n);
     for (std::uint32_t p = 0; p < fleet.pools.size(); ++p)
       for (std::uint32_t i = 0; i < fleet.pools[p].devices; ++i) {
         pool_[fleet.pools[p].first_device + i] = p;
@@ -64,6 +65,7 @@ class Devices {
   std::uint32_t pool_of(std::uint32_t d) const { return pool_[d]; }
   std::uint32_t waiting(std::uint32_t d) const { return waiting_[d]; }
   std::uint32_t running(std::uint32_t d) const { return running_[d]; }
+  std::int32_t free_blocks(std::uint32_t d) const { return all_[d].free_blocks; }
 
   void show_prices(std::span<const std::int64_t> by_device) { marginal_price_ = by_device; }
 
@@ -172,11 +174,19 @@ class Devices {
   }
 
   void touch(std::uint32_t d) {
+    if (!all_[d].changed) all_[d].changed = true, changed_.push_back(d);
     if (all_[d].touched) return;
     all_[d].touched = true;
     touched_.push_back(d);
   }
   std::vector<std::uint32_t>& touched() { return touched_; }
+  // Those touched since this was asked last, also within a tick. Valid until something else is touched.
+  std::span<const std::uint32_t> take_changed() {
+    told_.swap(changed_);
+    changed_.clear();
+    for (const std::uint32_t d : told_) all_[d].changed = false;
+    return told_;
+  }
 
  private:
   struct Sizes {
@@ -200,7 +210,7 @@ class Devices {
   std::span<const std::int64_t> marginal_price_;
   std::vector<Time> share_since_;
   std::vector<Sizes> sizes_;
-  std::vector<std::uint32_t> touched_;
+  std::vector<std::uint32_t> touched_, changed_, told_;
 };
 
 }  // namespace yard

@@ -105,6 +105,19 @@ struct Failed {
   Duration retry_after;  // as the endpoint said; 0: it did not
 };
 
+// What an engine says of itself, all of its senders together.
+struct Load {
+  std::uint32_t running = 0, waiting = 0;  // sequences in its batches; in its own queue
+  Blocks kv_used = {};                     // held by sequences; what its prefix cache keeps for nobody is free
+};
+
+// Scraped: it comes late, and is of a moment.
+struct LoadReport {
+  DeviceId device;
+  Load load;
+  Time measured;
+};
+
 // ---- about devices ------------------------------------------------------------------------------------------------
 
 enum class DeviceState : std::uint8_t { up, draining, down };  // draining: runs what it has, takes nothing new
@@ -119,8 +132,8 @@ struct CapChanged {
   Milliwatts cap;
 };
 
-using Event =
-    std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed, CapChanged>;
+using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed,
+                           CapChanged, LoadReport>;
 static_assert(std::is_trivially_copyable_v<Event>);
 
 }  // namespace yard

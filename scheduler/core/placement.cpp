@@ -8,11 +8,13 @@
 namespace yard {
 
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
-                     Devices& devices, const Served& served, const Power& power, PrefixIndex& prefixes)
+                     Devices& devices, Signals& signals, const Served& served, const Power& power,
+                     PrefixIndex& prefixes)
     : fleet_(fleet),
       tables_(tables),
       policies_(policies),
       devices_(devices),
+      signals_(signals),
       served_(served),
       power_(power),
       prefixes_(prefixes),
@@ -78,7 +80,14 @@ bool Placement::eligible_anywhere(const Sequence& s) const {
   return false;
 }
 
-Duration Placement::come_back_in(const Sequence& s) {
+// What a decision may know of the devices now.
+DeviceColumns Placement::seen(Time now) {
+  if (signals_.differ()) signals_.note(devices_.take_changed(), now);
+  return signals_.columns();
+}
+
+Duration Placement::come_back_in(const Sequence& s, Time now) {
+  const DeviceColumns columns = seen(now);
   const Duration may_wait = fleet_.classes[s.slo.value].ttft_objective(Tokens(s.prompt));
   const std::int64_t expected = expected_output(s).count();
   Duration least = kLatest;
@@ -87,7 +96,7 @@ Duration Placement::come_back_in(const Sequence& s) {
     if (!allowed(facts, s) || !can_hold(facts, s)) continue;
     for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
       if (devices_[d].state == DeviceState::up)
-        least = std::min(least, first_token_in(devices_.columns(), facts, tables_[facts.cost], d, s.prompt, expected));
+        least = std::min(least, first_token_in(columns, facts, tables_[facts.cost], d, s.prompt, expected));
   }
   return std::max(kSoonest, least - may_wait);
 }
@@ -153,7 +162,7 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   }
   if (eligible.empty()) return {};
   if (hits) fill_hits(s);
-  const DeviceColumns columns = devices_.columns();
+  const DeviceColumns columns = seen(now);
   const std::uint32_t at = policies_.scorer(eligible, columns, fleet_, tables_, ask, state_);
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible, columns, ask, at});
   if (hits) clear_hits(s.model);
@@ -162,6 +171,7 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
     return {.device = {}, .refused = true};
   }
   CHECK(at < eligible.size());
+  signals_.used(eligible[at], now);
   return {.device = {eligible[at]}};
 }
 

@@ -11,6 +11,7 @@
 #include "scheduler/core/policy.h"
 #include "scheduler/core/power.h"
 #include "scheduler/core/served.h"
+#include "scheduler/core/signals.h"
 
 namespace yard {
 
@@ -26,8 +27,8 @@ class LengthMean {
 
 class Placement {
  public:
-  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, Devices&, const Served&, const Power&,
-            PrefixIndex&);
+  Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, Devices&, Signals&, const Served&,
+            const Power&, PrefixIndex&);
 
   // Returns: why the fleet cannot ever or not now serve it; Reason::none where it is eligible somewhere.
   Reason at_the_door(const Sequence&) const;
@@ -46,7 +47,7 @@ class Placement {
   std::int32_t expects_hit(const Sequence&, std::uint32_t device, Time now);
 
   // Returns: after how long somebody who is refused had better ask again (drain.h). Cost: O(devices of its model).
-  Duration come_back_in(const Sequence&);
+  Duration come_back_in(const Sequence&, Time now);
 
   bool eligible_anywhere(const Sequence&) const;
   // Whether the sequence may be on this device at all: the law, whatever fails elsewhere.
@@ -91,12 +92,14 @@ class Placement {
   bool has_room(std::uint32_t device, const Sequence&, Tokens expected, Time now) const;
   void fill_hits(const Sequence&);
   void clear_hits(ModelId);
+  DeviceColumns seen(Time now);
   LengthMean& mean(const Sequence& s) { return means_[s.model.value * fleet_.classes.size() + s.slo.value]; }
 
   const FleetView& fleet_;
   const CostTables& tables_;
   const PolicySet& policies_;
   Devices& devices_;
+  Signals& signals_;
   const Served& served_;
   const Power& power_;
   PrefixIndex& prefixes_;

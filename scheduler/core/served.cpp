@@ -2,10 +2,11 @@
 
 namespace yard {
 
-Served::Served(const FleetView& fleet, SequencePool& pool, Devices& devices)
+Served::Served(const FleetView& fleet, SequencePool& pool, Devices& devices, ForeignLoad& foreign)
     : fleet_(fleet),
       pool_(pool),
       devices_(devices),
+      foreign_(foreign),
       endpoints_(fleet.devices()),
       starting_(fleet.pools.size()),
       wakes_(fleet.devices()) {}
@@ -17,10 +18,14 @@ bool Served::admits(std::uint32_t d, const Sequence& s, Tokens expected, Time no
   if (now < endpoint.opens_at() || in_flight >= pool.max_sequences) return false;
   if (in_flight == 0) return true;
   if (endpoint.health.half_open()) return false;
-  if (pool.window.rule == WindowRule::sequences) return in_flight < pool.window.in_flight;
-  const std::int64_t predicted = pool.kv_blocks.count() - devices_[d].free_blocks;
+  const ForeignLoad::Others others = foreign_.on(d, now);
+  const std::uint32_t there = in_flight + others.sequences();
+  if (there >= pool.max_sequences) return false;
+  if (pool.window.rule == WindowRule::sequences) return there < pool.window.in_flight;
+  const std::int64_t predicted = pool.kv_blocks.count() - devices_[d].free_blocks + others.blocks;
+  const std::int64_t unread = endpoint.unread + others.waiting * foreign_.mean_prompt(d);
   const std::int64_t needs = blocks_for(Tokens(s.to_read) + expected, pool.block_tokens).count();
-  return endpoint.unread < pool.window.unread.count() &&
+  return unread < pool.window.unread.count() &&
          (predicted + needs) * 1000 <= std::int64_t{pool.kv_blocks.count()} * pool.window.kv_permille;
 }
 
@@ -31,6 +36,8 @@ void Served::send(std::uint32_t d, std::uint32_t i, Tokens expected, Time now) {
   s.blocks = blocks_for(Tokens(s.to_read) + expected, facts(d).block_tokens).count();  // predicted, not leased
   devices_[d].free_blocks -= s.blocks;
   endpoints_[d].unread += s.rest();
+  ++endpoints_[d].starting;
+  foreign_.sends(d, s.rest());
   s.expiry = now + facts(d).window.start_timeout;
   starting_[devices_.pool_of(d)].push_back(pool_, i);
 }
@@ -40,6 +47,7 @@ void Served::begins(std::uint32_t d, std::uint32_t i) {
   starting_[devices_.pool_of(d)].remove(pool_, i);
   s.expiry = Time();
   endpoints_[d].unread -= s.rest();
+  --endpoints_[d].starting;
   devices_.plans_to_read(d, s.rest());
   devices_.grows(d, s.to_read);
   s.context = s.to_read;
@@ -52,6 +60,7 @@ void Served::leaves(std::uint32_t d, std::uint32_t i) {
     starting_[devices_.pool_of(d)].remove(pool_, i);
     s.expiry = Time();
     endpoints_[d].unread -= s.rest();
+    --endpoints_[d].starting;
   }
   devices_.leaves_running(pool_, d, i);
   devices_.touch(d);

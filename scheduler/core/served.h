@@ -1,7 +1,7 @@
 // Served devices: when the next sequence of a line is sent, what is in flight there, and how an attempt ends.
 //
 // The window (README.md, "Served devices") keeps what an engine holds to what it can start soon. Own sends and ends
-// count at once; nothing waits for a scrape.
+// count at once; nothing waits for a scrape, which only says what others have there.
 //
 // Threads: the shard's own.
 // W1  in flight == the device's running list; unread == tokens to read of those in it that gave no token yet.
@@ -12,13 +12,15 @@
 
 #include "scheduler/base/heap.h"
 #include "scheduler/core/device.h"
+#include "scheduler/core/foreign_load.h"
 #include "scheduler/core/health.h"
 
 namespace yard {
 
 struct Endpoint {
-  std::int64_t unread = 0;  // tokens sent and not yet begun
-  Time closed_until;        // as it asked, by retry_after
+  std::int64_t unread = 0;     // tokens sent and not yet begun
+  std::uint32_t starting = 0;  // sequences, likewise
+  Time closed_until;           // as it asked, by retry_after
   Health health;
 
   Time opens_at() const { return std::max(closed_until, health.until()); }
@@ -26,7 +28,7 @@ struct Endpoint {
 
 class Served {
  public:
-  Served(const FleetView& fleet, SequencePool& pool, Devices& devices);
+  Served(const FleetView& fleet, SequencePool& pool, Devices& devices, ForeignLoad& foreign);
 
   bool serves(std::uint32_t d) const { return facts(d).kind == PoolKind::served; }
   Endpoint& endpoint(std::uint32_t d) { return endpoints_[d]; }
@@ -41,6 +43,11 @@ class Served {
   void begins(std::uint32_t d, std::uint32_t i);
   // An attempt is over, however: the sequence leaves the device.
   void leaves(std::uint32_t d, std::uint32_t i);
+
+  // What we have there.
+  ForeignLoad::Own own(std::uint32_t d) const {
+    return {devices_.running(d), endpoints_[d].starting, facts(d).kv_blocks.count() - devices_.free_blocks(d)};
+  }
 
   // Returns: a sequence whose start is overdue at `now`; kNobody if there is none.
   std::uint32_t overdue(Time now) const;
@@ -61,6 +68,7 @@ class Served {
   const FleetView& fleet_;
   SequencePool& pool_;
   Devices& devices_;
+  ForeignLoad& foreign_;
   std::vector<Endpoint> endpoints_;    // by device
   std::vector<PatientList> starting_;  // by pool: sent, no token yet, in order of sending
   TimeHeap wakes_;

@@ -13,6 +13,7 @@
 #include "scheduler/core/power.h"
 #include "scheduler/core/served.h"
 #include "scheduler/core/shares.h"
+#include "scheduler/core/signals.h"
 #include "scheduler/core/tenants.h"
 #include "scheduler/core/waiters.h"
 
@@ -35,6 +36,7 @@ struct Core::State {
   void apply(const Ended&);
   void apply(const Failed&);
   void apply(const CapChanged&);
+  void apply(const LoadReport&);
 
   void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&, bool stepped);
   void empty_line(std::uint32_t device);
@@ -59,6 +61,7 @@ struct Core::State {
   void launch(std::uint32_t device);
   void interrupt_if_needed(std::uint32_t device);
   void wake_when_one_opens(ModelId);
+  Time opens_at(std::uint32_t device) const;
   void send_waiting(std::uint32_t device);
 
   // ---- a device has something to do, or nothing any more ------------------------------------------------------------
@@ -84,6 +87,8 @@ struct Core::State {
   KvCache kv;            // what stepped devices keep
   Shares shares;
   Devices devices;
+  ForeignLoad foreign;  // what engines say of others' load
+  Signals signals;      // what placement sees of the devices
   Served served;
   Power power;
   Money money;

@@ -64,6 +64,7 @@ class Compiler {
     view_.regions = fleet_.regions;
     view_.providers = fleet_.providers;
     view_.pue_thousandths = fleet_.pue_thousandths;
+    view_.signals_age = fleet_.signals_age;
     for (const FleetPool& pool : fleet_.pools) add(pool);
     compile_terms(fleet_, cards_, view_);
     Mix drawn = mix();  // reads view_, so before it leaves
@@ -250,6 +251,7 @@ class Compiler {
     out.admission = {pool.admits_whole, pool.plans_ahead,
                      Blocks(std::int64_t{out.kv_blocks.count()} * pool.watermark_thousandths / 1000)};
     out.wire_delay = pool.wire_delay;
+    out.scrape = pool.scrape, out.scrape_lag = pool.scrape_lag, out.background = pool.background;
     out.max_sequences = pool.max_sequences;
     out.token_budget = pool.token_budget;
     out.max_context = max_context_of(pool, card, out.kv_blocks);

@@ -114,6 +114,7 @@ Time LiveLoop::time_of_tick(std::size_t events) const noexcept {
       for (const SlotEnd& slot : e->slots)
         if (slot.generated.count() > 0) now = std::max(now, slot.last_token);
     if (const auto* e = std::get_if<FirstToken>(&batch_[i])) now = std::max(now, e->at);
+    if (const auto* e = std::get_if<LoadReport>(&batch_[i])) now = std::max(now, e->measured);
     if (const auto* e = std::get_if<Ended>(&batch_[i]); e && e->generated.count() > 0)
       now = std::max(now, e->last_token);
   }

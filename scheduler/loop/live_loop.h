@@ -59,8 +59,8 @@ class LiveLoop final : public Shard {
   Time now() const noexcept override { return clock_.now(); }
   void tell(const Event&) noexcept override;
 
-  // As tell(), for what a user may say any number of times (a DeviceChanged, a CapChanged): waits while kChanges are on
-  // the way.
+  // As tell(), for what a user may say any number of times (a DeviceChanged, a CapChanged, a LoadReport): waits while
+  // kChanges are on the way.
   void change(const Event&) noexcept;
 
   Ledger ledger() const noexcept;

@@ -32,8 +32,9 @@ constexpr auto kPool = [](auto& io, auto& p) {
   io.one_of(p.prefix_cache, 2), io.one_of(p.kind, 2), io.one_of(p.window.rule, 2);
   io(p.window.unread), io(p.window.in_flight), io(p.window.kv_permille), io(p.window.start_timeout), io(p.wire_delay);
   io.one_of(p.admission.whole, 2), io.one_of(p.admission.ahead, 2), io(p.admission.watermark);
+  io(p.window.use_by);
 };
-constexpr std::size_t kLeastPool = 4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 2 * 8 + 2 + 4;
+constexpr std::size_t kLeastPool = 4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 3 * 8 + 2 + 4;
 
 constexpr auto kModel = [](auto& io, auto& m) { io(m.name), io(m.prefix_block), io.one_of(m.embeds, 2); };
 constexpr auto kClass = [](auto& io, auto& c) {
@@ -68,7 +69,7 @@ constexpr auto kFleet = [](auto& io, auto& f) {
   io.list(f.providers, 4, kString);
   io.list(f.contracts, kLeastContract, kContract);
   io.list(f.domains, kLeastDomain, kDomain);
-  io(f.pue_thousandths);
+  io(f.pue_thousandths), io(f.signals_age);
 };
 
 constexpr auto kBounds = [](auto& io, auto& b) {
@@ -98,6 +99,9 @@ constexpr auto kFailed = [](auto& io, auto& e) {
   io(e.sequence), io(e.attempt), io.one_of(e.why, 6), io(e.retry_after);
 };
 constexpr auto kDeviceChanged = [](auto& io, auto& e) { io(e.device), io.one_of(e.state, 3); };
+constexpr auto kLoadReport = [](auto& io, auto& e) {
+  io(e.device), io(e.load.running), io(e.load.waiting), io(e.load.kv_used), io(e.measured);
+};
 constexpr auto kCapChanged = [](auto& io, auto& e) { io(e.domain), io(e.cap); };
 
 void require(bool holds, const char* what) {
@@ -143,6 +147,10 @@ void check_pool(const PoolView& p, const RecordingHead& head) {
   require(p.max_context.count() - 1 <= std::int64_t{p.kv_blocks.count()} * p.block_tokens.count(),
           "a pool whose sequences outgrow its KV blocks");
   require(p.max_sequences <= head.tables[p.cost].max_sequences(), "a pool beyond its step cost");
+  constexpr std::int64_t kMostTime = 1'000'000'000'000'000;
+  require(p.window.use_by.count() >= 0 && p.window.use_by.count() <= kMostTime && p.wire_delay.count() >= 0 &&
+              p.wire_delay.count() <= kMostTime,
+          "a pool whose word of load lasts for ever");
 }
 
 void check_tenant(const TenantView& t, bool shares) {
@@ -199,6 +207,8 @@ void check_terms(const FleetView& fleet) {
 
 void check_head(const RecordingHead& head) {
   const FleetView& fleet = head.fleet;
+  constexpr std::int64_t kMostAge = 3'600'000'000'000;
+  require(fleet.signals_age.count() >= 0 && fleet.signals_age.count() <= kMostAge, "signals older than an hour");
   require(!fleet.classes.empty() && !fleet.tenants.empty() && !fleet.regions.empty() && fleet.regions.size() <= 64,
           "a fleet without classes, tenants or regions");
   for (const TenantView& tenant : fleet.tenants) check_tenant(tenant, fleet.shares());
@@ -278,6 +288,7 @@ void encode(wire::Writer& io, const Event& event) {
         if constexpr (std::is_same_v<E, Ended>) kEnded(io, e);
         if constexpr (std::is_same_v<E, Failed>) kFailed(io, e);
         if constexpr (std::is_same_v<E, CapChanged>) kCapChanged(io, e);
+        if constexpr (std::is_same_v<E, LoadReport>) kLoadReport(io, e);
         if constexpr (std::is_same_v<E, RunEnded>) {
           kRunEnded(io, e);
           io(static_cast<std::uint32_t>(e.slots.size()));
@@ -314,6 +325,7 @@ Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::vector<Bl
     case 6: return decoded<Ended>(io, kEnded);
     case 7: return decoded<Failed>(io, kFailed);
     case 8: return decoded<CapChanged>(io, kCapChanged);
+    case 9: return decoded<LoadReport>(io, kLoadReport);
     default: throw Malformed{"an event of no known kind"};
   }
 }
@@ -326,6 +338,8 @@ void check_event(const Event& event, const FleetView& fleet) {
     require(e->device.value < fleet.devices(), "a run's end on a device that there is not");
   if (const auto* e = std::get_if<DeviceChanged>(&event))
     require(e->device.value < fleet.devices(), "news of a device that there is not");
+  if (const auto* e = std::get_if<LoadReport>(&event))
+    require(e->device.value < fleet.devices(), "the load of a device that there is not");
 }
 
 }  // namespace yard::recording

@@ -15,7 +15,9 @@ SimLoop::SimLoop(Core& core, const Bounds& bounds, std::uint32_t devices, SimDev
       wakes_(devices),
       rows_(std::size_t{bounds.sequences} + bounds.events_per_tick),
       generations_(rows_.size()),
-      free_(rows_.size()) {}
+      free_(rows_.size()) {
+  for (std::uint32_t d = 0; d < devices; ++d) fire_next(d, sim.starts(d));
+}
 
 RequestId SimLoop::take_id(std::uint64_t row) {
   std::uint32_t i;
@@ -35,7 +37,8 @@ Time SimLoop::run(ArrivalSource& source, const std::vector<Fault>& faults) {
   for (;;) {
     Time now = next_instant();
     // Cancels, faults and news of what is over do not keep the loop going.
-    if (now == Time::never() && core_.ledger().in_flight == 0) return last_;
+    const bool over = now == Time::never() || (!next_ && devices_.nothing_asked());
+    if (core_.ledger().in_flight == 0 && over) return last_;
     now = std::min(now, next_other(faults));
     CHECK_WHY(now != Time::never(), "a request waits for ever");
     instant(now, source, faults);

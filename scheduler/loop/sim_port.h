@@ -20,6 +20,11 @@ class SimDevices {
   virtual Time abort(const Abort&, Time now) = 0;
   // What the device says now, if anything, is added to `said` (slots live until the next call).
   virtual Time fire(std::uint32_t device, Time now, std::vector<Event>& said) = 0;
+  // When it wants to be fired first, before anything was asked of it.
+  virtual Time starts(std::uint32_t) { return Time::never(); }
+  // Whether devices that never rest by themselves do nothing but that: nobody waits for them. Requires: nothing is in
+  // flight.
+  virtual bool nothing_asked() const { return false; }
   // Told before Core hears of the request, and after its Finish.
   // `prefix` is as of Submitted, and lives as long.
   virtual void arrives(RequestId, Tokens output, std::span<const BlockHash> prefix) = 0;

@@ -243,6 +243,8 @@ Metrics measure(const Summary& summary) {
     replicas += fleet.pools[p].devices;
     if (!fleet.domains.empty())
       metrics.pools.back().set("held_by_power_s", in_s(wide(summary.terms.held_by_power[p].count())));
+    if (!summary.oldest_signals.empty())
+      metrics.pools.back().set("oldest_signal_ms", in_ms(summary.oldest_signals[p].count()));
   }
   metrics.contracts = contracts_of(summary);
   metrics.power_domains = power_domains_of(summary, bills);

@@ -30,6 +30,7 @@ struct Summary {
   const Meter* meter = nullptr;            // outlives the call
   std::vector<Duration> idle_beside_work;  // by pool: device time (I7)
   TermsTally terms = {};
+  std::vector<Duration> oldest_signals = {};  // by pool: of what placements there were made on; none: all fresh
   std::uint64_t decision_hash = 0;
   Seed seed = 0;
   std::string version, trace, policy, order, bind;

@@ -259,6 +259,18 @@ std::string terms_text(const Metrics& m) {
   return text;
 }
 
+// The greatest age of what a placement was made on, and where; nothing where all signals were fresh.
+std::string signals_text(const Metrics& m) {
+  const Record* oldest = nullptr;
+  for (const Record& r : m.pools)
+    if (r.has("oldest_signal_ms") &&
+        (!oldest || r.figure("oldest_signal_ms").units > oldest->figure("oldest_signal_ms").units))
+      oldest = &r;
+  if (!oldest) return "";
+  return fmt::format("signals: the oldest that a placement was made on was {} ms old (pool {})\n",
+                     grouped(oldest->figure("oldest_signal_ms"), 0), fitted(oldest->name("pool"), 32, Cut::back));
+}
+
 std::string totals_text(const Metrics& m) {
   const Record& t = m.totals;
   const auto amount = [&](std::string_view key, int decimals) {
@@ -281,7 +293,7 @@ std::string run_text(const Metrics& m) {
 std::string report_text(const Summary& summary) {
   const Metrics m = measure(summary);
   return head_text(m) + "\n" + requests_text(m) + no_output_text(m) + reasons_text(m) + "\n" + tenants_text(m) +
-         latency_text(m) + "\n" + pools_text(m) + "\n" + terms_text(m) + totals_text(m) + run_text(m);
+         latency_text(m) + "\n" + pools_text(m) + "\n" + terms_text(m) + signals_text(m) + totals_text(m) + run_text(m);
 }
 
 }  // namespace yard

@@ -85,6 +85,7 @@ struct EndpointOptions {
   std::uint32_t max_context = 0;  // prompt and answer of one sequence; 0: as many as the KV blocks hold
   std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);  // to the first token; then it goes elsewhere
   bool only_embeds = false;  // makes no tokens: requests that ask for any are rejected ("only_embeds")
+  std::chrono::nanoseconds use_by = std::chrono::seconds(3);  // a report() older than that counts half, and so on
 };
 
 // An engine behind a wire, that batches by itself and that you talk to: place() says when and to whom. A model is
@@ -280,6 +281,14 @@ struct Options {
   std::function<void(std::string_view)> log{};  // from any thread; empty: silent
 };
 
+// What an engine says of its load, all of its callers together: a scrape. With vLLM its num_requests_running,
+// num_requests_waiting and kv_cache_usage_perc.
+struct LoadReport {
+  std::uint32_t running = 0, waiting = 0;  // sequences in its batches; in its own queue
+  double kv_used = 0;                      // of its KV blocks, 0 to 1
+  std::chrono::nanoseconds age{};          // since it was measured; negative counts as zero
+};
+
 struct ConfigError : std::exception {
   ConfigError(std::string file, int line, std::string key, std::string found, std::string accepted);
   const char* what() const noexcept override { return message.c_str(); }
@@ -324,6 +333,12 @@ class Scheduler {
   // An unknown name is said in the log, and so is a device whose lane is gone. May wait while many changes are on the
   // way.
   void set(std::string_view device, Wish) noexcept;
+
+  // What an endpoint said of its load, scraped by you as often as you like. Own requests are counted without it, at
+  // once; what it holds of others' counts besides, until the report's use-by and then ever less. No report is a reason
+  // to send nothing, and none is needed. What is older than another, or twice its use-by, is ignored. An unknown name,
+  // and a device that is no endpoint, are said in the log. May wait while many changes are on the way.
+  void report(std::string_view device, const LoadReport&) noexcept;
 
   // Nothing is taken any more (rejected, "draining"), for good; what is in flight goes on.
   // Returns: whether all of it ended within `patience`.

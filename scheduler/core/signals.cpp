@@ -1,0 +1,138 @@
+#include "scheduler/core/signals.h"
+
+#include <algorithm>
+
+namespace yard {
+namespace {
+
+template <class N>
+void show_at_least_zero(N& column, std::int64_t n) {
+  column = static_cast<N>(std::max<std::int64_t>(0, n));
+}
+
+}  // namespace
+
+Signals::Signals(const FleetView& fleet, const Devices& devices, const ForeignLoad& foreign)
+    : fleet_(fleet),
+      devices_(devices),
+      foreign_(foreign),
+      age_(fleet.signals_age),
+      slot_(std::max<std::int64_t>(1, fleet.signals_age.count() / kSlotsPerAge)),
+      differ_(age_.count() > 0 || foreign.any_served()),
+      classes_(fleet.classes.size()),
+      due_(fleet.devices()),
+      fades_(fleet.devices()),
+      oldest_used_(fleet.pools.size()) {
+  if (!differ_) return;
+  const std::size_t n = fleet.devices();
+  bound_.resize(n), known_.resize(n), bound_class_.resize(n * classes_), known_class_.resize(n * classes_);
+  waiting_.resize(n), running_.resize(n), by_class_.resize(n * classes_), prefill_share_.resize(n);
+  prefill_.resize(n), kv_tokens_.resize(n), waiting_tokens_.resize(n), cached_.resize(n);
+  if (!aged()) return;
+  delayed_.resize(n), rows_.resize(n * kRows), due_at_.resize(n * kRows), class_rows_.resize(n * kRows * classes_);
+}
+
+DeviceColumns Signals::columns() const {
+  const DeviceColumns are = devices_.columns();
+  if (!differ_) return are;
+  return {are.pool,  waiting_,       running_,          prefill_,       kv_tokens_, waiting_tokens_,
+          by_class_, prefill_share_, are.prefill_burst, are.hit_tokens, cached_,    are.marginal_price};
+}
+
+void Signals::bound(std::uint32_t d, const Sequence& s, Time now) {
+  if (!aged()) return;  // noted with everything else
+  ++bound_[d].waiting;
+  bound_[d].prefill += s.rest();
+  bound_[d].waiting_tokens += s.to_read;
+  ++bound_class_[d * classes_ + s.slo.value];
+  show(d, now);
+}
+
+void Signals::note(std::span<const std::uint32_t> touched, Time now) {
+  for (const std::uint32_t d : touched) {
+    if (aged()) {
+      delay(d, now);
+    } else {
+      read(d, known_[d], &known_class_[d * classes_]);
+      show(d, now);
+    }
+  }
+}
+
+void Signals::others(std::uint32_t d, Time now) {
+  show(d, now);
+  const Time fades = foreign_.fades_at(d, now);
+  fades == Time::never() ? fades_.clear(d) : fades_.set(d, fades);
+}
+
+bool Signals::hear(Time now) {
+  bool heard = false;
+  for (; fades_.next() <= now; heard = true) others(fades_.first(), now);
+  for (; due_.next() <= now; heard = true) {
+    const std::uint32_t d = due_.first();
+    Delayed& ring = delayed_[d];
+    const std::size_t at = d * kRows + ring.first;
+    known_[d] = rows_[at];
+    std::copy_n(&class_rows_[at * classes_], classes_, &known_class_[d * classes_]);
+    ring.first = (ring.first + 1) % kRows;
+    --ring.size;
+    ring.size > 0 ? due_.set(d, due_at_[d * kRows + ring.first]) : due_.remove(d);
+    show(d, now);
+  }
+  return heard;
+}
+
+// What the device is, as a row.
+void Signals::read(std::uint32_t d, Row& row, std::int64_t* by_class) const {
+  const DeviceColumns are = devices_.columns();
+  const Row& bound = bound_[d];
+  row = {.waiting = are.waiting[d] - bound.waiting,
+         .running = are.running[d],
+         .prefill = are.prefill_tokens[d] - bound.prefill,
+         .kv_tokens = are.kv_tokens[d],
+         .waiting_tokens = are.waiting_tokens[d] - bound.waiting_tokens,
+         .cached = are.cached_tokens[d],
+         .prefill_share = are.prefill_share[d]};
+  for (std::size_t c = 0; c < classes_; ++c)
+    by_class[c] = std::int64_t{are.by_class[d * classes_ + c]} - bound_class_[d * classes_ + c];
+}
+
+// Several rows of one slot of time are one: the last, known when the slot's end is old enough.
+void Signals::delay(std::uint32_t d, Time now) {
+  Delayed& ring = delayed_[d];
+  const std::int64_t slot = now.ns() / slot_.count();
+  if (ring.size == 0 || ring.slot != slot) {
+    CHECK_WHY(ring.size < kRows, "a device has a row for each slot of the signals' age");
+    const std::uint32_t next = (ring.first + ring.size++) % kRows;
+    ring.slot = slot;
+    const Time due = Time((slot + 1) * slot_.count()) + age_;
+    due_at_[d * kRows + next] = due;
+    if (ring.size == 1) due_.set(d, due);
+  }
+  const std::size_t at = d * kRows + (ring.first + ring.size - 1) % kRows;
+  read(d, rows_[at], &class_rows_[at * classes_]);
+}
+
+void Signals::show(std::uint32_t d, Time now) {
+  const ForeignLoad::Others others = foreign_.on(d, now);
+  const PoolView& pool = fleet_.pools[devices_.pool_of(d)];
+  const std::int64_t unread = others.waiting * foreign_.mean_prompt(d);
+  const Row &bound = bound_[d], &known = known_[d];
+  show_at_least_zero(waiting_[d], bound.waiting + known.waiting + others.waiting);
+  show_at_least_zero(running_[d], known.running + others.running);
+  show_at_least_zero(prefill_[d], bound.prefill + known.prefill + unread);
+  show_at_least_zero(kv_tokens_[d], known.kv_tokens + std::int64_t{others.blocks} * pool.block_tokens.count());
+  show_at_least_zero(waiting_tokens_[d], bound.waiting_tokens + known.waiting_tokens + unread);
+  cached_[d] = known.cached;
+  prefill_share_[d] = known.prefill_share;
+  for (std::size_t k = d * classes_; k < (d + 1) * classes_; ++k)
+    show_at_least_zero(by_class_[k], bound_class_[k] + known_class_[k]);
+}
+
+void Signals::used(std::uint32_t d, Time now) {
+  if (!differ_) return;
+  Duration& oldest = oldest_used_[devices_.pool_of(d)];
+  oldest = std::max({oldest, age_, foreign_.age(d, now)});
+}
+
+}  // namespace yard
