@@ -59,6 +59,7 @@ Candidate candidate(const RecordingHead& head, const Decision& decision, std::ui
           .prefill_share = columns.prefill_share[d],
           .prefill_burst = columns.prefill_burst[d],
           .marginal_price = columns.marginal_price[d],
+          .move_time = decision.ask.read ? columns.move_time[d] : 0,
           .terms = kept_promises::terms_on(pool, head.tables[pool.cost], head.fleet, columns, d,
                                            kept_promises::Request(head.fleet, decision.ask))};
 }
@@ -113,6 +114,7 @@ class Explainer final : public Onlooker {
                        .expected_output = decision.ask.expected_output,
                        .may_refuse = decision.ask.may_refuse,
                        .refused = decision.at == kRefused,
+                       .goes_on = decision.ask.read,
                        .eligible = static_cast<std::uint32_t>(decision.eligible.size()),
                        .candidates = candidates_of(result_.head, decision),
                        .began = {}};

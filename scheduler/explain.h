@@ -42,6 +42,7 @@ struct Candidate {
   std::int64_t prefill_share = 0;   // 1/65536
   std::int64_t prefill_burst = 0;   // ns
   std::int64_t marginal_price = 0;  // nano-dollars per hour
+  std::int64_t move_time = 0;       // ns; of one that goes on
   policy::kept_promises::Terms terms{};
 
   std::int64_t misses() const { return terms.own + terms.others; }
@@ -53,6 +54,7 @@ struct PlacementSeen {
   Duration waited;
   Tokens prompt, expected_output;  // prompt: what it generated before included
   bool may_refuse = false, refused = false;
+  bool goes_on = false;     // it was read elsewhere: its KV moves to the device
   std::uint64_t again = 0;  // refusals since the last one shown that are not shown
   std::uint32_t eligible = 0;
   std::vector<Candidate> candidates;  // at least one; a class's best, and the chosen one where that is another

@@ -184,11 +184,16 @@ std::string placement_text(const Explanation& e, const PlacementSeen& p) {
   std::string text = "\n";
   if (p.again > 0)
     text += fmt::format("refused {} times more, and then:\n", counted(static_cast<std::int64_t>(p.again)));
-  text += fmt::format("{} at {}, waited {} ms: {} tokens to read, {} expected; {} candidates of {} class{}\n",
-                      p.refused ? "refused" : "placed", seconds_text(p.at), milliseconds_text(p.waited.count()),
-                      counted(p.prompt.count()), counted(p.expected_output.count()), counted(p.eligible), classes,
+  text += fmt::format("{} at {}, waited {} ms: {} tokens {}, {} expected; {} candidates of {} class{}\n",
+                      p.refused   ? "refused"
+                      : p.goes_on ? "read, goes on elsewhere"
+                                  : "placed",
+                      seconds_text(p.at), milliseconds_text(p.waited.count()), counted(p.prompt.count()),
+                      p.goes_on ? "read" : "to read", counted(p.expected_output.count()), counted(p.eligible), classes,
                       classes == 1 ? "" : "es");
   text += table(e, p) + why(e, p) + "\n";
+  if (const Candidate* chosen = p.chosen(); p.goes_on && chosen)
+    text += fmt::format("its KV is expected to move in {} ms\n", milliseconds_text(chosen->move_time));
   if (p.began)
     text += fmt::format("began on {} at {}\n", Names{e.head.fleet}.device(p.began->device), seconds_text(p.began->at));
   return text;
@@ -204,7 +209,7 @@ std::string end_text(const Explanation& e) {
 
 // ---- JSON ---------------------------------------------------------------------------------------------------------
 
-void write(JsonWriter& json, const Explanation& e, const Candidate& c) {
+void write(JsonWriter& json, const Explanation& e, const Candidate& c, bool goes_on) {
   const auto number = [&](std::string_view key, std::int64_t n, int decimals = 0) {
     json.literal(key, decimal(n, decimals));
   };
@@ -219,6 +224,7 @@ void write(JsonWriter& json, const Explanation& e, const Candidate& c) {
   number("cached_tokens", c.cached_tokens);
   number("prefill_share_pct", c.prefill_share * 1000 / 65536, 1), number("prefill_burst_ms", c.prefill_burst, 6);
   number("marginal_price_usd_per_hour", c.marginal_price, 9);
+  if (goes_on) number("expected_move_ms", c.move_time, 6);
   const Rounded misses(c, kJsonDecimals);
   number("own", misses.own, kJsonDecimals), number("others", misses.others, kJsonDecimals);
   number("seconds", misses.seconds, kJsonDecimals), number("money", misses.money, kJsonDecimals);
@@ -235,10 +241,11 @@ void write(JsonWriter& json, const Explanation& e, const PlacementSeen& p) {
   json.literal("expected_output_tokens", std::to_string(p.expected_output.count()));
   json.literal("may_refuse", p.may_refuse ? "true" : "false");
   json.literal("refused", p.refused ? "true" : "false");
+  if (p.goes_on) json.literal("goes_on", "true");
   json.literal("refused_before_not_shown", std::to_string(p.again));
   json.literal("eligible_devices", std::to_string(p.eligible));
   json.begin_array("candidates");
-  for (const Candidate& c : p.candidates) write(json, e, c);
+  for (const Candidate& c : p.candidates) write(json, e, c, p.goes_on);
   json.end();
   const Candidate& least = p.candidates[p.least];
   const bool ours_refuses = p.may_refuse && least.misses() >= kOne && refusal_of(e.head.scorer) != "none";

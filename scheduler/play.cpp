@@ -23,6 +23,10 @@ class Counter final : public SimObserver {
   void launched(const Launch& launch, Time now) override {
     if (now >= play_.counted_from) meter_.on_launch(launch, now);
   }
+  void moves(const Move& move, Time now) override {
+    if (now >= play_.counted_from) meter_.on_move(move, now);
+  }
+  void move_ended(const MoveEnded& end, Time now) override { meter_.on_move_ended(end, now); }
   void run_ended(const RunEnded& end, Time now) override { meter_.on_run_ended(end, now); }  // others it does not know
   void ticked(Time now, const Core& core) override {
     if (begun_ || now < play_.counted_from) return;
@@ -65,6 +69,8 @@ Played play(const Play& play, ArrivalSource& source) {
   SimLoop loop(core, kSimulationBounds, fleet.devices(), devices, counter);
   SimNews news(fleet, play.seed);
   loop.hears(news);
+  SimLinks links(fleet);
+  loop.moves_over(links);
   const Time last = loop.run(source);
   counter.end(core, last, played);
   played.meter.add_gaps(devices.gaps());

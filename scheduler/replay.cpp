@@ -117,6 +117,8 @@ Driven drive(const CellsRun& run, ArrivalSource& source, Herald& herald) {
   SimLoop loop(core, run.bounds, fleet.devices(), devices, scribe);
   SimNews news(fleet, run.seed);
   loop.hears(news);
+  SimLinks links(fleet);
+  loop.moves_over(links);
   const Time last = loop.run(source);
   Driven driven{.meter = scribe.meter(), .idle_beside_work = {}, .ledger = {}};
   driven.meter.add_gaps(devices.gaps());

@@ -19,6 +19,8 @@ class Scribe : public SimObserver {
   void finished(std::uint64_t, const Finish& finish) override { meter_.on_finish(finish); }
   void launched(const Launch& launch, Time now) final { meter_.on_launch(launch, now); }
   void run_ended(const RunEnded& end, Time now) final { meter_.on_run_ended(end, now); }
+  void moves(const Move& move, Time now) final { meter_.on_move(move, now); }
+  void move_ended(const MoveEnded& end, Time now) final { meter_.on_move_ended(end, now); }
   void applied(const Event& event) final {
     if (recorder_) recorder_->event(event);
   }

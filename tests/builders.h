@@ -28,6 +28,7 @@ struct PoolSpec {
   std::int32_t max_context = 0;  // 0: as much as the KV pool can hold
   std::uint32_t model = 0, region = 0;
   std::int64_t c0 = 1000, c1 = 0, c2 = 0;  // picoseconds
+  PoolRole role = PoolRole::both;
 };
 
 struct Given {
@@ -54,10 +55,17 @@ struct Given {
     pool.kv_blocks = Blocks(p.kv_blocks);
     pool.block_tokens = Tokens(p.block_tokens);
     pool.max_sequences = p.max_sequences;
+    pool.role = p.role;
+    pool.kv_token_bytes = 8;
     pool.token_budget = Tokens(p.token_budget);
     pool.max_context = Tokens(p.max_context ? p.max_context : p.kv_blocks * p.block_tokens + 1);
     costs.rows.push_back(StepCost({{1, Picoseconds(p.c0)}}, Picoseconds(p.c1), Picoseconds(p.c2), p.max_sequences));
     fleet.pools.push_back(pool);
+    return *this;
+  }
+  // Of 8 bytes a token, a nanosecond each.
+  Given& link(std::uint32_t from, std::uint32_t to, std::uint32_t at_once = 1, std::int64_t latency_ns = 0) {
+    fleet.links.push_back({PoolId{from}, PoolId{to}, at_once, nanoseconds(latency_ns), 8'000'000'000});
     return *this;
   }
   Given& policy(std::string_view scorer, std::string_view order = "fcfs", std::string_view bind = "arrival") {
@@ -92,7 +100,8 @@ struct Said {
   std::vector<Run> launches;
   std::vector<Interrupt> interrupts;
   std::vector<Finish> finishes;
-  std::string order;  // one letter for each, as they were said: L, I, F
+  std::vector<Move> moves;
+  std::string order;  // one letter for each, as they were said: L, I, F, M
 
   bool empty() const { return order.empty(); }
   void add(const Command& command) {
@@ -106,6 +115,9 @@ struct Said {
     } else if (const auto* interrupt = std::get_if<Interrupt>(&command)) {
       interrupts.push_back(*interrupt);
       order += 'I';
+    } else if (const auto* move = std::get_if<Move>(&command)) {
+      moves.push_back(*move);
+      order += 'M';
     } else {
       finishes.push_back(std::get<Finish>(command));
       order += 'F';
@@ -161,6 +173,9 @@ class Scene {
   }
   RequestId submit() { return submit(Ask{}); }
   void cancel(RequestId request) { core_.apply(CancelAsked{request}, now_); }
+  void end_move(const Move& m, MoveEnd how = MoveEnd::arrived) {
+    core_.apply(MoveEnded{m.sequence, m.attempt, how}, now_);
+  }
   void change(std::uint32_t device, DeviceState state) { core_.apply(DeviceChanged{{device}, state}, now_); }
 
   Said poll() {

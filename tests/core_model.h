@@ -324,6 +324,8 @@ class CoreModel : private reference::Simulator {
       case Stage::unbound: return "unbound";
       case Stage::in_line: return "bound";
       case Stage::running: return s.cancelling ? "cancelling" : in_run(who) ? "in a run" : "between runs";
+      case Stage::read:
+      case Stage::moving:  // no fleet of its has roles
       case Stage::to_come:
       case Stage::ended: return "none";
     }

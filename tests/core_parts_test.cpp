@@ -292,19 +292,46 @@ TEST(DecisionHash, ChangesWithEveryFieldOfAFinish) {
                                   .model = ModelId{11},
                                   .tenant = TenantId{12}}};
   const Duration one(1);
-  expect_all_hashes_differ<Finish>(
-      finish,
-      {[](Finish& f) { f.request.index ^= 1u << 31; }, [](Finish& f) { f.request.generation ^= 1u << 31; },
-       [](Finish& f) { f.outcome = Outcome::failed; }, [](Finish& f) { f.why = Reason::shed; },
-       [](Finish& f) { f.retry_after += Duration(1); }, [&](Finish& f) { f.account.arrival += one; },
-       [&](Finish& f) { f.account.admit += one; }, [&](Finish& f) { f.account.first_token += one; },
-       [&](Finish& f) { f.account.last_token += one; }, [&](Finish& f) { f.account.finish += one; },
-       [](Finish& f) { f.account.prompt += Tokens(1); }, [](Finish& f) { f.account.cached = Tokens(14); },
-       [](Finish& f) { f.account.output += Tokens(1); }, [](Finish& f) { ++f.account.preemptions; },
-       [](Finish& f) { ++f.account.device.value; }, [](Finish& f) { ++f.account.slo.value; },
-       [](Finish& f) { ++f.account.model.value; }, [](Finish& f) { ++f.account.tenant.value; },
-       [](Finish& f) { f.account.no_output = true; }},
-      [](const Finish& f) { return hash_of(f); });
+  expect_all_hashes_differ<Finish>(finish,
+                                   {[](Finish& f) { f.request.index ^= 1u << 31; },
+                                    [](Finish& f) { f.request.generation ^= 1u << 31; },
+                                    [](Finish& f) { f.outcome = Outcome::failed; },
+                                    [](Finish& f) { f.why = Reason::shed; },
+                                    [](Finish& f) { f.retry_after += Duration(1); },
+                                    [&](Finish& f) { f.account.arrival += one; },
+                                    [&](Finish& f) { f.account.admit += one; },
+                                    [&](Finish& f) { f.account.first_token += one; },
+                                    [&](Finish& f) { f.account.last_token += one; },
+                                    [&](Finish& f) { f.account.finish += one; },
+                                    [](Finish& f) { f.account.prompt += Tokens(1); },
+                                    [](Finish& f) { f.account.cached = Tokens(14); },
+                                    [](Finish& f) { f.account.output += Tokens(1); },
+                                    [](Finish& f) { ++f.account.preemptions; },
+                                    [](Finish& f) { ++f.account.moves; },
+                                    [](Finish& f) { ++f.account.device.value; },
+                                    [](Finish& f) { ++f.account.slo.value; },
+                                    [](Finish& f) { ++f.account.model.value; },
+                                    [](Finish& f) { ++f.account.tenant.value; },
+                                    [](Finish& f) { f.account.no_output = true; }},
+                                   [](const Finish& f) { return hash_of(f); });
+}
+
+TEST(DecisionHash, ChangesWithEveryFieldOfAMove) {
+  static_assert(sizeof(Move) == 40, "a new field needs a line here");
+  const Move move{.sequence = {1, 2},
+                  .request = {3, 4},
+                  .from = DeviceId{5},
+                  .to = DeviceId{6},
+                  .link = LinkId{7},
+                  .attempt = 8,
+                  .bytes = 9};
+  expect_all_hashes_differ<Move>(
+      move,
+      {[](Move& c) { c.sequence.index ^= 1u << 31; }, [](Move& c) { c.sequence.generation ^= 1u << 31; },
+       [](Move& c) { c.request.index ^= 1u << 31; }, [](Move& c) { c.request.generation ^= 1u << 31; },
+       [](Move& c) { ++c.from.value; }, [](Move& c) { ++c.to.value; }, [](Move& c) { ++c.link.value; },
+       [](Move& c) { ++c.attempt; }, [](Move& c) { ++c.bytes; }},
+      [](const Move& c) { return hash_of(c); });
 }
 
 TEST(DecisionHash, ChangesWithTheTickAndTheOrderOfCommands) {

@@ -14,6 +14,7 @@
 #include "scheduler/policy/registry.h"
 #include "scheduler/trace/trace.h"
 #include "tests/random_case.h"
+#include "tests/random_handoff.h"
 #include "tests/reference.h"
 #include "tests/simulate.h"
 
@@ -38,14 +39,18 @@ std::vector<NamedScorer> pinned_scorers() {
 }
 
 Outcomes simulate(const Case& c, Exact exact) {
-  const Bounds bounds{
-      .sequences = c.options.sequences, .events_per_tick = 4096, .steps_per_run = c.options.steps_per_run};
+  const Bounds bounds{.sequences = c.options.sequences,
+                      .events_per_tick = 4096,
+                      .steps_per_run = c.options.steps_per_run,
+                      .moves_per_link = c.options.moves_per_link};
   const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
   Core core(bounds, c.fleet, c.costs, policies, c.options.seed);
   SimStepped devices(c.fleet, c.costs, bounds, exact);
   Endings endings;
   SimLoop loop(core, bounds, c.fleet.devices(), devices, endings);
   Requests source(c.requests);
+  SimLinks links(c.fleet);
+  loop.moves_over(links);
   loop.run(source);
   EXPECT_TRUE(core.ledger().balances());
   EXPECT_EQ(core.ledger().in_flight, 0u);
@@ -86,6 +91,21 @@ TEST(Exact, JumpStepAndReferenceAgreeOnRandomFleetsAndTraces) {
   const Seed first = number_from("SWITCHYARD_SEED", 0), cases = number_from("SWITCHYARD_CASES", 1000);
   for (Seed seed = first; seed < first + cases; ++seed)
     ASSERT_TRUE(agree(random_case(seed), seed)) << "again with SWITCHYARD_SEED=" << seed << " SWITCHYARD_CASES=1";
+}
+
+TEST(Exact, TheyAgreeWherePoolsHaveRoles) {
+  const Seed first = number_from("SWITCHYARD_SEED", 0), cases = number_from("SWITCHYARD_CASES", 1000);
+  reference::Happenings all{};
+  for (Seed seed = first; seed < first + cases; ++seed) {
+    const Case c = with_handoff(random_case(seed));
+    ASSERT_TRUE(agree(c, seed)) << "again with SWITCHYARD_SEED=" << seed << " SWITCHYARD_CASES=1";
+    reference::Simulator simulator(c.fleet, c.costs, c.requests, c.options);
+    simulator.run();
+    for (std::size_t k = 0; k < all.size(); ++k) all[k] += simulator.happenings()[k];
+  }
+  if (cases < 1000) return;
+  for (std::size_t k = static_cast<std::size_t>(reference::Happening::moved); k < all.size(); ++k)
+    EXPECT_GT(all[k], 20u) << reference::kHappeningNames[k];
 }
 
 // Steps without a closed form: both sum the same ones.

@@ -63,20 +63,20 @@ const std::vector<Wrong>& wrongs() {
       {"NotAMap", "- 1\n",
        ":1: found a list; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
        "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
-       "cells, control_lag_ms, signals_age_ms"},
+       "cells, control_lag_ms, signals_age_ms, handoff"},
       {"JustAWord", "fleet\n",
        ":1: found 'fleet'; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
        "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
-       "cells, control_lag_ms, signals_age_ms"},
+       "cells, control_lag_ms, signals_age_ms, handoff"},
       {"UnknownKey", beside("pool: 3"),
        ":1: pool: unknown key; nearest is 'pools'; accepted: name, pue, providers, regions, sites, links, prices, "
        "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
-       "cells, control_lag_ms, signals_age_ms"},
+       "cells, control_lag_ms, signals_age_ms, handoff"},
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
        "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, serves, usd_per_accelerator_hour, "
-       "cell"},
+       "cell, role, kv_bytes_per_token"},
       {"UnknownPreset", pool("served: {preset: vlm}}\n"),
        ":2: pools[0].served.preset: found 'vlm'; accepted: a preset, nearest is 'vllm'"},
       {"UnknownAdmission", pool("served: {admit: all}}\n"),
@@ -212,7 +212,7 @@ const std::vector<Wrong>& wrongs() {
       {"MergeKey", "<<: {a: b}\n",
        ":1: <<: unknown key; nearest is 'pue'; accepted: name, pue, providers, regions, sites, links, prices, "
        "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
-       "cells, control_lag_ms, signals_age_ms"},
+       "cells, control_lag_ms, signals_age_ms, handoff"},
       {"Utf16", std::string("\377\376p\000o\000", 6), ":1: found byte 0xff; accepted: UTF-8 text"},
   };
   return all;
@@ -256,10 +256,10 @@ TEST(FleetInput, AMissingFileADirectoryAndAnUnreadableOneAreNamed) {
   };
   EXPECT_EQ(answer_of("/no/such/fleet.yaml"), "/no/such/fleet.yaml: no such file; give the path of an existing file");
   EXPECT_EQ(answer_of("/"), "/: is a directory; give a file");
-  EXPECT_EQ(
-      answer_of("builtin:thousend"),
-      "fleet: found 'builtin:thousend'; accepted: a path, or builtin: with one of single, mixed, thousand, cells, "
-      "nearest is 'thousand'");
+  EXPECT_EQ(answer_of("builtin:thousend"),
+            "fleet: found 'builtin:thousend'; accepted: a path, or builtin: with one of single, mixed, thousand, "
+            "cells, handoff, "
+            "nearest is 'thousand'");
 }
 
 // ---- bounds ---------------------------------------------------------------------------------------------------------

@@ -16,17 +16,18 @@
 #include <vector>
 
 #include "scheduler/base/check.h"
+#include "tests/reference_handoff.h"
 #include "tests/reference_scorers.h"
 #include "tests/reference_values.h"
 #include "tests/reference_world.h"
 
 namespace yard::reference {
 
-class Simulator : protected World {
+class Simulator : protected HandoffWorld {
  public:
   // Requires: `requests` ascending by arrival, rows ascending; an index inside its table, except a model's.
   Simulator(FleetView the_fleet, CostTables the_costs, const std::vector<Request>& requests, Options the_options)
-      : World{std::move(the_fleet), std::move(the_costs), std::move(the_options)}, scorers_(*this) {
+      : HandoffWorld{{std::move(the_fleet), std::move(the_costs), std::move(the_options)}}, scorers_(*this) {
     for (const PoolView& pool : fleet.pools) {
       CHECK(pool.first_device == devices.size());
       for (std::uint32_t i = 0; i < pool.devices; ++i) devices.push_back(Device{.pool = &pool});
@@ -41,6 +42,9 @@ class Simulator : protected World {
       return x != y ? x < y : a < b;
     });
     queues_.resize(fleet.models.size());
+    read.resize(fleet.pools.size());
+    for (const LinkView& link : fleet.links)
+      places.emplace_back(link.at_once, Time(std::numeric_limits<std::int64_t>::min()));
     for (std::uint32_t d = 0; d < devices.size(); ++d) {
       const PoolView& pool = *devices[d].pool;
       const std::int64_t tokens = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
@@ -57,11 +61,13 @@ class Simulator : protected World {
       CHECK(now_ <= *next);
       now_ = *next;
       take_run_ends();
+      take_move_ends();
       take_arrivals();
       take_cancels();
       shed();
       pass_the_door();
       bind_from_queues();
+      start_moves();
       for (std::uint32_t d = 0; d < devices.size(); ++d) {
         if (devices[d].run) {
           interrupt_if_due(devices[d]);
@@ -88,6 +94,7 @@ class Simulator : protected World {
     for (const Device& device : devices) {
       if (device.run) next = std::min(next, device.run->end());
     }
+    for (const Moving& move : moving) next = std::min(next, move.end);
     for (const std::size_t who : impatient()) next = std::min(next, patience_end(who));
     return next == Time::never() ? std::nullopt : std::optional(next);
   }
@@ -98,6 +105,7 @@ class Simulator : protected World {
       if (!device.run || device.run->end() != now_) continue;
       const Run run = *device.run;
       device.run.reset();
+      device.wanted = false;
       any_run_ended_ = true;
       for (const Slot& slot : run.slots) {
         Sequence& s = sequences[slot.who];
@@ -111,8 +119,101 @@ class Simulator : protected World {
           finish(slot.who, Outcome::cancelled, Reason::none);
         } else {
           s.blocks = device.blocks_for(s.context);
+          if (gives_away(device) && s.rest() == 0) has_read(slot.who);
         }
       }
+    }
+  }
+
+  // ---- what was read here goes on there ----------------------------------------------------------------------------
+
+  void has_read(std::size_t who) {
+    Sequence& s = sequences[who];
+    Device& device = devices[s.device];
+    std::erase(device.running, who);
+    device.leaving.push_back(who);
+    s.stage = Stage::read;
+    read[pool_of(s.device)].push_back(who);
+  }
+
+  // Pool by pool; who cannot move holds up those behind it. Where room is leased ahead by runs, these end.
+  void start_moves() {
+    for (std::uint32_t p = 0; p < read.size(); ++p) {
+      while (!read[p].empty()) {
+        const std::size_t who = read[p].front();
+        Sequence& s = sequences[who];
+        const std::vector<std::uint32_t> with_room = with_room_behind(s);
+        std::vector<std::uint32_t> free = with_room;
+        std::erase_if(free,
+                      [&](std::uint32_t d) { return free_blocks(devices[d]) < devices[d].blocks_for(s.context + 1); });
+        if (free.empty()) {
+          for (const std::uint32_t d : with_room) devices[d].wanted = true;
+          count(Happening::waits_to_move);
+          if (with_room.empty() && any_room_but_for_links(s)) count(Happening::waits_for_a_link);
+          break;
+        }
+        std::vector<Duration> later;
+        for (const std::uint32_t d : free) later.push_back(expected_move(s, d));
+        start_move(who, scorers_.choose(s, free, later));
+      }
+    }
+  }
+  bool any_room_but_for_links(const Sequence& s) const {
+    for (std::uint32_t d = 0; d < devices.size(); ++d)
+      if (link_to(s, d) && may_be_in(s, pool_of(d)) && has_room(devices[d], s)) return true;
+    return false;
+  }
+
+  void start_move(std::size_t who, std::uint32_t to) {
+    Sequence& s = sequences[who];
+    Device& there = devices[to];
+    std::vector<BlockHash> found = unit_of(there) > 0 ? reusable(there, s) : std::vector<BlockHash>();
+    while (!found.empty() && !std::all_of(found.begin(), found.end(), [&](BlockHash b) { return there.kept.has(b); }))
+      found.pop_back();
+    std::erase(read[pool_of(s.device)], who);
+    there.coming.push_back(who);
+    for (const BlockHash b : found) there.kept.hold(b);
+    s.stage = Stage::moving;
+    s.to = to;
+    s.to_shared = static_cast<std::int64_t>(found.size());
+    s.to_blocks = there.blocks_for(s.context + 1);
+    make_room(to);
+    if (!s.request.prefix.empty()) expected.insert(to, s.request.prefix);
+    const std::uint32_t l = *link_to(s, to);
+    Time& place = *std::min_element(places[l].begin(), places[l].end());
+    place = std::max(place, now_) + move_time(l, s.context - s.to_shared * prefix_block(there));
+    moving.push_back({who, l, place});
+    count(found.empty() ? Happening::moved : Happening::moved_in_part);
+  }
+
+  // By link, and then as they were said.
+  void take_move_ends() {
+    std::vector<Moving> ended = moving;
+    std::erase_if(ended, [&](const Moving& move) { return move.end != now_; });
+    std::erase_if(moving, [&](const Moving& move) { return move.end == now_; });
+    std::stable_sort(ended.begin(), ended.end(), [](const Moving& a, const Moving& b) { return a.link < b.link; });
+    for (const Moving& move : ended) {
+      Sequence& s = sequences[move.who];
+      Device &here = devices[s.device], &there = devices[s.to];
+      std::erase(here.leaving, move.who);
+      let_go(here, s);
+      std::erase(there.coming, move.who);
+      if (s.cancelling) {
+        for (; s.to_shared > 0; --s.to_shared)
+          there.kept.let_go(s.request.prefix[static_cast<std::size_t>(s.to_shared - 1)]);
+        count(Happening::cancelled_moving);
+        finish(move.who, Outcome::cancelled, Reason::none);
+        continue;
+      }
+      there.running.push_back(move.who);
+      s.stage = Stage::running;
+      s.device = s.to;
+      s.blocks = s.to_blocks;
+      s.shared = s.to_shared;
+      s.limit = limit_on(s, s.device);
+      keep_prompt(there, s);
+      there.wanted = there.wanted || there.run;
+      if (there.run) count(Happening::joins_a_run);
     }
   }
 
@@ -152,12 +253,13 @@ class Simulator : protected World {
       // same.
       if (s.stage == Stage::to_come || s.stage == Stage::ended) {
         count(Happening::cancel_late);
-      } else if (s.stage == Stage::running && in_run(who)) {
+      } else if ((s.stage == Stage::running && in_run(who)) || s.stage == Stage::moving) {
         s.cancelling = true;
       } else {
         count(s.stage == Stage::at_door   ? Happening::cancelled_at_door
               : s.stage == Stage::unbound ? Happening::cancelled_unbound
               : s.stage == Stage::in_line ? Happening::cancelled_in_line
+              : s.stage == Stage::read    ? Happening::cancelled_read
                                           : Happening::cancelled_between_runs);
         finish(who, Outcome::cancelled, Reason::none);
       }
@@ -190,7 +292,7 @@ class Simulator : protected World {
         count(why);
         finish(who, Outcome::rejected, why);
       } else if (options.bind == "arrival") {
-        bind(who, scorers_.choose(s, eligible(s)));
+        bind(who, scorers_.choose(s, candidates(s, false)));
       } else {
         CHECK(options.bind == "room");
         s.stage = Stage::unbound;
@@ -222,7 +324,7 @@ class Simulator : protected World {
       serves = serves || pool.model == s.request.model;
       const bool here = pool.model == s.request.model && s.request.regions.has(pool.region);
       lies = lies || here;
-      holds = holds || (here && needs(s) <= pool.max_context.count());
+      holds = holds || (here && may_be_in(s, static_cast<std::uint32_t>(&pool - fleet.pools.data())));
     }
     if (!serves) return Reason::no_such_model;
     if (fleet.models[s.request.model.value].embeds && s.request.max_output > Tokens(0)) return Reason::only_embeds;
@@ -231,33 +333,27 @@ class Simulator : protected World {
     return eligible(s).empty() ? Reason::device_lost : Reason::none;
   }
 
-  static std::int64_t needs(const Sequence& s) {
-    const bool open_ended = s.request.max_output == Tokens::max();
-    return s.request.prompt.count() + (open_ended ? s.generated + 1 : std::max(1, s.request.max_output.count()));
-  }
-
-  // Devices that are up, serve the model, lie in its regions and can hold it, ascending.
-  std::vector<std::uint32_t> eligible(const Sequence& s) const {
-    std::vector<std::uint32_t> result;
-    for (std::uint32_t d = 0; d < devices.size(); ++d) {
-      const PoolView& pool = *devices[d].pool;
-      if (devices[d].state == DeviceState::up && pool.model == s.request.model && s.request.regions.has(pool.region) &&
-          needs(s) <= pool.max_context.count()) {
-        result.push_back(d);
-      }
-    }
-    return result;
-  }
-
   void bind(std::size_t who, std::uint32_t d) {
     Sequence& s = sequences[who];
     s.stage = Stage::in_line;
     s.device = d;
-    s.limit = std::min<std::int64_t>(s.request.max_output.count(),
-                                     devices[d].pool->max_context.count() - s.request.prompt.count());
+    s.limit = limit_on(s, d);
+    if (devices[d].pool->role == PoolRole::decode) count(Happening::stayed);
     devices[d].line.push_back(who);
     s.hit = expected_hit(s, d);
     if (!s.request.prefix.empty()) expected.insert(d, s.request.prefix);
+  }
+
+  // Where it is only read, what it may generate at the most behind it.
+  std::int64_t limit_on(const Sequence& s, std::uint32_t d) const {
+    std::int64_t context = devices[d].pool->max_context.count();
+    if (gives_away(devices[d])) {
+      context = 0;
+      for (const LinkView& link : fleet.links)
+        if (link.from.value == pool_of(d) && s.request.regions.has(fleet.pools[link.to.value].region))
+          context = std::max<std::int64_t>(context, fleet.pools[link.to.value].max_context.count());
+    }
+    return std::min<std::int64_t>(s.request.max_output.count(), context - s.request.prompt.count());
   }
 
   // The whole blocks of a prompt that has been read stay, once.
@@ -290,8 +386,7 @@ class Simulator : protected World {
     for (std::vector<std::size_t>& queue : queues_) {
       while (!queue.empty()) {
         const std::size_t who = sorted(queue).front();
-        std::vector<std::uint32_t> with_room = eligible(sequences[who]);
-        std::erase_if(with_room, [&](std::uint32_t d) { return !has_room(devices[d], sequences[who]); });
+        const std::vector<std::uint32_t> with_room = candidates(sequences[who], true);
         if (with_room.empty()) {
           count(Happening::waits_for_room);
           break;
@@ -302,29 +397,14 @@ class Simulator : protected World {
     }
   }
 
-  bool has_room(const Device& device, const Sequence& s) const {
-    std::int64_t committed = 0;
-    for (const std::size_t who : device.line) committed += device.blocks_for(sequences[who].to_read);
-    for (const std::size_t who : device.running) {
-      const Sequence& other = sequences[who];
-      const Slot* slot = slot_of(device, who);
-      if (other.context < other.to_read)
-        committed += device.blocks_for(other.to_read);
-      else
-        committed += slot ? device.blocks_for(other.context + slot->step_tokens()) : other.blocks;
-    }
-    return device.line.size() + device.running.size() < device.pool->max_sequences &&
-           device.pool->kv_blocks.count() - committed >= device.blocks_for(s.whole());
-  }
-
   void interrupt_if_due(Device& device) {
     Run& run = *device.run;
     if (run.step_limit == 1 || run.interrupted) return;
     const bool newcomer = !device.line.empty() && first_of(device) != run.first_in_line &&
-                          device.running.size() < device.pool->max_sequences;
+                          device.running.size() + device.coming.size() < device.pool->max_sequences;
     const bool asked = std::any_of(run.slots.begin(), run.slots.end(),
                                    [&](const Slot& slot) { return sequences[slot.who].cancelling; });
-    if (!newcomer && !asked && !device.lost) return;
+    if (!newcomer && !asked && !device.lost && !device.wanted) return;
     const Time planned = run.end();
     run.interrupted = now_;
     walk(device);
@@ -359,7 +439,7 @@ class Simulator : protected World {
     }
 
     for (const std::size_t who : preempted ? std::vector<std::size_t>() : sorted(device.line)) {
-      if (budget == 0 || device.running.size() >= pool.max_sequences) break;
+      if (budget == 0 || device.running.size() + device.coming.size() >= pool.max_sequences) break;
       Sequence& s = sequences[who];
       std::vector<BlockHash> found = unit_of(device) > 0 ? reusable(device, s) : std::vector<BlockHash>();
       while (!found.empty() &&
@@ -392,6 +472,7 @@ class Simulator : protected World {
       slots.push_back(slot);
     }
 
+    if (slots.empty() && preempted) return plan(d);  // nobody runs any more: as if it had begun idle
     if (slots.empty()) return;
     const bool reads = std::any_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.reads > 0; });
     for (const Slot& slot : slots) {
@@ -400,6 +481,7 @@ class Simulator : protected World {
     Run run{.launch = now_, .step_limit = 1, .slots = slots, .first_in_line = first_of(device)};
     if (!reads && !preempted) lease_decodes(device, run, free_before);
     device.run = run;
+    device.wanted = false;
     walk(device);
   }
 
@@ -466,7 +548,7 @@ class Simulator : protected World {
 
   virtual std::size_t in_flight() const {
     std::size_t n = 0;
-    for (const Device& device : devices) n += device.line.size() + device.running.size();
+    for (const Device& device : devices) n += device.line.size() + device.running.size() + device.leaving.size();
     for (const std::vector<std::size_t>& queue : queues_) n += queue.size();
     return n;
   }
@@ -475,6 +557,11 @@ class Simulator : protected World {
     Sequence& s = sequences[who];
     if (s.stage == Stage::unbound) std::erase(queues_[s.request.model.value], who);
     if (s.stage == Stage::in_line) std::erase(devices[s.device].line, who);
+    if (s.stage == Stage::read) {
+      std::erase(read[pool_of(s.device)], who);
+      std::erase(devices[s.device].leaving, who);
+      let_go(devices[s.device], s);
+    }
     if (s.stage == Stage::running) {
       let_go(devices[s.device], s);
       std::erase(devices[s.device].running, who);

@@ -36,7 +36,9 @@ class Scorers {
   }
 
   // Returns: one of the candidates, which are ascending.
-  std::uint32_t choose(const Sequence& s, const std::vector<std::uint32_t>& candidates) {
+  // `later`: for each, when the KV of one that is read would be there; empty for others.
+  std::uint32_t choose(const Sequence& s, const std::vector<std::uint32_t>& candidates,
+                       const std::vector<Duration>& later = {}) {
     CHECK(!candidates.empty());
     if (world_.options.scorer == "round_robin") return round_robin(s.request.model, candidates);
     if (world_.options.scorer == "random") return candidates[rng_.below(candidates.size())];
@@ -56,7 +58,12 @@ class Scorers {
     }
     CHECK(world_.options.scorer == "expected_seconds");
     return *std::min_element(candidates.begin(), candidates.end(), [&](std::uint32_t a, std::uint32_t b) {
-      return expected_seconds(s, a) < expected_seconds(s, b);
+      const auto seconds = [&](std::uint32_t d) {
+        const auto at =
+            static_cast<std::size_t>(std::find(candidates.begin(), candidates.end(), d) - candidates.begin());
+        return expected_seconds(s, d, later.empty() ? Duration(0) : later[at]);
+      };
+      return seconds(a) < seconds(b);
     });
   }
 
@@ -97,7 +104,7 @@ class Scorers {
   }
 
   // Picoseconds, by the formula of the page, letter by letter.
-  std::int64_t expected_seconds(const Sequence& s, std::uint32_t d) const {
+  std::int64_t expected_seconds(const Sequence& s, std::uint32_t d, Duration later) const {
     const PoolView& pool = *world_.devices[d].pool;
     const StepCost& cost = world_.costs.rows[pool.cost.value];
     const Load load = world_.load_of(d);
@@ -114,8 +121,9 @@ class Scorers {
     const std::int64_t over = std::max<std::int64_t>(0, n + w + 1 - M);
     const std::int64_t excess = std::max<std::int64_t>(0, K + W + p - C);
     const std::int64_t wait = over * (o * tpot / M) + excess * (o * tpot / C);
-    const std::int64_t r = Q + p - world_.expected_hit(s, d);
-    const std::int64_t first = c1 * r + (r + B - 1) / B * (c0_b + c2 * K) + wait;
+    const std::int64_t r = s.stage == Stage::read ? Q : Q + p - world_.expected_hit(s, d);
+    const std::int64_t steps = std::max<std::int64_t>(1, (r + B - 1) / B);
+    const std::int64_t first = c1 * r + steps * (c0_b + c2 * K) + wait + later.count() * 1000;
     const std::int64_t last = first + o * tpot;
     return first + last;
   }

@@ -53,6 +53,7 @@ struct Options {
   Seed seed = 0;
   std::uint32_t sequences = 1u << 20;  // Bounds::sequences
   std::uint32_t steps_per_run = 256;   // Bounds::steps_per_run
+  std::uint32_t moves_per_link = 4;    // Bounds::moves_per_link
 };
 
 // Finish and its Account, by the trace's row.
@@ -131,8 +132,16 @@ enum class Happening : std::uint8_t {
   expected_hit_missing,
   kept_block_went,
   read_twice,
+  moved,
+  moved_in_part,
+  waits_to_move,
+  waits_for_a_link,
+  cancelled_read,
+  cancelled_moving,
+  joins_a_run,
+  stayed,
 };
-inline constexpr std::array<std::string_view, 32> kHappeningNames = {
+inline constexpr std::array<std::string_view, 40> kHappeningNames = {
     "preemption",
     "readmitted after one",
     "prefill chunk that ends no prompt",
@@ -165,6 +174,14 @@ inline constexpr std::array<std::string_view, 32> kHappeningNames = {
     "expected hit that was not found",
     "kept block that went",
     "block read that was kept already",
+    "KV moved",
+    "KV moved but for a part that was there",
+    "read, and no room to go on",
+    "read, and no place on a link",
+    "cancelled when read",
+    "cancelled while its KV moved",
+    "KV arrived while a run went on",
+    "short prompt that stayed where it is decoded",
 };
 using Happenings = std::array<std::uint64_t, kHappeningNames.size()>;
 

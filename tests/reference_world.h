@@ -17,21 +17,23 @@
 
 namespace yard::reference {
 
-enum class Stage { to_come, at_door, unbound, in_line, running, ended };
+enum class Stage { to_come, at_door, unbound, in_line, running, read, moving, ended };
 
 struct Sequence {
   Request request;
   Stage stage = Stage::to_come;
   std::uint32_t device = DeviceId::kNone;
-  std::int64_t limit = 0;         // of its output, fixed by binding
-  std::int64_t to_read = 0;       // prompt, and after a preemption what it had generated until then
-  std::int64_t context = 0;       // tokens in KV
-  std::int64_t generated = 0;     // in all
-  std::int64_t blocks = 0;        // leased, those that it shares among them
-  std::int64_t shared = 0;        // prefix blocks that it holds on to
-  std::int64_t hit = 0;           // tokens that its device is expected to keep, until it is admitted
-  std::int64_t cached = 0;        // tokens found at its first admission
-  std::int64_t preempted_as = 0;  // number of its preemption while it waits after one, else 0
+  std::int64_t limit = 0;              // of its output, fixed by binding
+  std::int64_t to_read = 0;            // prompt, and after a preemption what it had generated until then
+  std::int64_t context = 0;            // tokens in KV
+  std::int64_t generated = 0;          // in all
+  std::int64_t blocks = 0;             // leased, those that it shares among them
+  std::int64_t shared = 0;             // prefix blocks that it holds on to
+  std::int64_t hit = 0;                // tokens that its device is expected to keep, until it is admitted
+  std::int64_t cached = 0;             // tokens found at its first admission
+  std::int64_t preempted_as = 0;       // number of its preemption while it waits after one, else 0
+  std::uint32_t to = DeviceId::kNone;  // where its KV moves to, and what it has there
+  std::int64_t to_blocks = 0, to_shared = 0;
   std::uint32_t preemptions = 0;
   bool cancelling = false;
   Time admit = Time::never(), first_token = Time::never(), last_token = Time::never();
@@ -62,12 +64,14 @@ struct Run {
 
 struct Device {
   const PoolView* pool;
-  std::vector<std::size_t> line{};     // in no order
-  std::vector<std::size_t> running{};  // in order of admission
+  std::vector<std::size_t> line{};               // in no order
+  std::vector<std::size_t> running{};            // in order of admission
+  std::vector<std::size_t> leaving{}, coming{};  // read here, and not gone yet; on their way to here
   Kept kept{};
   std::optional<Run> run{};
   DeviceState state = DeviceState::up;
-  bool lost = false;  // went down in its run
+  bool lost = false;    // went down in its run
+  bool wanted = false;  // its run is to end, for somebody who comes
 
   std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + pool->block_tokens.count() - 1) / pool->block_tokens.count();
@@ -103,6 +107,10 @@ struct World {
     std::int64_t free = device.pool->kv_blocks.count();
     for (const std::size_t who : device.running)
       free -= sequences[who].blocks - sequences[who].shared * unit_of(device);
+    for (const std::size_t who : device.leaving)
+      free -= sequences[who].blocks - sequences[who].shared * unit_of(device);
+    for (const std::size_t who : device.coming)
+      free -= sequences[who].to_blocks - sequences[who].to_shared * unit_of(device);
     return free - device.kept.held() * unit_of(device);
   }
 
@@ -212,6 +220,8 @@ struct World {
       load.prefill_tokens += s.rest() - (slot ? slot->reads : 0);  // planned is as good as read
       load.kv_tokens += s.context;                                 // grows at the run's end only
     }
+    for (const std::size_t who : device.leaving) load.waiting_tokens += sequences[who].context;
+    for (const std::size_t who : device.coming) ++load.running, load.kv_tokens += sequences[who].context;
     return load;
   }
 };

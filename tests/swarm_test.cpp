@@ -1,7 +1,8 @@
 // The simulation swarm: random fleets, traces and policies under devices that drain, go and come back, many at exact
 // boundaries; every other fleet with licences, providers and power domains
-// whose caps fall and rise. Every case keeps the rules that can be seen from outside (watch.h), ends every request,
-// gives the same hash run twice, and the same whether decode steps are jumped or walked.
+// whose caps fall and rise; every third with prefill and decode pools, over links that slow down and fail. Every case
+// keeps the rules that can be seen from outside (watch.h), ends every request, gives the same hash run twice, and the
+// same whether decode steps are jumped or walked.
 //
 // SWITCHYARD_SWARM=10000 runs so many cases, SWITCHYARD_SEED=n begins with case n.
 #include <gtest/gtest.h>
@@ -17,6 +18,7 @@
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/policy/registry.h"
 #include "tests/random_case.h"
+#include "tests/random_handoff.h"
 #include "tests/random_tenants.h"
 #include "tests/random_terms.h"
 #include "tests/simulate.h"
@@ -33,6 +35,10 @@ class Witness final : public SimObserver {
   void applied(const Event& event) override { watch.applied(event); }
   void launched(const Launch& launch, Time now) override { watch.said(launch, now); }
   void interrupted(const Interrupt& interrupt, Time now) override { watch.said(interrupt, now); }
+  void moves(const Move& move, Time now) override {
+    watch.said(move, now);
+    instants.push_back(now);
+  }
   void finished(std::uint64_t row, const Finish& finish) override {
     watch.said(finish, finish.account.finish);
     endings.push_back(reference::ending_of(static_cast<std::uint32_t>(row), finish));
@@ -54,11 +60,19 @@ struct Story {
   std::uint64_t hash = 0, in_flight = 0;
   std::string fault;
   Duration held;  // by power domains
+  std::uint64_t moves = 0, moves_failed = 0, retries = 0;
 };
 
-Story simulate(const Case& c, const std::vector<Fault>& faults, Exact exact) {
-  const Bounds bounds{
-      .sequences = c.options.sequences, .events_per_tick = 64, .steps_per_run = c.options.steps_per_run};
+struct Faults {
+  std::vector<Fault> devices;
+  std::vector<LinkFault> links;
+};
+
+Story simulate(const Case& c, const Faults& faults, Exact exact) {
+  const Bounds bounds{.sequences = c.options.sequences,
+                      .events_per_tick = 64,
+                      .steps_per_run = c.options.steps_per_run,
+                      .moves_per_link = c.options.moves_per_link};
   Core core(bounds, c.fleet, c.costs, find_policies(c.options.scorer, c.options.order, c.options.bind), c.options.seed);
   SimStepped devices(c.fleet, c.costs, bounds, exact);
   Witness witness(c.fleet, bounds);
@@ -66,8 +80,13 @@ Story simulate(const Case& c, const std::vector<Fault>& faults, Exact exact) {
   Requests source(c.requests);
   SimNews news(c.fleet, c.seed);
   loop.hears(news);
-  const Time last = loop.run(source, faults);
-  Story story{witness.endings, witness.instants, core.hash(), core.ledger().in_flight, witness.watch.fault(), {}};
+  SimLinks links(c.fleet, faults.links);
+  loop.moves_over(links);
+  const Time last = loop.run(source, faults.devices);
+  Story story{
+      witness.endings, witness.instants, core.hash(), core.ledger().in_flight, witness.watch.fault(), {}, 0, 0, 0};
+  story.moves = core.ledger().moves, story.moves_failed = core.ledger().moves_failed;
+  story.retries = core.ledger().retries;
   for (std::uint32_t p = 0; p < c.fleet.pools.size(); ++p) story.held += core.held_by_power(PoolId{p}, last);
   return story;
 }
@@ -75,6 +94,7 @@ Story simulate(const Case& c, const std::vector<Fault>& faults, Exact exact) {
 // Every policy in its turn, with every refusal, on a random fleet, every other time with terms.
 Case swarm_case(Seed seed) {
   Case c = random_case(seed);
+  if (Rng::stream(seed, 0x68616e64).below(3) == 0) c = with_handoff(std::move(c));
   if (Rng::stream(seed, 0x7465726d).below(2) == 0) c = with_terms(std::move(c));
   if (Rng::stream(seed, 0x7377).below(2)) give_tenants(c);
   const auto scorer = scorers()[seed % scorers().size()];
@@ -86,8 +106,21 @@ Case swarm_case(Seed seed) {
   return c;
 }
 
+// Links slow down, fail and recover, at such instants too.
+std::vector<LinkFault> link_faults_of(Seed seed, const Case& c, const std::vector<Time>& instants) {
+  Rng rng = Rng::stream(seed, 0x6c696e6b);
+  std::vector<LinkFault> faults;
+  for (std::uint64_t n = c.fleet.links.empty() ? 0 : rng.below(10); n > 0; --n)
+    faults.push_back({.at = instants[rng.below(instants.size())],
+                      .link = LinkId{static_cast<std::uint32_t>(rng.below(c.fleet.links.size()))},
+                      .times = static_cast<std::uint32_t>(1 + rng.below(2) * rng.below(20)),
+                      .fails = rng.below(3) == 0});
+  std::ranges::stable_sort(faults, {}, &LinkFault::at);
+  return faults;
+}
+
 // Devices change at instants of the undisturbed run, a nanosecond beside one, or anywhere.
-std::vector<Fault> faults_of(Seed seed, const Case& c, const std::vector<Time>& instants) {
+Faults faults_of(Seed seed, const Case& c, const std::vector<Time>& instants) {
   Rng rng = Rng::stream(seed, 0x6661756c74);
   std::vector<Fault> faults;
   const std::int64_t end = instants.back().ns() + 1;
@@ -102,11 +135,12 @@ std::vector<Fault> faults_of(Seed seed, const Case& c, const std::vector<Time>& 
   std::sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) {
     return std::tuple(a.at, a.change.device, a.change.state) < std::tuple(b.at, b.change.device, b.change.state);
   });
-  return faults;
+  return {std::move(faults), link_faults_of(seed, c, instants)};
 }
 
 struct Tally {
   std::uint64_t by_outcome[4] = {}, lost = 0, preempted = 0, unlawful = 0, held = 0, at_primary = 0, fell_through = 0;
+  std::uint64_t moves = 0, moves_failed = 0, retries = 0, lost_in_moves = 0;
 };
 
 void expect_all_ended(const Case& c, const Story& story, Tally& tally) {
@@ -119,6 +153,7 @@ void expect_all_ended(const Case& c, const Story& story, Tally& tally) {
     ++tally.by_outcome[static_cast<std::size_t>(e.outcome)];
     tally.lost += e.why == Reason::device_lost && e.admit != Time::never();
     tally.preempted += e.preemptions;
+    tally.lost_in_moves += e.why == Reason::retries_spent;
     tally.unlawful += e.why == Reason::no_provider || e.why == Reason::no_licence;
     if (!e.device.some()) continue;
     const reference::Request& asked = c.requests[e.row];
@@ -143,11 +178,12 @@ TEST(Swarm, KeepsEveryRuleUnderFaults) {
     SCOPED_TRACE("again with SWITCHYARD_SEED=" + std::to_string(seed) + " SWITCHYARD_SWARM=1; " + c.text());
     const Story calm = simulate(c, {}, Exact::jump);
     ASSERT_EQ(calm.fault, "") << "without faults";
-    const std::vector<Fault> faults = faults_of(seed, c, calm.instants);
+    const Faults faults = faults_of(seed, c, calm.instants);
     const Story jump = simulate(c, faults, Exact::jump);
     ASSERT_EQ(jump.fault, "");
     ASSERT_NO_FATAL_FAILURE(expect_all_ended(c, jump, tally));
     tally.held += jump.held.count() > 0;
+    tally.moves += jump.moves, tally.moves_failed += jump.moves_failed, tally.retries += jump.retries;
     ASSERT_EQ(simulate(c, faults, Exact::jump).hash, jump.hash) << "run twice";
     const Story step = simulate(c, faults, Exact::step);
     ASSERT_EQ(step.fault, "");
@@ -162,6 +198,10 @@ TEST(Swarm, KeepsEveryRuleUnderFaults) {
   EXPECT_GT(tally.unlawful, 0u);
   EXPECT_GT(tally.held, cases / 20) << "fleets in which a device waited for power";
   EXPECT_GT(tally.at_primary, 0u);
+  EXPECT_GT(tally.moves, 100u);
+  EXPECT_GT(tally.moves_failed, 20u);
+  EXPECT_GT(tally.retries, 10u);
+  EXPECT_GT(tally.lost_in_moves, 0u);
   EXPECT_GT(tally.fell_through, 0u);
 }
 

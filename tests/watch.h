@@ -24,6 +24,7 @@ class Watch {
     for (const PoolView& pool : fleet.pools)
       for (std::uint32_t i = 0; i < pool.devices; ++i) devices_[pool.first_device + i].pool = &pool;
     for (const DomainView& domain : fleet.domains) caps_.push_back(domain.cap);
+    under_way_.resize(fleet.links.size());
     most_leased_.resize(caps_.size());
   }
 
@@ -35,9 +36,11 @@ class Watch {
   void said(const Command& command, Time now) {
     expect(now >= now_, "I3: time never goes back");
     now_ = now;
+    lose_stranded();
     std::visit([&](const auto& c) { judge(c); }, command);
   }
   void ticked(Time now, const Core& core) {
+    lose_stranded();
     for (auto& [id, life] : lives_) life.inside = true;
     expect(now >= now_, "I3: time never goes back");
     now_ = now;
@@ -62,6 +65,11 @@ class Watch {
     std::uint32_t restarts = 0;
     bool inside = false;  // through the door by the end of an earlier tick
     bool in_run = false, asked = false, device_went = false;
+    bool read = false;                  // on a device that only reads, and not gone from there
+    bool moving = false, lost = false;  // its KV is on the way; an end of it went down since
+    DeviceId to;
+    std::int32_t found = 0;  // tokens of it that were there
+    std::uint32_t attempt = 0, readings_lost = 0;
     std::optional<SlotFate> fate;  // once it has ended
   };
   struct Device {
@@ -113,6 +121,10 @@ class Watch {
         life.last = end.last_token;
       }
       if (end.fate != SlotFate::running) life.fate = end.fate;
+      const bool whole = end.generated.count() > 0;  // where it is only read, what reads the last emits the first
+      const bool goes = device.pool->role == PoolRole::prefill && whole && !life.fate && !life.asked;
+      life.read = goes && device.state != DeviceState::down;
+      if (life.read) life.at.reset();
     }
   }
   void note(const DeviceChanged& e) {
@@ -121,13 +133,50 @@ class Watch {
     device.state = e.state;
     if (e.state == DeviceState::up) return;
     went_ = true;
-    for (auto& [id, life] : lives_)
+    for (auto& [id, life] : lives_) {
       if (!life.in_run && life.at == e.device.value) life.at.reset();
+      if (e.state != DeviceState::down) continue;
+      if (life.moving && (life.device == e.device || life.to == e.device)) life.lost = true;
+      if (life.read && !life.moving && life.device == e.device) life.read = false, ++life.readings_lost;
+    }
+  }
+  void note(const MoveEnded& e) {
+    for (auto& [id, life] : lives_) {
+      if (life.sequence != e.sequence || !life.moving || life.attempt != e.attempt) continue;
+      life.moving = life.read = false;
+      --under_way_[link_between(life.device, life.to)];
+      if (e.how == MoveEnd::failed || life.lost) {
+        ++life.readings_lost;
+        continue;
+      }
+      life.device = life.to;
+      life.started_at = life.facts.prompt.count();
+      if (devices_[life.to.value].state == DeviceState::up) life.at = life.to.value;
+    }
   }
 
   void note(const CapChanged& e) { caps_[e.domain.value] = e.cap; }
 
   void note(const auto&) {}
+
+  // What was read and can go on nowhere is read anew: by any poll, before it says anything.
+  void lose_stranded() {
+    for (auto& [id, life] : lives_)
+      if (life.read && !life.moving && !goes_on(life)) life.read = false, ++life.readings_lost;
+  }
+  bool goes_on(const Life& life) const {
+    const Submitted& facts = life.facts;
+    const std::int64_t more = facts.max_output == Tokens::max() ? life.generated + 1 : facts.max_output.count();
+    return std::any_of(fleet_.links.begin(), fleet_.links.end(), [&](const LinkView& link) {
+      const PoolView& to = fleet_.pools[link.to.value];
+      const bool up = std::any_of(devices_.begin(), devices_.end(), [&](const Device& device) {
+        return device.pool == &to && device.state == DeviceState::up;
+      });
+      return &fleet_.pools[link.from.value] == devices_[life.device.value].pool && up && lawful(to, facts) &&
+             fleet_.tenants[facts.tenant.value].regions.has(to.region) &&
+             facts.prompt.count() + std::max<std::int64_t>(1, more) <= to.max_context.count();
+    });
+  }
 
   // ---- commands -----------------------------------------------------------------------------------------------------
 
@@ -141,6 +190,7 @@ class Watch {
     std::int64_t tokens = 0, blocks = 0;
     std::set<BlockHash> shared;  // prefix blocks that sequences of the run hold on to, each once
     bool reads = false;
+    blocks += moved(c.device, shared);
     for (const Slot& slot : c.slots) {
       judge(slot, c);
       tokens += std::max(1, slot.prefill.count());
@@ -154,6 +204,60 @@ class Watch {
     device.open = true, device.interrupted = false;
     device.step_limit = c.step_limit;
     device.slots.assign(c.slots.begin(), c.slots.end());
+  }
+
+  std::size_t link_between(DeviceId from, DeviceId to) const {
+    for (std::size_t l = 0; l < fleet_.links.size(); ++l)
+      if (devices_[from.value].pool == &fleet_.pools[fleet_.links[l].from.value] &&
+          devices_[to.value].pool == &fleet_.pools[fleet_.links[l].to.value])
+        return l;
+    return fleet_.links.size();
+  }
+  // Returns: KV blocks that moves hold on a device, but for those of `shared`, to which it adds.
+  std::int64_t moved(DeviceId d, std::set<BlockHash>& shared) const {
+    const PoolView& pool = *devices_[d.value].pool;
+    const std::int32_t block = fleet_.models[pool.model.value].prefix_block.count();
+    std::int64_t blocks = 0;
+    for (const auto& [id, life] : lives_) {
+      const bool leaves = life.read && life.device == d, comes = life.moving && life.to == d;
+      if ((!leaves && !comes) || devices_[d.value].state == DeviceState::down) continue;
+      if (life.lost) continue;  // one of the ends has nothing any more; which one is not known here
+      const std::int32_t tokens = leaves ? life.facts.prompt.count() : life.found;
+      const auto names = life.facts.prefix.first(std::min<std::size_t>(
+          life.facts.prefix.size(), unit(pool) == 0 ? 0 : static_cast<std::size_t>(tokens / block)));
+      shared.insert(names.begin(), names.end());
+      blocks += blocks_for(Tokens(life.context + (comes ? 1 : 0)), pool.block_tokens).count() -
+                static_cast<std::int64_t>(names.size()) * unit(pool);
+    }
+    return blocks;
+  }
+
+  void judge(const Move& c) {
+    const auto found = lives_.find(c.request);
+    expect(found != lives_.end(), "I2: what moves has been submitted and has not ended");
+    if (found == lives_.end()) return;
+    Life& life = found->second;
+    const Device &from = devices_[c.from.value], &to = devices_[c.to.value];
+    expect(life.read && !life.moving && !life.in_run && c.from == life.device && c.sequence == *life.sequence,
+           "what moves has been read, is where it was read, and moves once at a time");
+    expect(from.state != DeviceState::down && to.state == DeviceState::up, "KV moves from what is there to what is up");
+    const std::size_t l = link_between(c.from, c.to);
+    expect(l == c.link.value, "a move goes over the link between its ends");
+    if (l >= fleet_.links.size()) return;
+    expect(++under_way_[l] <= std::uint64_t{fleet_.links[l].at_once} + bounds_.moves_per_link,
+           "a link has no more moves than it moves at once and its bound");
+    expect(c.attempt > life.attempt, "attempts are numbered");
+    expect(lawful(*to.pool, life.facts) && fleet_.tenants[life.facts.tenant.value].regions.has(to.pool->region),
+           "KV moves only where its regions, its providers and their licences allow");
+    expect(c.bytes > 0 && c.bytes % from.pool->kv_token_bytes == 0, "whole tokens move, and at least one");
+    life.moving = true, life.lost = false;
+    life.to = c.to;
+    life.attempt = c.attempt;
+    life.found = life.context - static_cast<std::int32_t>(c.bytes / from.pool->kv_token_bytes);
+    std::set<BlockHash> shared;
+    expect(
+        moved(c.to, shared) + static_cast<std::int64_t>(shared.size()) * unit(*to.pool) <= to.pool->kv_blocks.count(),
+        "I4: no more KV is leased for what comes than there is");
   }
 
   // KV blocks of a prefix block; 0 where the pool keeps none.
@@ -194,11 +298,12 @@ class Watch {
                  found_blocks <= static_cast<std::int64_t>(life.facts.prefix.size()),
              "a prompt is found by whole blocks that have names");
       if (life.context > 0) ++life.restarts;
+      expect(!life.read, "what was read is not read anew while it can go on");
       life.context = life.started_at = slot.context.count();
     }
     const std::int32_t prompt = life.facts.prompt.count(), whole = prompt + slot.generated.count();
     const std::int32_t after = slot.context.count() + slot.prefill.count();
-    life.limit = std::min(life.facts.max_output.count(), pool.max_context.count() - prompt);
+    life.limit = std::min(life.facts.max_output.count(), context_on(pool, life.facts) - prompt);
     expect(slot.context == Tokens(life.context) && slot.generated == Tokens(life.generated), "progress is kept");
     expect(slot.output_limit == Tokens(life.limit), "the output limit is that of the device");
     if (slot.prefill.count() > 0) {
@@ -216,6 +321,18 @@ class Watch {
     life.at = launch.device.value;
   }
 
+  // Where sequences are only read, that of the largest pool behind.
+  std::int32_t context_on(const PoolView& pool, const Submitted& facts) const {
+    if (pool.role != PoolRole::prefill) return pool.max_context.count();
+    std::int32_t most = 0;
+    for (const LinkView& link : fleet_.links) {
+      const PoolView& to = fleet_.pools[link.to.value];
+      const bool may = lawful(to, facts) && fleet_.tenants[facts.tenant.value].regions.has(to.region);
+      if (&fleet_.pools[link.from.value] == &pool && may) most = std::max(most, to.max_context.count());
+    }
+    return most;
+  }
+
   void judge(const Interrupt& c) {
     Device& device = devices_[c.device.value];
     expect(device.open && c.run == RunId{c.device.value, device.runs}, "an Interrupt names the open run");
@@ -229,7 +346,7 @@ class Watch {
     if (found == lives_.end()) return;
     const Life& life = found->second;
     const Account& a = c.account;
-    expect(!life.in_run, "I2: nothing ends while it is in a run");
+    expect(!life.in_run && !life.moving, "I2: nothing ends while it is in a run, or while its KV moves");
     expect(a.arrival == life.facts.arrival && a.prompt == life.facts.prompt && a.slo == life.facts.slo &&
                a.model == life.facts.model && a.tenant == life.facts.tenant,
            "an account tells what was asked");
@@ -240,7 +357,7 @@ class Watch {
                 (a.admit <= a.first_token && a.first_token <= a.last_token && a.last_token <= a.finish)),
            "I5: arrival <= admit <= first token <= last token <= finish");
     expect(a.output == Tokens(life.generated), "an account counts what was generated");
-    expect(a.preemptions >= life.restarts, "an account counts preemptions");
+    expect(a.preemptions + life.readings_lost >= life.restarts, "an account counts preemptions");
     if (life.admit != Time::never() && a.device.some()) {
       const PoolView& pool = *devices_[a.device.value].pool;
       expect(pool.model == life.facts.model && lawful(pool, life.facts), "it was where it may be");
@@ -271,7 +388,10 @@ class Watch {
       case Outcome::done: expect(false, "nothing is done before its device says so"); break;
       case Outcome::cancelled: expect(life.asked, "who asked nothing is not cancelled"); break;
       case Outcome::rejected: expect(life.admit == Time::never(), "what was admitted is not rejected"); break;
-      case Outcome::failed: expect(c.why == Reason::device_lost && went_, "what fails has lost a device"); break;
+      case Outcome::failed:
+        expect((c.why == Reason::device_lost && went_) || (c.why == Reason::retries_spent && life.readings_lost > 0),
+               "what fails has lost a device, or its KV on the way too often");
+        break;
     }
     if (c.why == Reason::shed && life.expiry > now_) {
       expect(lives_.size() > bounds_.sequences, "nobody is shed before the end of a patience, but for a place");
@@ -324,11 +444,16 @@ class Watch {
     std::vector<bool> busy(fleet_.models.size());
     for (const Device& device : devices_)
       if (device.open || may_be_held(device)) busy[device.pool->model.value] = true;
+    std::vector<bool> moves(devices_.size());  // some of its blocks and places are taken by KV that comes or leaves
+    for (const auto& [id, life] : lives_) {
+      if (life.moving) busy[life.facts.model.value] = moves[life.to.value] = true;
+      if (life.read) moves[life.device.value] = true;
+    }
     for (const auto& [id, life] : lives_) {
       expect(!life.fate, "an end is said by the next poll");
       if (life.in_run) continue;
-      expect(!life.at || devices_[*life.at].open || may_be_held(devices_[*life.at]),
-             "I7: no device idles beside a sequence of its own, unless held by a power domain");
+      expect(!life.at || devices_[*life.at].open || may_be_held(devices_[*life.at]) || moves[*life.at],
+             "I7: no device idles beside a sequence of its own, unless held by a power domain or by moves");
       expect(busy[life.facts.model.value], "I7: nobody waits for a model all of whose devices idle");
     }
   }
@@ -336,11 +461,12 @@ class Watch {
   const FleetView& fleet_;
   const Bounds bounds_;
   std::vector<Device> devices_;
-  std::vector<Time> latest_expiry_;      // by class
-  std::vector<Milliwatts> caps_;         // by domain
-  std::vector<Draw> draws_;              // by domain, as of the last tick
-  std::vector<Milliwatts> most_leased_;  // likewise
-  std::map<RequestId, Life> lives_;      // in flight
+  std::vector<Time> latest_expiry_;       // by class
+  std::vector<Milliwatts> caps_;          // by domain
+  std::vector<Draw> draws_;               // by domain, as of the last tick
+  std::vector<Milliwatts> most_leased_;   // likewise
+  std::vector<std::uint64_t> under_way_;  // moves, by link
+  std::map<RequestId, Life> lives_;       // in flight
   std::uint64_t submitted_ = 0;
   std::array<std::uint64_t, 4> ended_{};
   bool went_ = false;

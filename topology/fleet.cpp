@@ -7,10 +7,11 @@
 
 namespace yard {
 namespace embedded {
-extern const std::string_view fleet_single_yaml, fleet_mixed_yaml, fleet_thousand_yaml, fleet_cells_yaml;
+extern const std::string_view fleet_single_yaml, fleet_mixed_yaml, fleet_thousand_yaml, fleet_cells_yaml,
+    fleet_handoff_yaml;
 }
 
-std::vector<std::string_view> builtin_fleets() { return {"single", "mixed", "thousand", "cells"}; }
+std::vector<std::string_view> builtin_fleets() { return {"single", "mixed", "thousand", "cells", "handoff"}; }
 
 std::vector<SloClass> default_classes() {
   std::vector<SloClass> classes(3);
@@ -49,6 +50,7 @@ Fleet load_fleet(const std::string& name) {
   if (wanted == "mixed") return read_fleet(name, embedded::fleet_mixed_yaml);
   if (wanted == "thousand") return read_fleet(name, embedded::fleet_thousand_yaml);
   if (wanted == "cells") return read_fleet(name, embedded::fleet_cells_yaml);
+  if (wanted == "handoff") return read_fleet(name, embedded::fleet_handoff_yaml);
   const auto names = builtin_fleets();
   throw InputError("", 0, "fleet", fmt::format("found '{}'", printable(name)),
                    fmt::format("accepted: a path, or builtin: with one of {}, nearest is '{}'", listed(names),

@@ -63,9 +63,26 @@ struct FleetPool {
   Duration scrape, scrape_lag;                     // likewise
   Background background;                           // likewise
   NanoDollars per_accelerator_hour;
-  std::vector<std::uint32_t> by_cell;  // its replicas in each of the fleet's cells
+  PoolRole role = PoolRole::both;
+  std::optional<std::int64_t> kv_token_bytes;  // the model card's
+  std::vector<std::uint32_t> by_cell;          // its replicas in each of the fleet's cells
   int line = 0;
   std::string path;  // "pools[2]"
+};
+
+// Over which KV moves from a prefill pool; scheduler/cost/compile_handoff.h makes one rate of it.
+struct FleetHandoffLink {
+  // What a transfer of so many bytes comes to on one accelerator; between two of them it is interpolated.
+  struct Bandwidth {
+    std::int64_t transfer_bytes = 0, bytes_per_s = 0;
+  };
+  std::uint32_t from = 0, to = 0;              // pools
+  std::uint32_t at_once = 0;                   // moves; 0: as many as the smaller pool has replicas
+  std::optional<std::int64_t> transfer_bytes;  // of one transfer; none: a layer's block of KV on one accelerator
+  Duration latency;
+  std::vector<Bandwidth> bandwidth;  // ascending by size
+  int line = 0;
+  std::string path;
 };
 
 struct MixRow {
@@ -94,6 +111,8 @@ struct Fleet {
   std::vector<FleetContract> contracts;
   std::vector<FleetLicence> licences;
   std::vector<FleetDomain> domains;
+  std::vector<FleetHandoffLink> handoff_links;
+  Tokens stay_tokens{512};
   std::int64_t pue_thousandths = 1000;
   Duration signals_age;                      // as in FleetView
   std::vector<std::string> cells;            // names; none: the fleet is one cell
@@ -105,7 +124,7 @@ std::vector<SloClass> default_classes();
 
 // Errors of both: InputError, one line: file, line, key, found, accepted.
 Fleet read_fleet(const std::string& file, std::string_view text);
-// `name`: a path, or builtin:single, builtin:mixed, builtin:thousand, builtin:cells.
+// `name`: a path, or builtin:single, builtin:mixed, builtin:thousand, builtin:cells, builtin:handoff.
 Fleet load_fleet(const std::string& name);
 std::vector<std::string_view> builtin_fleets();
 

@@ -7,11 +7,15 @@
 // V2  every pool has 1 <= max_sequences <= token_budget, kv_blocks >= 1 and block_tokens >= 1.
 // V3  every index (model, region, cost row, class) is inside its table.
 // V4  weights of tenants are all zero (no shares) or all above; a rate above zero has a burst of at least one.
+// V5  a link leads from a prefill pool to a decode pool or one that does both, of one model and of KV of one size; both
+//     are stepped. There is at most one between two pools, and at least one from each prefill pool.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "scheduler/base/hash.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/units.h"
 #include "topology/terms.h"
@@ -51,6 +55,10 @@ struct EngineAdmission {
   Blocks watermark = {};
 };
 
+// What a pool's devices do of a sequence: prefill ones read its prompt and give its KV away (core/handoff.h), decode
+// ones take over what others have read, and read short prompts themselves.
+enum class PoolRole : std::uint8_t { both, prefill, decode };
+
 // Replicas of one kind that serve one model.
 struct PoolView {
   std::string name, provider, region_name, accelerator;
@@ -77,6 +85,8 @@ struct PoolView {
   Duration scrape_lag;        // likewise: its word comes so much later
   Background background;      // likewise
   Milliwatts idle, busy;      // of one replica; chips only, PUE apart
+  PoolRole role = PoolRole::both;
+  std::int64_t kv_token_bytes = 0;  // of one token's KV, all layers and ranks; 0: unknown, then no link leads here
 };
 
 struct ModelView {
@@ -138,6 +148,24 @@ inline constexpr std::int64_t kMostBudget = 1'000'000'000'000'000'000;  // nano-
 inline constexpr std::int64_t kMostTokenPrice = 1'000'000'000;          // nano-dollars of one token
 inline constexpr std::uint32_t kMostWeight = 1'000'000;
 
+// Over which KV of sequences moves from a prefill pool to another: one way, so many moves at once, each as fast as if
+// it were alone.
+struct LinkView {
+  PoolId from, to;
+  std::uint32_t at_once = 1;
+  Duration latency;
+  std::int64_t bytes_per_s = 1;  // of one move
+
+  // How long a move of so many bytes takes, at least a nanosecond.
+  constexpr Duration time(std::int64_t bytes) const {
+    const auto ns = (static_cast<Wide>(bytes) * 1'000'000'000 + static_cast<Wide>(bytes_per_s) - 1) /
+                    static_cast<Wide>(bytes_per_s);
+    const auto most = static_cast<Wide>(kLongestMove);
+    return Duration(std::max<std::int64_t>(1, latency.count() + static_cast<std::int64_t>(ns < most ? ns : most)));
+  }
+  static constexpr std::int64_t kLongestMove = 1'000'000'000'000'000;  // ns: eleven days
+};
+
 struct FleetView {
   std::string name;
   std::vector<PoolView> pools;
@@ -150,6 +178,9 @@ struct FleetView {
   std::vector<DomainView> domains = {};
   std::int64_t pue_thousandths = 1000;
   Duration signals_age = {};  // of what placement sees of devices beyond its own placements (core/signals.h)
+  std::vector<LinkView> links = {};
+  // A prompt of which at most so many tokens are to be read is read where it is decoded.
+  Tokens stay_tokens{512};
 
   std::uint32_t devices() const { return pools.empty() ? 0 : pools.back().first_device + pools.back().devices; }
   bool shares() const { return !tenants.empty() && tenants.front().weight > 0; }

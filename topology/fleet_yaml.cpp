@@ -11,6 +11,7 @@
 #include "topology/fleet_cells.h"
 #include "topology/fleet_names.h"
 #include "topology/fleet_terms_yaml.h"
+#include "topology/handoff_yaml.h"
 #include "topology/served_yaml.h"
 #include "topology/tenants_yaml.h"
 
@@ -251,7 +252,9 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
               "prefix_cache",
               "serves",
               "usd_per_accelerator_hour",
-              "cell"});
+              "cell",
+              "role",
+              "kv_bytes_per_token"});
   constexpr std::array<std::string_view, 6> kPrecisions = {"native", "bf16", "fp8", "int8", "mxfp4", "int4"};
   constexpr std::array<std::string_view, 3> kKvPrecisions = {"bf16", "fp8", "int8"};
   FleetPool pool;
@@ -276,6 +279,7 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
   apply_preset(entry, pool);
   read_engine(entry, pool);
   if (const auto field = entry.get("served")) read_served(*field, pool);
+  read_role(entry, pool);
   pool.per_accelerator_hour = price_of(entry, chip, fleet.sites[pool.site].provider, prices);
   return pool;
 }
@@ -357,7 +361,7 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   const Field root = root_of(document);
   root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "tenants", "pools",
              "mix", "prefix_block_tokens", "contracts", "licences", "power_domains", "cells", "control_lag_ms",
-             "signals_age_ms"});
+             "signals_age_ms", "handoff"});
   Fleet fleet;
   fleet.file = file;
   const auto name = root.get("name");
@@ -372,6 +376,7 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   read_mix(root, fleet);
   read_terms(root, fleet);
   read_cells(root, fleet);
+  read_handoff(root, fleet);
   return fleet;
 }
 

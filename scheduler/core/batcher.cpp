@@ -74,7 +74,7 @@ void Batcher::preempt_last(Step& step) {
 
 void Batcher::plan_running(Step& step) {
   Device& device = step.device;
-  std::int32_t leased = 0;
+  std::int32_t leased = device.moving_blocks;
   for (std::uint32_t i = device.running.first(); i != kNobody; i = pool_[i].next) {
     leased += pool_[i].blocks;
     pool_[i].planned = 0;

@@ -92,7 +92,7 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
     if (s.admit == Time::never()) s.admit = now;
     take_part(step, i, std::min(s.rest(), step.budget));
   }
-  if (step.slots == 0) return {};
+  if (step.slots == 0) return {.slots = {}, .step_limit = 0, .bound_by = bound_by, .preempted = step.preempted};
   const std::uint32_t limit = step.reads || step.preempted ? 1 : extend(step);
   return {.slots = room.first(step.slots), .step_limit = limit, .bound_by = bound_by, .preempted = step.preempted};
 }

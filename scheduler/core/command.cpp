@@ -11,9 +11,9 @@ std::uint64_t word(Time t) { return static_cast<std::uint64_t>(t.ns()); }
 std::uint64_t word(Duration d) { return static_cast<std::uint64_t>(d.count()); }
 
 // Kinds, so that no two commands of different kinds give the same words.
-constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3, kSend = 4, kAbort = 5;
+constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3, kSend = 4, kAbort = 5, kMove = 6;
 // Of accounts that have it only, so that others hash as before there was any.
-constexpr std::uint64_t kNoOutput = 1;
+constexpr std::uint64_t kNoOutput = 1, kMoves = std::uint64_t{2} << 32;
 
 void add_fields(DecisionHash& hash, const Launch& c) {
   hash.add(kLaunch << 56 | static_cast<std::uint64_t>(c.bound_by) << 48 | c.slots.size(), c.run.bits());
@@ -37,6 +37,7 @@ void add_fields(DecisionHash& hash, const Finish& c) {
   hash.add(word(a.prompt, a.output), word(a.preemptions, a.device.value));
   hash.add(word(a.slo.value, a.model.value), word(a.tenant.value, static_cast<std::uint32_t>(a.cached.count())));
   if (a.no_output) hash.add(kNoOutput);
+  if (a.moves > 0) hash.add(kMoves | a.moves);
 }
 
 void add_fields(DecisionHash& hash, const Send& c) {
@@ -48,6 +49,12 @@ void add_fields(DecisionHash& hash, const Send& c) {
 void add_fields(DecisionHash& hash, const Abort& c) {
   hash.add(kAbort << 56 | c.device.value, c.sequence.bits());
   hash.add(c.request.bits(), c.attempt);
+}
+
+void add_fields(DecisionHash& hash, const Move& c) {
+  hash.add(kMove << 56 | c.link.value, c.sequence.bits());
+  hash.add(c.request.bits(), c.attempt);
+  hash.add(word(c.from.value, c.to.value), static_cast<std::uint64_t>(c.bytes));
 }
 
 }  // namespace

@@ -71,6 +71,19 @@ struct Abort {
   std::uint32_t attempt;
 };
 
+// ---- between stepped devices ----------------------------------------------------------------------------------------
+
+// Move this sequence's KV from a device that read its prompt to one that has leased blocks for it. Answered by exactly
+// one MoveEnded. A link has at most as many as it moves at once and Bounds::moves_per_link more; they begin in order.
+struct Move {
+  SequenceId sequence;
+  RequestId request;
+  DeviceId from, to;
+  LinkId link;
+  std::uint32_t attempt;  // of the request, from 1
+  std::int64_t bytes;
+};
+
 // ---- callers ------------------------------------------------------------------------------------------------------
 
 enum class Outcome : std::uint8_t { done, cancelled, rejected, failed };
@@ -101,7 +114,8 @@ struct Account {
   Tokens prompt, output;
   Tokens cached;  // of the prompt, found in the device's prefix cache
   std::uint32_t preemptions = 0;
-  DeviceId device;  // that served it last
+  std::uint32_t moves = 0;  // of its KV, that arrived
+  DeviceId device;          // that served it last
   SloClassId slo;
   ModelId model;
   TenantId tenant;
@@ -122,7 +136,7 @@ struct Finish {
   Account account;
 };
 
-using Command = std::variant<Launch, Interrupt, Finish, Send, Abort>;
+using Command = std::variant<Launch, Interrupt, Finish, Send, Abort, Move>;
 static_assert(std::is_trivially_copyable_v<Command>);
 
 // What the decision hash takes in of a command said in the tick of `now`: every field, of slots too.

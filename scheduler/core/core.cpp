@@ -29,7 +29,8 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       served(f, pool, devices, foreign),
       power(f),
       money(f),
-      placement(f, tables_, policies, seed, devices, signals, served, power, prefixes),
+      handoff(f, b.moves_per_link),
+      placement(f, tables_, policies, seed, devices, signals, served, power, prefixes, handoff),
       batcher(f, pool, devices, b.steps_per_run),
       occupancy(f),
       tenants(f),
@@ -116,6 +117,10 @@ void Core::State::apply(const CancelAsked& e) {
     devices.touch(s.device.value);
     return;
   }
+  if (s.state == SequenceState::moving) {
+    move_to(s, SequenceState::cancelling);
+    return;
+  }
   end(i, Outcome::cancelled, Reason::none);
 }
 
@@ -129,7 +134,7 @@ void Core::State::apply(const RunEnded& e) {
   CHECK_WHY(!device.idle() && e.slots.size() == device.slots_in_run,
             "one RunEnded per Launch, with all its slots (C2)");
   device.step_limit = 0;
-  device.interrupted = device.cancel_asked = false;
+  device.interrupted = device.cancel_asked = device.wanted = false;
   devices.touch(e.device.value);
   turns_idle(e.device.value);
 
@@ -181,6 +186,8 @@ void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, cons
     end(i, Outcome::done, Reason::none);
   else if (s.state == SequenceState::cancelling)
     end(i, Outcome::cancelled, Reason::none);
+  else if (!s.reading() && !device.lost && fleet.pools[devices.pool_of(d)].role == PoolRole::prefill)
+    has_read(d, i);
 }
 
 void Core::State::apply(const DeviceChanged& e) {
@@ -196,9 +203,10 @@ void Core::State::apply(const DeviceChanged& e) {
   devices.touch(e.device.value);
   unbound_changed = true;
   if (e.state == DeviceState::up) return;
-  devices_went = true;
+  devices_went = stranded = true;
   empty_line(e.device.value);
   if (e.state != DeviceState::down) return;
+  lose_moves(e.device.value);
   if (device.idle())
     lose_running(e.device.value);
   else
@@ -369,7 +377,7 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
   devices.brings_prefill(device.value, time_to_read(device.value, s.rest(), prefill_pairs(s.rest(), s.hit)));
   move_to(s, SequenceState::bound);
   s.device = device;
-  s.output_limit = std::min(s.max_output, placement.max_context(device.value).count() - s.prompt);
+  s.output_limit = placement.output_limit(device.value, s);
   devices.joins_line(pool, device.value, i);
   signals.bound(device.value, s, now);
 }
@@ -378,7 +386,9 @@ void Core::State::drive_devices() {
   std::vector<std::uint32_t>& touched = devices.touched();
   const bool caps_changed = power.limited() && share_power();
   std::sort(touched.begin(), touched.end());
-  for (std::size_t k = 0; k < touched.size(); ++k) {
+  for (std::size_t k = 0;; ++k) {
+    if (k == touched.size() && power.limited()) wake_held();  // some had power given to them for nothing
+    if (k == touched.size()) break;
     const std::uint32_t d = touched[k];
     if (served.serves(d))
       send_waiting(d);
@@ -388,8 +398,8 @@ void Core::State::drive_devices() {
       interrupt_if_needed(d);
     if (served.serves(d)) foreign.holds(d, served.own(d), now);
     devices[d].touched = false;
-    CHECK_WHY(!devices[d].idle() || devices[d].line.empty() || served.serves(d) || power.held(d),
-              "no device idles beside a sequence in its line unless held by a power domain (I7)");
+    CHECK_WHY(!devices[d].idle() || devices[d].line.empty() || served.serves(d) || power.held(d) || devices[d].moves(),
+              "no device idles beside a sequence in its line unless held by a power domain, or its KV by moves (I7)");
     CHECK_WHY(!power.leased(d) || !(served.serves(d) ? devices.running(d) == 0 : devices[d].idle()),
               "who has power works");
   }
@@ -404,21 +414,28 @@ void Core::State::launch(std::uint32_t d) {
   if (power.limited() && !power.leased(d) && !(could_begin(d) && power.ask(d, now))) return;
   const std::span<Slot> room{slots.data() + slots_used,
                              std::min<std::size_t>(facts.max_sequences, slots.size() - slots_used)};
-  const Plan plan = batcher.plan(d, now, room, [&](std::uint32_t i) {
+  const auto admitted = [&](std::uint32_t i) {
     occupancy.waits_no_more(pool[i].model);
     leave_patience(i);
     shares.serves(pool[i], placement.expected_output(pool[i]));
-  });
-  CHECK_WHY(!plan.slots.empty() || !power.leased(d), "who has power has work (P3)");
-  if (plan.slots.empty()) return;
-  for (std::uint32_t k = 0; k < plan.preempted; ++k) occupancy.waits(facts.model);
-  ledger.preemptions += plan.preempted;
+  };
+  Plan plan;
+  do {  // twice where moves hold so much that all it ran was preempted: then its line is looked at
+    plan = batcher.plan(d, now, room, admitted);
+    for (std::uint32_t k = 0; k < plan.preempted; ++k) occupancy.waits(facts.model);
+    ledger.preemptions += plan.preempted;
+  } while (plan.slots.empty() && plan.preempted > 0);
+  if (plan.slots.empty()) {
+    CHECK_WHY(!power.leased(d) || device.moves(), "who has power has work (P3)");
+    if (power.leased(d)) power.gives_back(d);
+    return;
+  }
   slots_used += plan.slots.size();
 
   ++device.run;
   device.step_limit = plan.step_limit;
   device.slots_in_run = static_cast<std::uint32_t>(plan.slots.size());
-  device.interrupted = device.cancel_asked = false;
+  device.interrupted = device.cancel_asked = device.wanted = false;
   device.first_at_launch = devices.first(pool, d);
   device.first_generation = device.line.empty() ? 0 : pool.id(device.first_at_launch).generation;
   turns_busy(d);
@@ -438,7 +455,7 @@ void Core::State::interrupt_if_needed(std::uint32_t d) {
   const bool somebody_new =
       first != kNobody && (first != device.first_at_launch || pool.id(first).generation != device.first_generation);
   const bool may_join = somebody_new && devices.running(d) < fleet.pools[devices.pool_of(d)].max_sequences;
-  if (!may_join && !device.cancel_asked && !device.lost && !power.must_end(d)) return;
+  if (!may_join && !device.wanted && !device.cancel_asked && !device.lost && !power.must_end(d)) return;
   device.interrupted = true;
   ++ledger.interrupts;
   const Interrupt interrupt{.run = {d, device.run}, .device = {d}};
@@ -457,8 +474,13 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
       unbound_changed = true;
       break;
     case SequenceState::bound: devices.leaves_line(pool, s.device.value, i); break;
+    case SequenceState::read:
+      handoff.read(devices.pool_of(s.device.value)).remove(pool, i);
+      devices.has_left(pool, s.device.value, i);
+      break;
     case SequenceState::running:
     case SequenceState::cancelling:
+      if (s.link.some()) break;  // it was cancelled while it moved: both ends have their blocks back
       if (served.serves(s.device.value)) {
         served.leaves(s.device.value, i);
         if (devices.running(s.device.value) == 0) turns_idle(s.device.value);
@@ -468,9 +490,10 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
       devices.touch(s.device.value);
       break;
     case SequenceState::none:
-    case SequenceState::ended: CHECK_WHY(false, "a sequence ends once");
+    case SequenceState::moving:
+    case SequenceState::ended: CHECK_WHY(false, "a sequence ends once, and not while it moves");
   }
-  const bool waited = s.state != SequenceState::running && s.state != SequenceState::cancelling;
+  const bool waited = s.state < SequenceState::running;
   if (waited && s.passed_door) occupancy.waits_no_more(s.model);
   leave_patience(i);
   if (outcome == Outcome::done) placement.ended(s);
@@ -510,6 +533,7 @@ void Core::State::say_finish(std::uint32_t i) {
                                   .output = Tokens(s.generated),
                                   .cached = Tokens(s.cached),
                                   .preemptions = s.preemptions,
+                                  .moves = s.moves,
                                   .device = s.device,
                                   .slo = s.slo,
                                   .model = s.model,
@@ -560,9 +584,11 @@ std::span<const Command> Core::poll(Time now) noexcept {
   s.say_ends();
   s.shed();
   s.give_up_overdue();
+  s.read_stranded_anew();
   s.place_arrivals();
   s.unbound_changed |= !s.devices.touched().empty();
   s.place_unbound();
+  s.start_moves();
   s.drive_devices();
   s.occupancy.end_of_tick(now);
   ++s.ledger.ticks;

@@ -1,9 +1,10 @@
 // The devices of a shard: columns for those who choose among them, and what Core alone keeps of each.
 //
 // Threads: the shard's own.
-// D1  free + sum of blocks leased by the running list + blocks shared among them == kv_blocks (I4), checked at every
-//     plan.
+// D1  free + sum of blocks leased by the running list, by what leaves and what comes + prefix blocks held == kv_blocks
+//     (I4), checked at every plan.
 // D2  A device with a run open has exactly one; RunId.generation counts them.
+// D4  `running` of the columns counts what comes, too: its place is taken from the moment its KV is on the way.
 // D3  A device that is not up has none in its line but those that it preempted since.
 #pragma once
 #include <algorithm>
@@ -29,15 +30,20 @@ struct Device {
   std::uint32_t first_at_launch = kNobody;  // of its line
   std::uint32_t first_generation = 0;
   std::int32_t free_blocks = 0;
+  SequenceList leaving;               // read; their KV waits to move, or moves
+  PatientList coming;                 // their KV is on the way to here
+  std::int32_t moving_blocks = 0;     // leased by these two
   std::int32_t committed_blocks = 0;  // what its line and its admitted ones need, as far as they have to read
   DeviceState state = DeviceState::up;
   bool interrupted = false;   // the open run
   bool cancel_asked = false;  // for a sequence of the open run
   bool lost = false;          // went down during the open run: its sequences fail at the end
+  bool wanted = false;        // somebody joins at the next boundary, or waits for blocks that the open run leases ahead
   bool touched = false;       // something happened since the last poll
   bool changed = false;       // something happened since take_changed()
 
   bool idle() const { return step_limit == 0; }
+  bool moves() const { return !leaving.empty() || !coming.empty(); }  // some of its blocks and places are taken by KV
 };
 
 class Devices {
@@ -50,7 +56,7 @@ class Devices {
     prefill_.resize(n), kv_tokens_.resize(n), waiting_tokens_.resize(n);
     by_class_.resize(n * fleet.classes.size());
     prefill_share_.resize(n), prefill_burst_.resize(n), share_since_.resize(n), sizes_.resize(n);
-    hits_.resize(n), cached_.resize(n);
+    hits_.resize(n), cached_.resize(n), move_time_.resize(n);
     touched_.reserve(n), changed_.reserve(n), told_.reserve(n);
     for (std::uint32_t p = 0; p < fleet.pools.size(); ++p)
       for (std::uint32_t i = 0; i < fleet.pools[p].devices; ++i) {
@@ -70,8 +76,8 @@ class Devices {
   void show_prices(std::span<const std::int64_t> by_device) { marginal_price_ = by_device; }
 
   DeviceColumns columns() const {
-    return {pool_,     waiting_,       running_,       prefill_, kv_tokens_, waiting_tokens_,
-            by_class_, prefill_share_, prefill_burst_, hits_,    cached_,    marginal_price_};
+    return {pool_,          waiting_,       running_, prefill_, kv_tokens_,      waiting_tokens_, by_class_,
+            prefill_share_, prefill_burst_, hits_,    cached_,  marginal_price_, move_time_};
   }
 
   // Returns: the first of its line; kNobody where that is empty.
@@ -154,6 +160,9 @@ class Devices {
   void expects_hit(std::uint32_t d, std::int32_t tokens) { hits_[d] = tokens; }
   void caches(std::uint32_t d, std::int64_t tokens) { cached_[d] = tokens; }
 
+  // To there, of the KV of the sequence that placement asks about now.
+  void expects_move(std::uint32_t d, Duration time) { move_time_[d] = time.count(); }
+
   void plans_to_read(std::uint32_t d, std::int64_t tokens) { prefill_[d] -= tokens; }
   void grows(std::uint32_t d, std::int64_t context) { kv_tokens_[d] += context; }
 
@@ -165,12 +174,72 @@ class Devices {
     counts(d, s, -1);
     kv_tokens_[d] -= s.context;
     if (s.reading()) prefill_[d] -= s.rest();
-    all_[d].free_blocks += s.blocks;
-    if (s.shared > 0)
-      all_[d].free_blocks += static_cast<std::int32_t>(kv_.release(d, {s.prefix, s.shared})) * kv_.unit(d);
+    gives_back(d, s, std::exchange(s.blocks, 0), std::exchange(s.shared, 0));
     commits(d, s, 0);
-    s.blocks = 0;
-    s.shared = 0;
+  }
+
+  // ---- KV that moves (handoff.cpp) --------------------------------------------------------------------------------
+
+  // Its prompt has been read, for another device to go on: it runs no more, and keeps its blocks until it has left.
+  void has_read(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
+    Sequence& s = pool[i];
+    all_[d].running.remove(pool, i);
+    all_[d].leaving.push_back(pool, i);
+    all_[d].moving_blocks += s.blocks;
+    --running_[d];
+    counts(d, s, -1);
+    kv_tokens_[d] -= s.context;
+    waiting_tokens_[d] += s.context;
+  }
+  void has_left(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
+    Sequence& s = pool[i];
+    all_[d].leaving.remove(pool, i);
+    all_[d].moving_blocks -= s.blocks;
+    waiting_tokens_[d] -= s.context;
+    gives_back(d, s, std::exchange(s.blocks, 0), std::exchange(s.shared, 0));
+    commits(d, s, 0);
+    touch(d);
+  }
+  // It is about to come: leases what `found`, kept here already, does not hold. Requires: the blocks of its context and
+  // one more token are free.
+  void awaits(SequencePool& pool, std::uint32_t d, std::uint32_t i, std::span<const BlockHash> found, Time now) {
+    Sequence& s = pool[i];
+    Device& device = all_[d];
+    const std::int32_t all = blocks_for(Tokens(s.context + 1), fleet_.pools[pool_[d]].block_tokens).count();
+    device.free_blocks -= static_cast<std::int32_t>(kv_.hold(d, found)) * kv_.unit(d);
+    s.to = DeviceId{d};
+    s.to_shared = static_cast<std::uint32_t>(found.size());
+    s.to_blocks = all - static_cast<std::int32_t>(found.size()) * kv_.unit(d);
+    device.free_blocks -= s.to_blocks;
+    kv_.make_room(d, device.free_blocks, now);
+    device.moving_blocks += s.to_blocks;
+    device.committed_blocks += all;
+    device.coming.push_back(pool, i);
+    ++running_[d], counts(d, s, +1);
+    kv_tokens_[d] += s.context;
+    touch(d);
+  }
+  // It is there, and runs from now on.
+  void takes_over(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
+    Sequence& s = pool[i];
+    all_[d].coming.remove(pool, i);
+    all_[d].running.push_back(pool, i);
+    all_[d].moving_blocks -= s.to_blocks;
+    s.blocks = std::exchange(s.to_blocks, 0);
+    s.shared = std::exchange(s.to_shared, 0);
+    s.committed = s.blocks + shared_blocks(d, s);
+    s.device = DeviceId{d};
+    touch(d);
+  }
+  void awaits_no_more(SequencePool& pool, std::uint32_t d, std::uint32_t i) {
+    Sequence& s = pool[i];
+    all_[d].coming.remove(pool, i);
+    all_[d].moving_blocks -= s.to_blocks;
+    all_[d].committed_blocks -= s.to_blocks + static_cast<std::int32_t>(s.to_shared) * kv_.unit(d);
+    --running_[d], counts(d, s, -1);
+    kv_tokens_[d] -= s.context;
+    gives_back(d, s, std::exchange(s.to_blocks, 0), std::exchange(s.to_shared, 0));
+    touch(d);
   }
 
   void touch(std::uint32_t d) {
@@ -189,6 +258,11 @@ class Devices {
   }
 
  private:
+  // Blocks of its own, and of its prefix.
+  void gives_back(std::uint32_t d, const Sequence& s, std::int32_t blocks, std::uint32_t shared) {
+    all_[d].free_blocks += blocks;
+    if (shared > 0) all_[d].free_blocks += static_cast<std::int32_t>(kv_.release(d, {s.prefix, shared})) * kv_.unit(d);
+  }
   struct Sizes {
     std::int64_t mean = 0, square = 0;  // 1/64 us, us^2
   };
@@ -205,8 +279,9 @@ class Devices {
   std::vector<std::int64_t> prefill_, kv_tokens_, waiting_tokens_;
   std::vector<std::uint32_t> by_class_, prefill_share_;
   std::vector<std::int64_t> prefill_burst_;
-  std::vector<std::int32_t> hits_;    // of the prompt asked about; zero between decisions
-  std::vector<std::int64_t> cached_;  // tokens
+  std::vector<std::int32_t> hits_;       // of the prompt asked about; zero between decisions
+  std::vector<std::int64_t> cached_;     // tokens
+  std::vector<std::int64_t> move_time_;  // of the sequence asked about, ns; zero between decisions
   std::span<const std::int64_t> marginal_price_;
   std::vector<Time> share_since_;
   std::vector<Sizes> sizes_;

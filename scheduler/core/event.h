@@ -126,6 +126,15 @@ struct DeviceChanged {
   DeviceState state;
 };
 
+// What came of a Move: the KV is there whole, or not at all. Each Move is answered by exactly one, whatever happens to
+// the devices at its ends; until then the blocks at both stay leased.
+enum class MoveEnd : std::uint8_t { arrived, failed };
+struct MoveEnded {
+  SequenceId sequence;
+  std::uint32_t attempt;  // of the Move
+  MoveEnd how;
+};
+
 // The cap of a power domain, from now on. Live, whoever watches the feed says it; simulated, the fleet's file.
 struct CapChanged {
   DomainId domain;
@@ -133,7 +142,7 @@ struct CapChanged {
 };
 
 using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed,
-                           CapChanged, LoadReport>;
+                           CapChanged, LoadReport, MoveEnded>;
 static_assert(std::is_trivially_copyable_v<Event>);
 
 }  // namespace yard

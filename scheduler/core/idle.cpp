@@ -38,8 +38,12 @@ bool Core::State::share_power() {
   for (const std::uint32_t d : devices.touched())
     if (power.held(d) && !could_begin(d)) power.hold_no_more(d, now);
   const bool caps_changed = power.end_overdrawn([&](std::uint32_t d) { return ends_soon(d); }, touch);
-  power.wake(now, [&](std::uint32_t d) { return could_begin(d); }, touch);
+  wake_held();
   return caps_changed;
+}
+
+void Core::State::wake_held() {
+  power.wake(now, [&](std::uint32_t d) { return could_begin(d); }, [&](std::uint32_t d) { devices.touch(d); });
 }
 
 }  // namespace yard

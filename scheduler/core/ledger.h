@@ -14,11 +14,11 @@ struct Ledger {
   std::uint64_t in_flight = 0;
 
   std::uint64_t ticks = 0, commands = 0, launches = 0, sends = 0, retries = 0, ejections = 0, interrupts = 0,
-                preemptions = 0;
+                preemptions = 0, moves = 0, moves_failed = 0;  // moves: said; failed: of these, also for a lost device
 
   // counted ignores: events about what is over already
   std::uint64_t late_cancels = 0;     // the request had ended, or was asked to cancel before
-  std::uint64_t late_answers = 0;     // of an attempt that is over
+  std::uint64_t late_answers = 0;     // of an attempt that is over, a move among them
   std::uint64_t late_run_ends = 0;    // of a run that is not the device's present one
   std::uint64_t same_states = 0;      // a device was told the state it is in
   std::uint64_t useless_reports = 0;  // of a load: older than another, too old to compare, or not of a served device

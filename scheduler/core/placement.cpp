@@ -9,7 +9,7 @@ namespace yard {
 
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
                      Devices& devices, Signals& signals, const Served& served, const Power& power,
-                     PrefixIndex& prefixes)
+                     PrefixIndex& prefixes, const Handoff& handoff)
     : fleet_(fleet),
       tables_(tables),
       policies_(policies),
@@ -18,6 +18,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
       served_(served),
       power_(power),
       prefixes_(prefixes),
+      handoff_(handoff),
       models_(fleet.models.size()),
       means_(fleet.models.size() * fleet.classes.size()),
       round_robin_(fleet.models.size()),
@@ -32,6 +33,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
     model.served |= facts.kind == PoolKind::served;
     model.licensed &= facts.licensed;
     model.caches |= facts.prefix_cache;
+    model.roles |= facts.role == PoolRole::prefill;
     model.block = fleet.models[facts.model.value].prefix_block;
     const std::int64_t keeps = std::int64_t{facts.kv_blocks.count()} * facts.block_tokens.count() / model.block.count();
     for (std::uint32_t i = 0; i < facts.devices; ++i)
@@ -42,8 +44,39 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
   }
 }
 
-bool Placement::can_hold(const PoolView& facts, const Sequence& s) const {
-  return may_come_to(s) <= facts.max_context.count();
+// A prefill pool holds it if it can hold its prompt, and some pool behind it can hold it to its end.
+bool Placement::can_hold(std::uint32_t p, const Sequence& s) const {
+  const PoolView& facts = fleet_.pools[p];
+  if (facts.role != PoolRole::prefill) return may_come_to(s) <= facts.max_context.count();
+  const auto links = handoff_.links_from(p);
+  return std::int64_t{s.prompt} + s.generated + 1 <= facts.max_context.count() &&
+         std::any_of(links.begin(), links.end(), [&](LinkId l) {
+           const std::uint32_t to = handoff_.at(l).to.value;
+           return allowed(fleet_.pools[to], s) && can_hold(to, s);
+         });
+}
+
+bool Placement::goes_on(std::uint32_t p, const Sequence& s) const {
+  for (const LinkId l : handoff_.links_from(p)) {
+    const PoolView& to = fleet_.pools[handoff_.at(l).to.value];
+    if (!allowed(to, s) || !can_hold(handoff_.at(l).to.value, s)) continue;
+    for (std::uint32_t d = to.first_device; d < to.first_device + to.devices; ++d)
+      if (devices_[d].state == DeviceState::up) return true;
+  }
+  return false;
+}
+
+std::int32_t Placement::output_limit(std::uint32_t device, const Sequence& s) const {
+  const std::uint32_t p = devices_.pool_of(device);
+  Tokens context = fleet_.pools[p].max_context;
+  if (fleet_.pools[p].role == PoolRole::prefill) {
+    context = Tokens(0);
+    for (const LinkId l : handoff_.links_from(p)) {
+      const PoolView& to = fleet_.pools[handoff_.at(l).to.value];
+      if (allowed(to, s)) context = std::max(context, to.max_context);
+    }
+  }
+  return std::min(s.max_output, context.count() - s.prompt);
 }
 
 Reason Placement::at_the_door(const Sequence& s) const {
@@ -59,7 +92,7 @@ Reason Placement::at_the_door(const Sequence& s) const {
     if (!s.providers.has(pool.provider_id)) continue;
     at_provider = true;
     licensed |= pool.licensed;
-    holds |= pool.licensed && can_hold(pool, s);
+    holds |= pool.licensed && can_hold(p, s);
   }
   if (!in_region) return Reason::no_region;
   if (!at_provider) return Reason::no_provider;
@@ -72,8 +105,9 @@ bool Placement::eligible_anywhere(const Sequence& s) const {
   const Model& model = models_[s.model.value];
   for (const std::uint32_t p : model.pools) {
     const PoolView& facts = fleet_.pools[p];
-    if (!allowed(facts, s) || !can_hold(facts, s)) continue;
+    if (!allowed(facts, s) || !can_hold(p, s)) continue;
     if (model.not_up == 0) return true;
+    if (facts.role == PoolRole::prefill && !goes_on(p, s)) continue;
     for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
       if (devices_[d].state == DeviceState::up) return true;
   }
@@ -93,7 +127,7 @@ Duration Placement::come_back_in(const Sequence& s, Time now) {
   Duration least = kLatest;
   for (const std::uint32_t p : models_[s.model.value].pools) {
     const PoolView& facts = fleet_.pools[p];
-    if (!allowed(facts, s) || !can_hold(facts, s)) continue;
+    if (!allowed(facts, s) || !can_hold(p, s) || facts.role == PoolRole::decode) continue;
     for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
       if (devices_[d].state == DeviceState::up)
         least = std::min(least, first_token_in(columns, facts, tables_[facts.cost], d, s.prompt, expected));
@@ -109,18 +143,59 @@ bool Placement::has_room(std::uint32_t d, const Sequence& s, Tokens expected, Ti
              blocks_for(Tokens(s.prompt + s.generated), facts.block_tokens).count();
 }
 
-// Fills eligible_.
+// A prompt of which little is to be read stays where it is decoded, while a step that reads all that is to be read
+// there still keeps its own class's TPOT.
+bool Placement::stays_at(std::uint32_t d, const Sequence& s) const {
+  const DeviceColumns columns = signals_.columns();
+  const std::int64_t reads = s.prompt + s.generated - columns.hit_tokens[d];
+  if (reads > fleet_.stay_tokens.count()) return false;
+  const Duration tpot = fleet_.classes[s.slo.value].tpot;
+  const PoolView& facts = fleet_.pools[columns.pool[d]];
+  const StepCost& cost = tables_[facts.cost];
+  const std::uint32_t n = std::min(columns.running[d] + 1, facts.max_sequences);
+  const Wide step = static_cast<Wide>(cost.c0(n).count()) +
+                    static_cast<Wide>(cost.c2().count()) * static_cast<Wide>(columns.kv_tokens[d]) +
+                    static_cast<Wide>(cost.c1().count()) * static_cast<Wide>(columns.prefill_tokens[d] + reads);
+  return tpot.count() == 0 || step <= static_cast<Wide>(tpot.count()) * 1000;
+}
+
+// Where it stays, if it may stay anywhere, or else where it is only read; devices that do both are always meant. While
+// nobody is up that reads for others, those that decode read all themselves.
 void Placement::gather(const Sequence& s, Time now, Filter filter) {
+  if (!models_[s.model.value].roles) return gather_parts(s, now, filter);
+  seen(now);  // by which some stay
+  const auto some_of = [&](std::uint32_t parts, Filter with) {
+    with.parts = parts;
+    gather_parts(s, now, with);
+    return !eligible_.empty();
+  };
+  if (some_of(stays, filter)) {
+    some_of(stays | both, filter);
+    return;
+  }
+  Filter at_all = filter;
+  at_all.need_room = at_all.powered = false;
+  const bool others = some_of(prefill | both, at_all);
+  some_of(others ? prefill | both : decode, filter);
+}
+
+// Fills eligible_.
+void Placement::gather_parts(const Sequence& s, Time now, Filter filter) {
   eligible_.clear();
   const Tokens expected = expected_output(s);
   for (const std::uint32_t p : models_[s.model.value].pools) {
     const PoolView& facts = fleet_.pools[p];
-    if (!allowed(facts, s) || !can_hold(facts, s)) continue;
+    if (!allowed(facts, s) || !can_hold(p, s)) continue;
     if (filter.primary_only && facts.provider_id != s.primary) continue;
+    const bool asks_stays = facts.role == PoolRole::decode && !(filter.parts & decode);
+    const Part part = facts.role == PoolRole::both ? both : facts.role == PoolRole::prefill ? prefill : decode;
+    if (!(filter.parts & (asks_stays ? stays : part))) continue;
+    if (facts.role == PoolRole::prefill && !goes_on(p, s)) continue;
     for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d) {
       if (devices_[d].state != DeviceState::up) continue;
       if (filter.spare && (s.avoid == DeviceId{d} || served_.endpoint(d).health.ejected(now))) continue;
       if (filter.powered && power_.held(d)) continue;
+      if (asks_stays && !stays_at(d, s)) continue;
       if (!filter.need_room || has_room(d, s, expected, now)) eligible_.push_back(d);
     }
   }
@@ -149,7 +224,8 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   std::span<const std::uint32_t> eligible = model.devices;
   const bool fits_all = may_come_to(s) <= model.least_context.count();
   const bool anywhere = s.regions.anywhere() && s.providers.anywhere() && !s.primary.some() && model.licensed;
-  if (need_room || model.not_up > 0 || model.served || !fits_all || !anywhere || power_.any_held()) {
+  if (hits && model.roles) fill_hits(s);  // who stays depends on them
+  if (need_room || model.not_up > 0 || model.served || model.roles || !fits_all || !anywhere || power_.any_held()) {
     const auto look = [&](Filter filter) {
       s.primary.some() ? gather_at_primary(s, now, filter) : gather(s, now, filter);
       return !eligible_.empty();
@@ -160,8 +236,11 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
     if (!some && model.served && std::exchange(filter.spare, false)) look(filter);
     eligible = eligible_;
   }
-  if (eligible.empty()) return {};
-  if (hits) fill_hits(s);
+  if (eligible.empty()) {
+    if (hits && model.roles) clear_hits(s.model);
+    return {};
+  }
+  if (hits && !model.roles) fill_hits(s);
   const DeviceColumns columns = seen(now);
   const std::uint32_t at = policies_.scorer(eligible, columns, fleet_, tables_, ask, state_);
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible, columns, ask, at});
@@ -173,6 +252,56 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   CHECK(at < eligible.size());
   signals_.used(eligible[at], now);
   return {.device = {eligible[at]}};
+}
+
+Placement::Takeover Placement::choose_takeover(const Sequence& s, Time now) {
+  const Model& model = models_[s.model.value];
+  const bool hits = model.caches && s.prefix_blocks > 0;
+  const std::uint32_t from = devices_.pool_of(s.device.value);
+  const auto link_to = [&](std::uint32_t d) {
+    const auto links = handoff_.links_from(from);
+    return *std::find_if(links.begin(), links.end(),
+                         [&](LinkId l) { return handoff_.at(l).to.value == devices_.pool_of(d); });
+  };
+  // To a scorer the device has all of the prompt already, after the time that the rest of it takes to come.
+  if (hits) fill_hits(s);
+  for (const std::uint32_t d : eligible_) {
+    const std::int64_t bytes = fleet_.pools[from].kv_token_bytes * (s.context - devices_.columns().hit_tokens[d]);
+    devices_.expects_move(d, handoff_.at(link_to(d)).time(bytes));
+  }
+  if (hits) clear_hits(s.model);
+  for (const std::uint32_t d : eligible_) devices_.expects_hit(d, s.prompt + s.generated);
+  const Ask ask{.model = s.model,
+                .slo = s.slo,
+                .tenant = s.tenant,
+                .prefix_head = s.prefix_blocks > 0 ? s.prefix[0].bits : 0,
+                .session = s.session,
+                .prompt = Tokens(s.prompt + s.generated),
+                .expected_output = expected_output(s),
+                .now = now,
+                .arrival = s.arrival,
+                .may_refuse = false,
+                .read = true};
+  const DeviceColumns columns = seen(now);
+  const std::uint32_t at = policies_.scorer(eligible_, columns, fleet_, tables_, ask, state_);
+  if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible_, columns, ask, at});
+  for (const std::uint32_t d : eligible_) devices_.expects_hit(d, 0), devices_.expects_move(d, Duration());
+  CHECK(at < eligible_.size());
+  const std::uint32_t to = eligible_[at];
+  signals_.used(to, now);
+  return {.device = DeviceId{to}, .link = link_to(to)};
+}
+
+std::span<const BlockHash> Placement::kept(const Sequence& s, std::uint32_t device) const {
+  const KvCache& kv = devices_.kv();
+  if (s.prefix_blocks == 0 || kv.unit(device) == 0) return {};
+  const std::span<const BlockHash> prompt = s.reusable(kv.block(device));
+  return prompt.first(kv.kept(device, prompt));
+}
+
+std::int64_t Placement::bytes_to_move(const Sequence& s, std::size_t kept_blocks) const {
+  const std::int64_t kept = static_cast<std::int64_t>(kept_blocks) * models_[s.model.value].block.count();
+  return fleet_.pools[devices_.pool_of(s.device.value)].kv_token_bytes * (s.context - kept);
 }
 
 // Which devices are expected to hold how much of its prompt, as a column: exact, though a match lists but sixteen.

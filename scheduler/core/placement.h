@@ -1,13 +1,15 @@
 // Which devices a sequence may go to, and which of them it goes to: filter, then the policy's scorer.
 //
 // A device is eligible if it is up, serves the model and may (region, provider, licence), and can hold the sequence to
-// its end. Where a primary provider is named, the others' devices are eligible only while none of its own is.
+// its end. Where a primary provider is named, the others' devices are eligible only while none of its own is. Where a
+// model has prefill pools, who reads a prompt and who goes on with it are two choices of the same scorer.
 #pragma once
 #include <span>
 #include <vector>
 
 #include "scheduler/core/command.h"
 #include "scheduler/core/device.h"
+#include "scheduler/core/handoff.h"
 #include "scheduler/core/policy.h"
 #include "scheduler/core/power.h"
 #include "scheduler/core/served.h"
@@ -28,7 +30,7 @@ class LengthMean {
 class Placement {
  public:
   Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, Devices&, Signals&, const Served&,
-            const Power&, PrefixIndex&);
+            const Power&, PrefixIndex&, const Handoff&);
 
   // Returns: why the fleet cannot ever or not now serve it; Reason::none where it is eligible somewhere.
   Reason at_the_door(const Sequence&) const;
@@ -41,6 +43,23 @@ class Placement {
     bool refused = false;
   };
   Choice place(const Sequence&, Time now, bool need_room);
+
+  // Where a sequence that was read on a prefill device goes on: the scorer's choice among the devices to which a link
+  // with a place leads, that have room, and whose blocks are free now. None if none; `leased_ahead` hears of those that
+  // have room, but whose open runs lease its blocks ahead.
+  struct Takeover {
+    DeviceId device;
+    LinkId link;
+  };
+  template <class LeasedAhead>
+  Takeover take_over(const Sequence&, Time now, const LeasedAhead& leased_ahead);
+  // Whether any device is up on which it could go on, once it is read on a device of that pool.
+  bool goes_on(std::uint32_t pool, const Sequence&) const;
+  // Returns: the leading blocks of its prompt that the device keeps, which need not move.
+  std::span<const BlockHash> kept(const Sequence&, std::uint32_t device) const;
+  std::int64_t bytes_to_move(const Sequence&, std::size_t kept_blocks) const;
+  // The most that it may generate on the device; on one that only reads, the most that it may anywhere behind it.
+  std::int32_t output_limit(std::uint32_t device, const Sequence&) const;
 
   // It is bound to the device, which will thus hold its prompt. Returns: how many tokens of it the device is expected
   // to hold already.
@@ -63,7 +82,6 @@ class Placement {
   void ended(const Sequence& s) {
     if (s.max_output > 0) mean(s).learn(Tokens(s.generated));
   }
-  Tokens max_context(std::uint32_t device) const { return fleet_.pools[devices_.pool_of(device)].max_context; }
   std::span<const std::uint32_t> pools_of(ModelId m) const { return models_[m.value].pools; }
 
  private:
@@ -74,20 +92,27 @@ class Placement {
     bool served = false;   // some of its pools are
     bool licensed = true;  // all of its pools are
     bool caches = false;   // some of its pools keep prefixes
+    bool roles = false;    // some of its pools read for others
     Tokens block;          // of a prefix
   };
+  Takeover choose_takeover(const Sequence&, Time now);  // of eligible_
   static bool allowed(const PoolView& pool, const Sequence& s) {
     return s.regions.has(pool.region) && s.providers.has(pool.provider_id) && pool.licensed;
   }
-  bool can_hold(const PoolView&, const Sequence&) const;
+  bool can_hold(std::uint32_t pool, const Sequence&) const;
+  // Which of a model's devices are meant, where its pools have roles.
+  enum Part : std::uint32_t { both = 1, prefill = 2, stays = 4, decode = 8, all = both | prefill | decode };
   // What is left out of the eligible devices; every one of them is allowed, up and can hold the sequence.
   struct Filter {
     bool need_room = false;
     bool spare = true;          // what is ejected, and where its last attempt failed
     bool powered = false;       // what is held by its power domain
     bool primary_only = false;  // other providers than its primary
+    std::uint32_t parts = all;  // of Part: others than these
   };
   void gather(const Sequence&, Time now, Filter);
+  void gather_parts(const Sequence&, Time now, Filter);
+  bool stays_at(std::uint32_t device, const Sequence&) const;
   void gather_at_primary(const Sequence&, Time now, Filter);
   bool has_room(std::uint32_t device, const Sequence&, Tokens expected, Time now) const;
   void fill_hits(const Sequence&);
@@ -103,6 +128,7 @@ class Placement {
   const Served& served_;
   const Power& power_;
   PrefixIndex& prefixes_;
+  const Handoff& handoff_;
   std::vector<Model> models_;
   std::vector<LengthMean> means_;  // by model and class
   std::vector<std::uint32_t> round_robin_;
@@ -111,5 +137,29 @@ class Placement {
   PrefixMatch match_;                    // likewise
   PolicyState state_;
 };
+
+template <class LeasedAhead>
+Placement::Takeover Placement::take_over(const Sequence& s, Time now, const LeasedAhead& leased_ahead) {
+  const Tokens expected = expected_output(s);
+  eligible_.clear();
+  for (const LinkId l : handoff_.links_from(devices_.pool_of(s.device.value))) {
+    const std::uint32_t p = handoff_.at(l).to.value;
+    const PoolView& facts = fleet_.pools[p];
+    if (!handoff_.has_place(l) || !allowed(facts, s) || !can_hold(p, s)) continue;
+    const std::int32_t blocks = blocks_for(Tokens(s.context + 1), facts.block_tokens).count();
+    for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
+      if (devices_[d].state == DeviceState::up && has_room(d, s, expected, now) && devices_[d].free_blocks >= blocks)
+        eligible_.push_back(d);
+  }
+  if (!eligible_.empty()) return choose_takeover(s, now);
+  for (const LinkId l : handoff_.links_from(devices_.pool_of(s.device.value))) {
+    const std::uint32_t p = handoff_.at(l).to.value;
+    const PoolView& facts = fleet_.pools[p];
+    if (!handoff_.has_place(l) || !allowed(facts, s) || !can_hold(p, s)) continue;
+    for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
+      if (devices_[d].state == DeviceState::up && has_room(d, s, expected, now)) leased_ahead(d);
+  }
+  return {};
+}
 
 }  // namespace yard

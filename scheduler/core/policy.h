@@ -33,6 +33,7 @@ struct DeviceColumns {
   std::span<const std::int32_t> hit_tokens;      // of the asked prompt, expected in the device's prefix cache
   std::span<const std::int64_t> cached_tokens;   // believed to be in the device's prefix cache, in all
   std::span<const std::int64_t> marginal_price;  // of one more hour, nano-dollars (money.h); 0 where it is paid anyway
+  std::span<const std::int64_t> move_time = {};  // to there, of the KV of a sequence that is read (Ask::read), ns
 };
 
 // The sequence to be placed.
@@ -47,7 +48,8 @@ struct Ask {
                            // where it asks for no token, and only there
   Time now;
   Time arrival;
-  bool may_refuse;  // false: it was let in before
+  bool may_refuse;    // false: it was let in before
+  bool read = false;  // elsewhere: its KV moves to the device, as a hit of all of it, and what is placed is decoding
 };
 
 // What policies may remember: owned by Core, part of its state, seeded by its seed.

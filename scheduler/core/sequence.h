@@ -2,7 +2,9 @@
 //
 // Threads: the shard's own. Owns: nothing; leases are counts that Core gives back by hand, checked in the tick (I4).
 //
-// Q1  A sequence is in exactly one place: the arrivals, a line or queue, a device's running list, or the ended ones.
+// Q1  A sequence is in exactly one place: the arrivals, a line or queue, a device's running list, the ended ones; or
+// its
+//     KV is about to leave a device (its leaving list), and while it moves it is in another's coming list, too.
 // Q2  States move only along kLegal (I2); README.md has the same table with the events that cause each.
 // Q3  context <= to_read while its prompt is being read; afterwards context == prompt + generated - 1.
 #pragma once
@@ -20,8 +22,8 @@
 
 namespace yard {
 
-enum class SequenceState : std::uint8_t { none, arrived, unbound, bound, running, cancelling, ended };
-inline constexpr std::size_t kSequenceStates = 7;
+enum class SequenceState : std::uint8_t { none, arrived, unbound, bound, running, read, moving, cancelling, ended };
+inline constexpr std::size_t kSequenceStates = 9;
 
 inline constexpr std::uint32_t kNobody = 0xffff'ffff;  // an index into the pool that names no sequence
 
@@ -63,7 +65,15 @@ struct Sequence {
   DeviceId avoid;       // where its last attempt failed
   std::int32_t cached;  // tokens of its prompt that it did not have to read, as of its first admission
   std::uint32_t preemptions;
-  std::uint32_t attempt;  // sends to served devices so far
+  std::uint32_t attempt;  // sends to served devices and moves so far
+  std::uint32_t moves;    // of its KV, that arrived
+
+  // where its KV goes to
+  DeviceId to;
+  LinkId link;              // while it moves
+  std::int32_t to_blocks;   // leased at the other end
+  std::uint32_t to_shared;  // prefix blocks that it holds on to there
+  bool from_lost, to_lost;  // that end went down, and its leases with it
   Time admit;
 
   // what it holds of its tenant's
@@ -81,7 +91,7 @@ struct Sequence {
   Duration retry_after;
 
   // where it waits
-  std::uint32_t patient_prev, patient_next;  // never admitted ones of a class with patience
+  std::uint32_t patient_prev, patient_next;  // never admitted ones of a class with patience; starting, read, coming
   std::uint32_t waiter_prev, waiter_next;    // never admitted ones of a class and tenant
   std::uint32_t child, sibling, back;        // line.h
   Time expiry;                               // of its patience
@@ -113,6 +123,9 @@ inline constexpr std::array<std::uint32_t, kSequenceStates> kLegal = {
     /* unbound    */ bit(SequenceState::bound) | bit(SequenceState::ended),
     /* bound      */ bit(SequenceState::running) | bit(SequenceState::arrived) | bit(SequenceState::ended),
     /* running    */ bit(SequenceState::bound) | bit(SequenceState::arrived) | bit(SequenceState::cancelling) |
+        bit(SequenceState::read) | bit(SequenceState::ended),
+    /* read       */ bit(SequenceState::moving) | bit(SequenceState::arrived) | bit(SequenceState::ended),
+    /* moving     */ bit(SequenceState::running) | bit(SequenceState::arrived) | bit(SequenceState::cancelling) |
         bit(SequenceState::ended),
     /* cancelling */ bit(SequenceState::ended),
     /* ended      */ bit(SequenceState::none),

@@ -35,8 +35,8 @@ Signals::Signals(const FleetView& fleet, const Devices& devices, const ForeignLo
 DeviceColumns Signals::columns() const {
   const DeviceColumns are = devices_.columns();
   if (!differ_) return are;
-  return {are.pool,  waiting_,       running_,          prefill_,       kv_tokens_, waiting_tokens_,
-          by_class_, prefill_share_, are.prefill_burst, are.hit_tokens, cached_,    are.marginal_price};
+  return {are.pool,       waiting_,          running_,       prefill_, kv_tokens_,         waiting_tokens_, by_class_,
+          prefill_share_, are.prefill_burst, are.hit_tokens, cached_,  are.marginal_price, are.move_time};
 }
 
 void Signals::bound(std::uint32_t d, const Sequence& s, Time now) {
@@ -44,6 +44,14 @@ void Signals::bound(std::uint32_t d, const Sequence& s, Time now) {
   ++bound_[d].waiting;
   bound_[d].prefill += s.rest();
   bound_[d].waiting_tokens += s.to_read;
+  ++bound_class_[d * classes_ + s.slo.value];
+  show(d, now);
+}
+
+void Signals::comes(std::uint32_t d, const Sequence& s, Time now) {
+  if (!aged()) return;
+  ++bound_[d].running;
+  bound_[d].kv_tokens += s.context;
   ++bound_class_[d * classes_ + s.slo.value];
   show(d, now);
 }
@@ -87,9 +95,9 @@ void Signals::read(std::uint32_t d, Row& row, std::int64_t* by_class) const {
   const DeviceColumns are = devices_.columns();
   const Row& bound = bound_[d];
   row = {.waiting = are.waiting[d] - bound.waiting,
-         .running = are.running[d],
+         .running = are.running[d] - bound.running,
          .prefill = are.prefill_tokens[d] - bound.prefill,
-         .kv_tokens = are.kv_tokens[d],
+         .kv_tokens = are.kv_tokens[d] - bound.kv_tokens,
          .waiting_tokens = are.waiting_tokens[d] - bound.waiting_tokens,
          .cached = are.cached_tokens[d],
          .prefill_share = are.prefill_share[d]};
@@ -119,9 +127,10 @@ void Signals::show(std::uint32_t d, Time now) {
   const std::int64_t unread = others.waiting * foreign_.mean_prompt(d);
   const Row &bound = bound_[d], &known = known_[d];
   show_at_least_zero(waiting_[d], bound.waiting + known.waiting + others.waiting);
-  show_at_least_zero(running_[d], known.running + others.running);
+  show_at_least_zero(running_[d], bound.running + known.running + others.running);
   show_at_least_zero(prefill_[d], bound.prefill + known.prefill + unread);
-  show_at_least_zero(kv_tokens_[d], known.kv_tokens + std::int64_t{others.blocks} * pool.block_tokens.count());
+  show_at_least_zero(kv_tokens_[d],
+                     bound.kv_tokens + known.kv_tokens + std::int64_t{others.blocks} * pool.block_tokens.count());
   show_at_least_zero(waiting_tokens_[d], bound.waiting_tokens + known.waiting_tokens + unread);
   cached_[d] = known.cached;
   prefill_share_[d] = known.prefill_share;

@@ -30,6 +30,8 @@ class Signals {
 
   // It has joined the device's line, bound there.
   void bound(std::uint32_t d, const Sequence&, Time now);
+  // Its KV is on the way to there.
+  void comes(std::uint32_t d, const Sequence&, Time now);
   // Something happened to these: it is known once it is as old as signals are.
   void note(std::span<const std::uint32_t> touched, Time now);
   // Others' load there is known anew.

@@ -1,4 +1,4 @@
-// What a Core is made of. Only core.cpp and attempts.cpp see it.
+// What a Core is made of. Only core.cpp, attempts.cpp, handoff.cpp and idle.cpp see it.
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -6,6 +6,7 @@
 
 #include "scheduler/core/batcher.h"
 #include "scheduler/core/core.h"
+#include "scheduler/core/handoff.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/core/money.h"
 #include "scheduler/core/occupancy.h"
@@ -37,6 +38,7 @@ struct Core::State {
   void apply(const Failed&);
   void apply(const CapChanged&);
   void apply(const LoadReport&);
+  void apply(const MoveEnded&);
 
   void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&, bool stepped);
   void empty_line(std::uint32_t device);
@@ -44,6 +46,9 @@ struct Core::State {
   std::uint32_t answering(SequenceId, std::uint32_t attempt);
   void attempt_failed(std::uint32_t i, Reason);
   std::uint32_t find(RequestId) const;
+  void has_read(std::uint32_t device, std::uint32_t i);
+  void read_anew(std::uint32_t i, Reason in_the_end);
+  void lose_moves(std::uint32_t device);
 
   // ---- decisions, in the order of a poll --------------------------------------------------------------------------
   void say_ends();
@@ -51,8 +56,11 @@ struct Core::State {
   void give_up_overdue();
   void place_arrivals();
   void place_unbound();
+  void read_stranded_anew();
+  void start_moves();
   void drive_devices();
   bool share_power();
+  void wake_held();
 
   Reason at_the_door(Sequence&);
   void put_off(std::uint32_t i);
@@ -92,6 +100,7 @@ struct Core::State {
   Served served;
   Power power;
   Money money;
+  Handoff handoff;
   Placement placement;
   Batcher batcher;
   Occupancy occupancy;
@@ -109,6 +118,7 @@ struct Core::State {
   std::uint32_t through_the_door = 0;                  // sequences in flight that the door let in
   std::int32_t retry_permits = 10 * kPermitsPerRetry;  // sixteenths of a retry
   bool unbound_changed = false, devices_went = false;
+  bool stranded = false;  // some that were read may have nowhere to go on
 
   LazyArray<Slot> slots;  // of this poll's launches
   LazyArray<Command> commands;

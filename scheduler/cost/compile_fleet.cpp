@@ -12,6 +12,7 @@
 #include "scheduler/base/check.h"
 #include "scheduler/base/hash.h"
 #include "scheduler/base/input_error.h"
+#include "scheduler/cost/compile_handoff.h"
 #include "scheduler/cost/compile_terms.h"
 #include "scheduler/cost/operator_profile.h"
 #include "scheduler/cost/physics.h"
@@ -67,6 +68,7 @@ class Compiler {
     view_.signals_age = fleet_.signals_age;
     for (const FleetPool& pool : fleet_.pools) add(pool);
     compile_terms(fleet_, cards_, view_);
+    compile_handoff(fleet_, cards_, view_);
     Mix drawn = mix();  // reads view_, so before it leaves
     std::vector<std::vector<std::uint32_t>> replicas;
     for (const FleetPool& pool : fleet_.pools) replicas.push_back(pool.by_cell);

@@ -1,5 +1,6 @@
 #include "scheduler/loop/recording.h"
 
+#include <algorithm>
 #include <array>
 #include <type_traits>
 #include <utility>
@@ -72,6 +73,15 @@ constexpr auto kFleet = [](auto& io, auto& f) {
   io(f.pue_thousandths), io(f.signals_age);
 };
 
+// Behind the rest of a head, where the fleet has links; a head without is as before there were any.
+constexpr auto kLink = [](auto& io, auto& l) { io(l.from), io(l.to), io(l.at_once), io(l.latency), io(l.bytes_per_s); };
+constexpr std::size_t kLinkBytes = 3 * 4 + 2 * 8;
+constexpr auto kHandoff = [](auto& io, auto& fleet, auto& bounds) {
+  for (auto& pool : fleet.pools) io.one_of(pool.role, 3), io(pool.kv_token_bytes);
+  io.list(fleet.links, kLinkBytes, kLink);
+  io(fleet.stay_tokens), io(bounds.moves_per_link);
+};
+
 constexpr auto kBounds = [](auto& io, auto& b) {
   io(b.sequences), io(b.events_per_tick), io(b.retries), io(b.steps_per_run), io(b.prefix_blocks);
 };
@@ -103,6 +113,7 @@ constexpr auto kLoadReport = [](auto& io, auto& e) {
   io(e.device), io(e.load.running), io(e.load.waiting), io(e.load.kv_used), io(e.measured);
 };
 constexpr auto kCapChanged = [](auto& io, auto& e) { io(e.domain), io(e.cap); };
+constexpr auto kMoveEnded = [](auto& io, auto& e) { io(e.sequence), io(e.attempt), io.one_of(e.how, 2); };
 
 void require(bool holds, const char* what) {
   if (!holds) throw Malformed{what};
@@ -205,6 +216,29 @@ void check_terms(const FleetView& fleet) {
   }
 }
 
+// V5.
+void check_handoff(const FleetView& fleet) {
+  std::vector<bool> linked(fleet.pools.size());
+  std::vector<std::pair<PoolId, PoolId>> before;
+  for (const LinkView& l : fleet.links) {
+    require(l.from.value < fleet.pools.size() && l.to.value < fleet.pools.size(), "a link to no pool (V5)");
+    const PoolView &from = fleet.pools[l.from.value], &to = fleet.pools[l.to.value];
+    require(from.role == PoolRole::prefill && to.role != PoolRole::prefill && from.model == to.model &&
+                from.kind == PoolKind::stepped && to.kind == PoolKind::stepped &&
+                from.kv_token_bytes == to.kv_token_bytes,
+            "a link between pools that cannot hand over (V5)");
+    constexpr std::int64_t kMostBytes = std::int64_t{1} << 40, kMostLatency = 1'000'000'000'000;
+    require(from.kv_token_bytes >= 1 && from.kv_token_bytes <= kMostBytes && l.at_once >= 1 && l.at_once <= 1u << 16 &&
+                l.latency.count() >= 0 && l.latency.count() <= kMostLatency && l.bytes_per_s >= 1,
+            "a link beyond its bounds");
+    linked[l.from.value] = true;
+    require(std::find(before.begin(), before.end(), std::pair(l.from, l.to)) == before.end(), "a link twice (V5)");
+    before.emplace_back(l.from, l.to);
+  }
+  for (std::size_t p = 0; p < fleet.pools.size(); ++p)
+    require(fleet.pools[p].role != PoolRole::prefill || linked[p], "a prefill pool without a link (V5)");
+}
+
 void check_head(const RecordingHead& head) {
   const FleetView& fleet = head.fleet;
   constexpr std::int64_t kMostAge = 3'600'000'000'000;
@@ -224,6 +258,7 @@ void check_head(const RecordingHead& head) {
     require(slots <= kMaxSlots, "more devices and sequences than a shard has");
   }
   check_terms(fleet);
+  check_handoff(fleet);
 }
 
 template <class E>
@@ -250,6 +285,7 @@ std::string encode(const FleetView& fleet, const CostTables& tables, const Polic
   io(policies.scorer_name), io(policies.order_name), io.one_of(policies.bind, 2);
   kBounds(io, bounds);
   io(seed);
+  if (!fleet.links.empty()) kHandoff(io, fleet, bounds);
   return raw;
 }
 
@@ -266,6 +302,7 @@ RecordingHead decode_head(std::string_view raw) {
   io(head.scorer), io(head.order), io.one_of(head.bind, 2);
   kBounds(io, head.bounds);
   io(head.seed);
+  if (io.left() > 0) kHandoff(io, head.fleet, head.bounds);
   io.expect_end();
   check_head(head);
   return head;
@@ -289,6 +326,7 @@ void encode(wire::Writer& io, const Event& event) {
         if constexpr (std::is_same_v<E, Failed>) kFailed(io, e);
         if constexpr (std::is_same_v<E, CapChanged>) kCapChanged(io, e);
         if constexpr (std::is_same_v<E, LoadReport>) kLoadReport(io, e);
+        if constexpr (std::is_same_v<E, MoveEnded>) kMoveEnded(io, e);
         if constexpr (std::is_same_v<E, RunEnded>) {
           kRunEnded(io, e);
           io(static_cast<std::uint32_t>(e.slots.size()));
@@ -326,6 +364,7 @@ Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::vector<Bl
     case 7: return decoded<Failed>(io, kFailed);
     case 8: return decoded<CapChanged>(io, kCapChanged);
     case 9: return decoded<LoadReport>(io, kLoadReport);
+    case 10: return decoded<MoveEnded>(io, kMoveEnded);
     default: throw Malformed{"an event of no known kind"};
   }
 }

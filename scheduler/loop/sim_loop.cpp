@@ -57,7 +57,8 @@ void SimLoop::run_until(Time until, ArrivalSource& source, const std::vector<Fau
 }
 
 Time SimLoop::next_instant() const {
-  return std::min({wakes_.next(), next_ ? next_->facts.arrival : Time::never(), core_.next_wakeup()});
+  return std::min({wakes_.next(), links_ ? links_->next() : Time::never(), next_ ? next_->facts.arrival : Time::never(),
+                   core_.next_wakeup()});
 }
 
 Time SimLoop::next_other(const std::vector<Fault>& faults) const {
@@ -90,6 +91,11 @@ void SimLoop::ends_at(Time now) {
       if (const auto* end = std::get_if<RunEnded>(&event)) observer_.run_ended(*end, now);
       tell(event, now);
     }
+  }
+  while (links_ && links_->next() <= now) {
+    const MoveEnded end = links_->take();
+    observer_.move_ended(end, now);
+    tell(end, now);
   }
 }
 
@@ -150,6 +156,12 @@ void SimLoop::perform(const Send& send, Time now) {
 void SimLoop::perform(const Abort& abort, Time now) {
   observer_.aborted(abort, now);
   fire_next(abort.device.value, devices_.abort(abort, now));
+}
+
+void SimLoop::perform(const Move& move, Time now) {
+  CHECK_WHY(links_, "a fleet with links has what moves over them");
+  observer_.moves(move, now);
+  links_->move(move, now);
 }
 
 void SimLoop::perform(const Finish& finish, Time) {

@@ -1,8 +1,8 @@
 // Drives a Core in virtual time: arrivals in, simulated devices answering, no clock and no thread.
 //
-// One instant is: all run ends due, by device index; then arrivals, in the order of the trace; then anything else
-// (cancels, faults); then one poll. What a poll causes at the same instant makes another tick there. (core/README.md,
-// "One tick")
+// One instant is: all run ends due, by device index; then the ends of moves, by link and number; then arrivals, in the
+// order of the trace; then anything else (cancels, faults); then one poll. What a poll causes at the same instant makes
+// another tick there. (core/README.md, "One tick")
 //
 // Threads: one. The loop owns the request ids; devices and observer are the assembly's.
 #pragma once
@@ -13,6 +13,7 @@
 #include "scheduler/base/heap.h"
 #include "scheduler/base/lazy_array.h"
 #include "scheduler/core/core.h"
+#include "scheduler/loop/sim_links.h"
 #include "scheduler/loop/sim_news.h"
 #include "scheduler/loop/sim_port.h"
 
@@ -45,6 +46,8 @@ class SimObserver {
   virtual void run_ended(const RunEnded&, Time) {}
   virtual void sent(const Send&, Time) {}
   virtual void aborted(const Abort&, Time) {}
+  virtual void moves(const Move&, Time) {}
+  virtual void move_ended(const MoveEnded&, Time) {}
   // Every event as Core is told it, and each tick's end: what a recording holds.
   virtual void applied(const Event&) {}
   virtual void ticked(Time, const Core&) {}
@@ -63,6 +66,9 @@ class SimLoop {
 
   // What befalls the fleet by its own terms. Before it runs; outlives the loop.
   void hears(SimNews& news) { news_ = &news; }
+
+  // What moves KV, where the fleet has links. Before it runs; outlives the loop.
+  void moves_over(SimLinks& links) { links_ = &links; }
 
   // Runs until every arrival has ended. `faults` in order of time.
   // Returns: the last instant at which something happened.
@@ -94,6 +100,7 @@ class SimLoop {
   void perform(const Interrupt&, Time now);
   void perform(const Send&, Time now);
   void perform(const Abort&, Time now);
+  void perform(const Move&, Time now);
   void perform(const Finish&, Time now);
   RequestId take_id(std::uint64_t row);
   void fire_next(std::uint32_t device, Time at) { at == Time::never() ? wakes_.clear(device) : wakes_.set(device, at); }
@@ -108,6 +115,7 @@ class SimLoop {
   std::vector<Cancel> cancels_;  // a heap, the earliest on top
   std::size_t faults_done_ = 0;
   SimNews* news_ = nullptr;
+  SimLinks* links_ = nullptr;
   std::uint32_t told_ = 0;  // events since the last poll
   Time last_;               // instant at which something happened
 

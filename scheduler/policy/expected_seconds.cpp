@@ -35,9 +35,9 @@ struct PoolRates {
   std::int64_t most, budget, capacity, c1, c2;
 };
 
-// A prompt of `p` tokens, `o` expected to be generated.
+// A prompt of `p` tokens, `o` expected to be generated, `later` picoseconds until its KV is there.
 std::int64_t cost_on(const PoolRates& pool, const DeviceColumns& devices, std::uint32_t d, std::int64_t p,
-                     std::int64_t o) {
+                     std::int64_t o, std::int64_t later) {
   const std::int64_t together = std::int64_t{devices.waiting[d]} + devices.running[d] + 1;
   const std::int64_t c0 = pool.cost.c0(static_cast<std::uint32_t>(std::min(together, pool.most))).count();
   const std::int64_t held = devices.kv_tokens[d] + devices.waiting_tokens[d] + p;
@@ -49,6 +49,7 @@ std::int64_t cost_on(const PoolRates& pool, const DeviceColumns& devices, std::u
   std::int64_t first = plus(times(pool.c1, to_read), times(steps, c0 + times(pool.c2, devices.kv_tokens[d])));
   if (together > pool.most) first = plus(first, times(together - pool.most, decoding / pool.most));
   if (held > pool.capacity) first = plus(first, times(held - pool.capacity, decoding / pool.capacity));
+  first = plus(first, later);
   return plus(first, plus(first, decoding));
 }
 
@@ -63,7 +64,9 @@ std::uint32_t expected_seconds(std::span<const std::uint32_t> eligible, const De
     const std::uint32_t pool = devices.pool[eligible[k]];
     const PoolRates rates(fleet.pools[pool], tables[fleet.pools[pool].cost]);
     for (; k < eligible.size() && devices.pool[eligible[k]] == pool; ++k) {
-      const std::int64_t cost = cost_on(rates, devices, eligible[k], ask.prompt.count(), ask.expected_output.count());
+      const std::int64_t later = ask.read ? times(devices.move_time[eligible[k]], 1000) : 0;
+      const std::int64_t cost =
+          cost_on(rates, devices, eligible[k], ask.prompt.count(), ask.expected_output.count(), later);
       if (cost < least) least = cost, best = k;
     }
   }

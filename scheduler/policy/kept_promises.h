@@ -72,10 +72,12 @@ struct Request {
         waited((ask.now - ask.arrival).count()),
         ttft_objective(fleet.classes[ask.slo.value].ttft_objective(ask.prompt).count()),
         tpot_objective(ask.expected_output.count() > 0 ? fleet.classes[ask.slo.value].tpot.count() : 0),
-        over_tokens(std::max<std::int64_t>(8, ask.expected_output.count() * 6 / 10)) {}
+        over_tokens(std::max<std::int64_t>(8, ask.expected_output.count() * 6 / 10)),
+        read(ask.read) {}
   std::int64_t prompt, answers, waited;  // tokens, tokens, ns
   std::int64_t ttft_objective, tpot_objective;
   std::int64_t over_tokens;  // r: answers of others over which a prefill is spread
+  bool read;                 // its first token is out: its KV moves to where it goes on
 };
 
 // What the cost is made of, and what it follows from.
@@ -123,12 +125,16 @@ struct Cost {
     ttft += std::min<std::int64_t>(decoding / 1024 * ((held - capacity) * 1024 / capacity + 1), kLongest);
 
   const std::int64_t k_own = slope(spread + jitter / std::max<std::int64_t>(4, q.answers));
-  const std::int64_t keeps_ttft = kOne - miss(ttft, q.ttft_objective, kTtftSlope);
-  const std::int64_t keeps_tpot = kOne - miss(tpot, q.tpot_objective, k_own);
+  if (q.read) ttft += std::min<std::int64_t>(devices.move_time[d], kLongest);
+
+  // Where it is only read nobody has a TPOT to lose, and where it only goes on its TTFT is past.
+  const bool reads_only = pool.role == PoolRole::prefill;
+  const std::int64_t keeps_ttft = q.read ? kOne : kOne - miss(ttft, q.ttft_objective, kTtftSlope);
+  const std::int64_t keeps_tpot = reads_only ? kOne : kOne - miss(tpot, q.tpot_objective, k_own);
   const std::int64_t own = kOne - keeps_ttft * keeps_tpot / kOne;
 
   std::int64_t others = 0;
-  if (there > 0) {
+  if (there > 0 && !reads_only) {
     const std::int64_t k = slope(spread + jitter / q.over_tokens);
     const std::int64_t now = (c0(there) + c2 * (kv + line) / 1000) * kOne / rest + c1 * queued / 1000 / q.over_tokens;
     // Who asks for no token is gone when its prompt is read.

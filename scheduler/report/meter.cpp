@@ -61,13 +61,23 @@ void PoolTally::merge(const PoolTally& other) {
   busy_picojoules += other.busy_picojoules;
 }
 
+void LinkTally::merge(const LinkTally& other) {
+  arrived += other.arrived;
+  failed += other.failed;
+  bytes += other.bytes;
+  time.merge(other.time);
+}
+
 Meter::Meter(const FleetView& fleet)
     : fleet_(&fleet),
       pool_of_(fleet.devices()),
       open_(fleet.devices()),
       classes_(fleet.classes.size()),
       tenants_(fleet.tenants.size()),
-      pools_(fleet.pools.size()) {
+      pools_(fleet.pools.size()),
+      links_(fleet.links.size()),
+      has_roles_(fleet.models.size()) {
+  for (const LinkView& link : fleet.links) has_roles_[fleet.pools[link.from.value].model.value] = true;
   for (std::size_t p = 0; p < fleet.pools.size(); ++p) {
     const PoolView& pool = fleet.pools[p];
     std::fill_n(pool_of_.begin() + pool.first_device, pool.devices, static_cast<std::uint32_t>(p));
@@ -94,6 +104,10 @@ void Meter::on_finish(const Finish& finish) noexcept {
     if (a.output.count() >= 2) tally.tpot.add((a.last_token - a.first_token).count() / (a.output.count() - 1));
   }
   if (finish.outcome == Outcome::done && a.no_output) tally.e2e.add((a.finish - a.arrival).count());
+  if (finish.outcome == Outcome::done && a.model.some() && has_roles_[a.model.value]) {
+    ++done_with_roles_;
+    stayed_ += a.moves == 0;
+  }
   const bool attained = attains(fleet_->classes[a.slo.value], finish);
   count_for_tenant(finish, attained);
   if (attained) {
@@ -157,11 +171,33 @@ void Meter::on_run_ended(const RunEnded& ended, Time now) noexcept {
                               : static_cast<Wide>(fleet_->pools[p].busy.count()) * took;  // mW x ns = pJ
 }
 
+void Meter::on_move(const Move& move, Time now) noexcept {
+  if (moving_.size() <= move.sequence.index) moving_.resize(move.sequence.index + 1);
+  moving_[move.sequence.index] = {now, move.link, move.bytes};
+}
+
+void Meter::on_move_ended(const MoveEnded& end, Time now) noexcept {
+  if (end.sequence.index >= moving_.size()) return;
+  Moving& move = moving_[end.sequence.index];
+  if (move.since == Time::never()) return;
+  LinkTally& link = links_[move.link.value];
+  if (end.how == MoveEnd::arrived) {
+    link.arrived += 1;
+    link.bytes += static_cast<Wide>(move.bytes);
+    link.time.add((now - move.since).count());
+  } else {
+    link.failed += 1;
+  }
+  move.since = Time::never();
+}
+
 void Meter::merge(const Meter& other) {
   CHECK(classes_.size() == other.classes_.size() && pools_.size() == other.pools_.size());
   for (std::size_t c = 0; c < classes_.size(); ++c) classes_[c].merge(other.classes_[c]);
   for (std::size_t t = 0; t < tenants_.size(); ++t) tenants_[t].merge(other.tenants_[t]);
   for (std::size_t p = 0; p < pools_.size(); ++p) pools_[p].merge(other.pools_[p]);
+  for (std::size_t l = 0; l < links_.size(); ++l) links_[l].merge(other.links_[l]);
+  done_with_roles_ += other.done_with_roles_, stayed_ += other.stayed_;
   itl_.merge(other.itl_);
   first_arrival_ = std::min(first_arrival_, other.first_arrival_);
   last_finish_ = std::max(last_finish_, other.last_finish_);

@@ -9,9 +9,9 @@
 //     had no place in the run is not in it.
 //
 // Threads: one per meter; a shard has its own, and they are merged at the end. Owns: its tallies; 24 bytes per device.
-// Cost: no allocation after construction; integers only, so that every build reports the same.
-// R1  arrived == done + cancelled + rejected + failed, per class: a request counts when it ends.
-// R2  busy time is split by BoundBy without rest.
+// Cost: no allocation after construction, but for moves (8 bytes a sequence); integers only, so that every build
+// reports the same. R1  arrived == done + cancelled + rejected + failed, per class: a request counts when it ends. R2
+// busy time is split by BoundBy without rest.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -75,14 +75,26 @@ struct PoolTally {
   bool operator==(const PoolTally&) const = default;
 };
 
+// What moved over one link, from when Core said it to when it ended.
+struct LinkTally {
+  std::uint64_t arrived = 0, failed = 0;
+  Wide bytes = 0;  // of those that arrived
+  Histogram time;  // likewise, ns
+
+  void merge(const LinkTally&);
+  bool operator==(const LinkTally&) const = default;
+};
+
 class Meter {
  public:
   // Requires: the fleet outlives the meter and does not change.
   explicit Meter(const FleetView&);
 
-  void on_finish(const Finish&) noexcept;                      // Cost: O(1)
-  void on_launch(const Launch&, Time now) noexcept;            // Cost: O(slots)
-  void on_run_ended(const RunEnded&, Time now) noexcept;       // Cost: O(slots). A late one is ignored.
+  void on_finish(const Finish&) noexcept;                 // Cost: O(1)
+  void on_launch(const Launch&, Time now) noexcept;       // Cost: O(slots)
+  void on_run_ended(const RunEnded&, Time now) noexcept;  // Cost: O(slots). A late one is ignored.
+  void on_move(const Move&, Time now) noexcept;
+  void on_move_ended(const MoveEnded&, Time now) noexcept;
   void add_gaps(Duration gap, std::uint64_t count) noexcept {  // between tokens of one answer (ITL). Cost: O(1)
     itl_.add(gap.count(), count);
   }
@@ -104,6 +116,10 @@ class Meter {
   const std::vector<TenantTally>& tenants() const { return tenants_; }  // by TenantId
   const std::vector<PoolTally>& pools() const { return pools_; }        // by pool
   const Histogram& itl() const { return itl_; }
+  const std::vector<LinkTally>& links() const { return links_; }  // by FleetView::links
+  // Of models with prefill pools: requests that are done, and those of them whose KV never moved.
+  std::uint64_t done_with_roles() const { return done_with_roles_; }
+  std::uint64_t stayed() const { return stayed_; }
   ClassTally all() const;  // every class, merged
 
   // From the first arrival to the last end; zero where nothing ended.
@@ -121,12 +137,23 @@ class Meter {
     bool running = false;
   };
 
+  // A move under way, by its sequence's place.
+  struct Moving {
+    Time since = Time::never();
+    LinkId link;
+    std::int64_t bytes = 0;
+  };
+
   const FleetView* fleet_;
   std::vector<std::uint32_t> pool_of_;  // by device
   std::vector<Open> open_;              // by device
   std::vector<ClassTally> classes_;
   std::vector<TenantTally> tenants_;
   std::vector<PoolTally> pools_;
+  std::vector<LinkTally> links_;
+  std::vector<bool> has_roles_;  // by model
+  std::vector<Moving> moving_;
+  std::uint64_t done_with_roles_ = 0, stayed_ = 0;
   Histogram itl_;
   Time first_arrival_ = Time::max(), last_finish_{std::numeric_limits<std::int64_t>::min()};
 };

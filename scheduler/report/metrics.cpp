@@ -157,6 +157,20 @@ Record of_pool(const FleetView& fleet, std::size_t p, const PoolTally& tally, Du
   return record;
 }
 
+// What moved over a link; GB are 10^9 bytes.
+Record of_link(const FleetView& fleet, const LinkView& link, const LinkTally& tally) {
+  Record record;
+  record.set("from", fleet.pools[link.from.value].name);
+  record.set("to", fleet.pools[link.to.value].name);
+  record.set("at_once", whole(link.at_once));
+  record.set("rate_gb_per_s", ratio(wide(link.bytes_per_s), 1'000'000'000, 3));
+  record.set("moves", whole(tally.arrived));
+  record.set("moves_failed", whole(tally.failed));
+  record.set("moved_gb", ratio(tally.bytes, 1'000'000'000, 3));
+  set_latency(record, "move", tally.time);
+  return record;
+}
+
 Record about(const Summary& summary) {
   Record record;
   record.set("version", summary.version);
@@ -248,6 +262,8 @@ Metrics measure(const Summary& summary) {
   }
   metrics.contracts = contracts_of(summary);
   metrics.power_domains = power_domains_of(summary, bills);
+  for (std::size_t l = 0; l < fleet.links.size(); ++l)
+    metrics.links.push_back(of_link(fleet, fleet.links[l], meter.links()[l]));
   metrics.totals.set("makespan_s", in_s(wide(makespan.count())));
   metrics.totals.set("replicas", whole(replicas));
   metrics.totals.set("pue", ratio(wide(fleet.pue_thousandths), 1000, 3));
@@ -257,6 +273,7 @@ Metrics measure(const Summary& summary) {
       ratio(total.nano_dollars * 1'000'000, static_cast<Wide>(all.output_tokens) * kNanoDollarsPerDollar, 6));
   metrics.totals.set("energy_per_output_token_j",
                      ratio(total.picojoules, static_cast<Wide>(all.output_tokens) * 1'000'000'000'000ull, 3));
+  if (!fleet.links.empty()) metrics.totals.set("stayed_pct", percent(meter.stayed(), meter.done_with_roles()));
   metrics.run = run_of(summary, all.arrived());
   return metrics;
 }

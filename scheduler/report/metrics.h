@@ -35,8 +35,8 @@ struct Metrics {
   std::vector<Record> classes;
   std::vector<Record> tenants;
   std::vector<Record> pools;
-  std::vector<Record> contracts, power_domains;  // none where the fleet has none
-  Record totals;                                 // energy, cost
+  std::vector<Record> contracts, power_domains, links;  // none where the fleet has none
+  Record totals;                                        // energy, cost
   Record run;  // what making it took: the only part that differs from machine to machine
 };
 

@@ -41,6 +41,7 @@ std::string report_json(const Summary& summary) {
   write_array(json, "pools", metrics.pools);
   if (!metrics.contracts.empty()) write_array(json, "contracts", metrics.contracts);
   if (!metrics.power_domains.empty()) write_array(json, "power_domains", metrics.power_domains);
+  if (!metrics.links.empty()) write_array(json, "links", metrics.links);
   write_object(json, "run", metrics.run);
   json.end();
   return std::move(json).finish();

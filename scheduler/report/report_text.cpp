@@ -271,6 +271,33 @@ std::string signals_text(const Metrics& m) {
                      grouped(oldest->figure("oldest_signal_ms"), 0), fitted(oldest->name("pool"), 32, Cut::back));
 }
 
+// What moved from prefill pools; nothing where the fleet has no links.
+std::string links_text(const Metrics& m) {
+  if (m.links.empty()) return "";
+  TextTable table({{"links", Align::left},
+                   {"to", Align::left},
+                   {"at once"},
+                   {"GB/s"},
+                   {"moves"},
+                   {"failed"},
+                   {"GB"},
+                   {"p50", Align::right, "move ms"},
+                   {"p99", Align::right, "move ms"},
+                   {"mean", Align::right, "move ms"}});
+  for (const Record& r : m.links) {
+    std::vector<std::string> cells{fitted(r.name("from"), 16, Cut::back), fitted(r.name("to"), 16, Cut::back),
+                                   count_text(r.figure("at_once")),       three_digits(r.figure("rate_gb_per_s")),
+                                   count_text(r.figure("moves")),         count_text(r.figure("moves_failed")),
+                                   three_digits(r.figure("moved_gb"))};
+    for (const auto key : {"move_p50_ms", "move_p99_ms", "move_mean_ms"}) cells.push_back(three_digits(r.figure(key)));
+    table.row(std::move(cells));
+  }
+  return table.text() + fmt::format(
+                            "GB/s: of one move. ms: from its command, its wait on the link in it. Without a "
+                            "move: {} % of those done.\n\n",
+                            three_digits(m.totals.figure("stayed_pct")));
+}
+
 std::string totals_text(const Metrics& m) {
   const Record& t = m.totals;
   const auto amount = [&](std::string_view key, int decimals) {
@@ -293,7 +320,8 @@ std::string run_text(const Metrics& m) {
 std::string report_text(const Summary& summary) {
   const Metrics m = measure(summary);
   return head_text(m) + "\n" + requests_text(m) + no_output_text(m) + reasons_text(m) + "\n" + tenants_text(m) +
-         latency_text(m) + "\n" + pools_text(m) + "\n" + terms_text(m) + signals_text(m) + totals_text(m) + run_text(m);
+         latency_text(m) + "\n" + pools_text(m) + "\n" + links_text(m) + terms_text(m) + signals_text(m) +
+         totals_text(m) + run_text(m);
 }
 
 }  // namespace yard
