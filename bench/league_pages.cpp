@@ -211,6 +211,19 @@ std::string summary_page(const std::vector<Sheet>& sheets, const std::vector<Ent
   return text;
 }
 
+std::string aged_page(const std::string& fleet, const std::string& workload, double rate,
+                      const std::vector<Entrant>& all, const std::vector<Aged>& aged) {
+  std::string text;
+  for (std::size_t e = 0; e < all.size(); ++e) {
+    text += fmt::format("| {} | {} | {:.1f} | {} | {} |", fleet, workload, rate, all[e].name,
+                        signed_text(mean_of(aged[e].fresh), 3, 1));
+    for (const std::vector<std::int64_t>& old : aged[e].old)
+      text += fmt::format(" {} ({}) |", signed_text(mean_of(old), 3, 1), spread_text(paired(old, aged[e].fresh), 3, 1));
+    text += "\n";
+  }
+  return text;
+}
+
 std::string robust_page(const std::string& fleet, const std::string& workload, const std::vector<Entrant>& all,
                         const std::vector<Robust>& robust) {
   std::string text;

@@ -26,6 +26,8 @@ std::size_t best_of(const Sheet&, const std::vector<Entrant>&, std::size_t share
 
 std::string summary_page(const std::vector<Sheet>&, const std::vector<Entrant>&);
 std::string ground_page(const Sheet&, const std::vector<Entrant>&);
+std::string aged_page(const std::string& fleet, const std::string& workload, double rate, const std::vector<Entrant>&,
+                      const std::vector<Aged>&);
 std::string robust_page(const std::string& fleet, const std::string& workload, const std::vector<Entrant>&,
                         const std::vector<Robust>&);
 

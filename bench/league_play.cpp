@@ -115,6 +115,21 @@ std::vector<Robust> play_wrong(const Ground& ground, const std::vector<Entrant>&
   return robust;
 }
 
+std::vector<Aged> play_aged(const Ground& ground, const std::vector<Entrant>& all, const Rules& rules, double rate,
+                            const std::vector<Duration>& ages) {
+  std::vector<CompiledFleet> fleets(ages.size() + 1, ground.fleet);
+  for (std::size_t a = 0; a < ages.size(); ++a) fleets[a + 1].view.signals_age = ages[a];
+  std::vector<Aged> aged(all.size(), {std::vector<std::int64_t>(rules.seeds),
+                                      std::vector(ages.size(), std::vector<std::int64_t>(rules.seeds))});
+  const std::size_t each = fleets.size() * rules.seeds;
+  all_of(all.size() * each, rules, place(ground) + ", old signals", [&](std::size_t i) {
+    const std::size_t e = i / each, f = i % each / rules.seeds, s = i % rules.seeds;
+    const Ground at{ground.workload, fleets[f]};
+    (f == 0 ? aged[e].fresh : aged[e].old[f - 1])[s] = play_at(at, all[e].policies, rate, s + 1).scores[0].value_or(0);
+  });
+  return aged;
+}
+
 std::int64_t mean_of(const std::vector<std::int64_t>& values) { return spread_of(values).mean; }
 
 }  // namespace yard::league

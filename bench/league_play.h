@@ -44,6 +44,14 @@ std::vector<Result> find_capacities(const Ground&, const std::vector<Entrant>&, 
 void play_loads(const Ground&, const std::vector<Entrant>&, const Rules&, const std::vector<double>& rates,
                 const std::function<bool(const Entrant&)>& plays, std::vector<Result>&);
 
+// Attainment by seed, 1/1000 %: as things are, and with signals of each age.
+struct Aged {
+  std::vector<std::int64_t> fresh;
+  std::vector<std::vector<std::int64_t>> old;  // by age
+};
+std::vector<Aged> play_aged(const Ground&, const std::vector<Entrant>&, const Rules&, double rate,
+                            const std::vector<Duration>& ages);
+
 struct Robust {
   // Attainment by seed, 1/1000 %. aware: the wrong costs say themselves that they are off by so much.
   std::vector<std::int64_t> exact, wrong, aware;

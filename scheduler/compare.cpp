@@ -12,6 +12,7 @@
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
 
+#include "scheduler/aged.h"
 #include "scheduler/base/input_error.h"
 #include "scheduler/base/output_file.h"
 #include "scheduler/mixed_trace.h"
@@ -76,7 +77,7 @@ Compared run(const Comparison& options) {
   std::optional<OutputFile> json;
   std::vector<std::unique_ptr<CompiledFleet>> fleets;
   for (const std::string& name : options.fleets)
-    fleets.push_back(std::make_unique<CompiledFleet>(compile_fleet(load_fleet(name))));
+    fleets.push_back(std::make_unique<CompiledFleet>(compile_fleet(aged(load_fleet(name), options.signals_age_s))));
   for (std::size_t f = 0; f < fleets.size(); ++f)
     if (!fleets[f]->cells.empty())
       throw InputError(options.fleets[f], 0, "cells", "found a fleet in cells", "accepted here: one without");

@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "scheduler/aged.h"
 #include "scheduler/backend/sim_served.h"
 #include "scheduler/base/input_error.h"
 #include "scheduler/base/output_file.h"
@@ -136,7 +137,7 @@ Replayed run(const Simulation& options) {
 
   const Exact exact = exact_from(options.exact);
   const PolicySet policies = find_policies(options.policy, options.order, options.bind);
-  const CompiledFleet fleet = compile_fleet(load_fleet(options.fleet));
+  const CompiledFleet fleet = compile_fleet(aged(load_fleet(options.fleet), options.signals_age_s));
   std::unique_ptr<TraceReader> reader = open_trace(options.trace, options.seed, options.limit, options.rate_scale);
   Herald herald(options.progress, reader->rows());
   std::unique_ptr<ArrivalSource> source = std::make_unique<MixedTrace>(std::move(reader), fleet, options.seed);

@@ -35,9 +35,10 @@ Chain chain_of(std::uint64_t root, std::size_t blocks) {
 
 struct Kept {
   explicit Kept(std::uint32_t devices, std::uint32_t bound = 1000)
-      : fleet(fleet_of(devices)), told({.holdings = 1000, .devices = devices}), cache(fleet, bound, told) {}
+      : fleet(fleet_of(devices)), told({.holdings = 1000, .devices = devices}), cache(fleet, bound, evictions) {}
   FleetView fleet;
   PrefixIndex told;
+  Evictions evictions{told, Duration(), 1};
   KvCache cache;
 };
 
@@ -104,7 +105,8 @@ TEST(KvCache, BeyondItsBoundTheDevicesOwnOldestGoesAndElseItKeepsLess) {
 TEST(KvCache, OfServedPoolsAndOfUnitsThatDoNotDivideNothingIsKept) {
   FleetView fleet = fleet_of(1);
   fleet.pools[0].kind = PoolKind::served;
-  PrefixIndex told({.holdings = 10, .devices = 1});
+  PrefixIndex index({.holdings = 10, .devices = 1});
+  Evictions told(index, Duration(), 1);
   EXPECT_EQ(KvCache(fleet, 10, told).unit(0), 0);
   fleet.pools[0].kind = PoolKind::stepped;
   EXPECT_EQ(KvCache(fleet, 10, told).unit(0), 4);
@@ -113,6 +115,38 @@ TEST(KvCache, OfServedPoolsAndOfUnitsThatDoNotDivideNothingIsKept) {
   fleet.models[0].prefix_block = Tokens(64);
   fleet.pools[0].prefix_cache = false;
   EXPECT_EQ(KvCache(fleet, 10, told).unit(0), 0);
+}
+
+TEST(Evictions, ComeAsLateAsSignalsAreAndNotForWhatWasPlacedSince) {
+  PrefixIndex index({.holdings = 100, .devices = 1});
+  Evictions evictions(index, seconds(1), 3);
+  const Chain a = chain_of(1, 2), b = chain_of(2, 1);
+  const auto at = [](std::int64_t ms) { return Time(ms * 1'000'000); };
+  index.insert({0}, a, at(0), PrefixIndex::Source::placement);
+  index.insert({0}, b, at(0), PrefixIndex::Source::placement);
+  evictions.gone({0}, b[0], at(100));
+  evictions.gone({0}, a[1], at(200));
+  EXPECT_EQ(evictions.next(), at(1100));
+  EXPECT_FALSE(evictions.hear(at(1099)));
+  EXPECT_TRUE(index.holds({0}, b[0]));
+  index.insert({0}, a, at(1099), PrefixIndex::Source::placement);
+  EXPECT_TRUE(evictions.hear(at(1100)));
+  EXPECT_FALSE(index.holds({0}, b[0]));
+  EXPECT_TRUE(evictions.hear(at(1200)));
+  EXPECT_TRUE(index.holds({0}, a[1])) << "placed again since it went";
+  EXPECT_EQ(evictions.next(), Time::never());
+}
+
+TEST(Evictions, BeyondTheirRoomTheOldestComesEarly) {
+  PrefixIndex index({.holdings = 100, .devices = 1});
+  Evictions evictions(index, seconds(1), 2);
+  const Chain a = chain_of(1, 1), b = chain_of(2, 1), c = chain_of(3, 1);
+  for (const Chain* chain : {&a, &b, &c}) index.insert({0}, *chain, Time(0), PrefixIndex::Source::placement);
+  for (const Chain* chain : {&a, &b, &c}) evictions.gone({0}, chain->front(), Time(5));
+  EXPECT_FALSE(index.holds({0}, a[0]));
+  EXPECT_TRUE(index.holds({0}, b[0]));
+  EXPECT_TRUE(evictions.hear(Time(5) + seconds(1)));
+  EXPECT_EQ(index.counts().holdings, 0u);
 }
 
 // One device's blocks, idle ones in the order of their going.

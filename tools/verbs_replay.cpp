@@ -97,6 +97,7 @@ int compare(const ReplayFlags& flags) {
                                            .seeds = flags.seeds,
                                            .limit = s.limit,
                                            .rate_scale = s.rate_scale,
+                                           .signals_age_s = s.signals_age_s,
                                            .warm_up_s = flags.warm_up,
                                            .json = s.json,
                                            .progress = [&](const switchyard::Progress& p) { progress.tell(p); }});
@@ -167,6 +168,9 @@ void add_replay(CLI::App& app, Action& action) {
   add_whole(*verb, "--seed", s.seed, "of the generator, the mix and the policies that draw");
   add_whole(*verb, "--limit", s.limit, "rows of the trace at most; 0: all");
   add_decimal(*verb, "--rate-scale", s.rate_scale, "arrivals so many times as fast", 1e-6, 1e6);
+  add_decimal(*verb, "--signals-age", s.signals_age_s,
+              "placement knows of anything but its own placements so many seconds late; otherwise as the fleet says", 0,
+              3600);
   verb->add_option("--requests-csv", s.requests_csv, "one line per request; -: standard output")->type_name("FILE");
   verb->add_option("--json", s.json, "the report for programs; -: standard output")->type_name("FILE");
   verb->add_option("--record", s.record, "a recording that --reenact reads; of a fleet in cells FILE.cell0, ...")

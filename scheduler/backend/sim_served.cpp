@@ -75,7 +75,7 @@ class SimServed::Engine {
   Time fire(Time now, std::vector<Event>& said) {
     // What one step of this brings about at the same instant is done in the next one.
     while (std::min({run_, first_of(in_), first_of(held_), next_background_}) <= now) {
-      if (run_ <= now) end_run(now);
+      while (run_ <= now) end_run(now);  // all boundaries of this instant come before what arrives at it
       for (; first_of(in_) <= now; in_.pop_front()) take(in_.front(), now);
       for (; first_of(held_) <= now; held_.pop_front()) submit(held_.front(), now);
       for (; next_background_ <= now; next_background_ += gap()) submit_background(now);

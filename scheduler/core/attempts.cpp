@@ -25,6 +25,7 @@ void Core::State::apply(const FirstToken& e) {
   CHECK_WHY(s.reading() && e.at <= now, "an attempt gives its first token once");
   devices.spent_on_prefill(s.device.value, time_to_read(s.device.value, s.rest(), prefill_pairs(s.rest(), s.hit)), now);
   served.begins(s.device.value, i);
+  signals.read(s, now);
   served.endpoint(s.device.value).health.gave_token();
   s.cached = e.cached.count();
   s.generated = 1;
@@ -94,6 +95,7 @@ void Core::State::attempt_failed(std::uint32_t i, Reason in_the_end) {
   retry_permits -= kPermitsPerRetry;
   ++ledger.retries;
   served.leaves(d, i);
+  signals.read(s, now);
   if (devices.running(d) == 0) turns_idle(d);
   occupancy.waits(s.model);
   s.avoid = s.device;

@@ -21,11 +21,12 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       policies(p),
       pool(static_cast<std::uint32_t>(pool_size(b))),
       prefixes({.holdings = b.prefix_blocks, .devices = f.devices()}),
-      kv(f, b.prefix_blocks, prefixes),
+      evictions(prefixes, f.signals_age, b.prefix_blocks),
+      kv(f, b.prefix_blocks, evictions),
       shares(f),
       devices(f, kv, shares),
       foreign(f),
-      signals(f, devices, foreign),
+      signals(f, tables_, devices, foreign),
       served(f, pool, devices, foreign),
       power(f),
       money(f),
@@ -177,6 +178,7 @@ void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, cons
   CHECK_WHY(own <= s.blocks, "no sequence outgrows its lease");
   device.free_blocks += s.blocks - own;
   s.blocks = own;
+  if (was_reading && !s.reading()) signals.read(s, now);
   if (was_reading && !s.reading() && s.prefix_blocks > 0) devices.shares(d, s, now);
   if (!s.reading()) devices.commits(d, s, keeps);
 
@@ -218,6 +220,7 @@ void Core::State::empty_line(std::uint32_t d) {
   while (!devices[d].line.empty()) {
     const std::uint32_t i = devices.first(pool, d);
     devices.leaves_line(pool, d, i);
+    signals.read(pool[i], now);
     move_to(pool[i], SequenceState::arrived);
     arrivals.push_back(pool, i);
   }
@@ -379,7 +382,7 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
   s.device = device;
   s.output_limit = placement.output_limit(device.value, s);
   devices.joins_line(pool, device.value, i);
-  signals.bound(device.value, s, now);
+  signals.bound(device.value, s, placement.expected_output(s), now);
 }
 
 void Core::State::drive_devices() {
@@ -404,7 +407,10 @@ void Core::State::drive_devices() {
               "who has power works");
   }
   if (caps_changed) power.check([&](std::uint32_t d) { return ends_soon(d); });
-  if (signals.differ()) signals.note(touched, now);
+  if (signals.differ()) {
+    signals.note(touched, now);
+    devices.take_changed();  // noted
+  }
   touched.clear();
 }
 
@@ -493,6 +499,7 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
     case SequenceState::moving:
     case SequenceState::ended: CHECK_WHY(false, "a sequence ends once, and not while it moves");
   }
+  signals.read(s, now);
   const bool waited = s.state < SequenceState::running;
   if (waited && s.passed_door) occupancy.waits_no_more(s.model);
   leave_patience(i);
@@ -581,6 +588,7 @@ std::span<const Command> Core::poll(Time now) noexcept {
   s.money.advance(now);
   s.slots_used = s.commands_used = 0;
   s.unbound_changed |= s.signals.hear(now);
+  s.unbound_changed |= s.evictions.hear(now);
   s.say_ends();
   s.shed();
   s.give_up_overdue();
@@ -604,7 +612,7 @@ Time Core::next_wakeup() const noexcept {
     if (!list.empty()) first = std::min(first, state_->pool[list.first()].expiry);
   // Who waits unbound is looked at again when something more is known.
   const bool unbound = std::ranges::any_of(state_->unbound, [](const SequenceList& list) { return !list.empty(); });
-  if (unbound) first = std::min(first, state_->signals.next());
+  if (unbound) first = std::min({first, state_->signals.next(), state_->evictions.next()});
   return std::min({first, state_->served.next_overdue(), state_->served.next_wake()});
 }
 

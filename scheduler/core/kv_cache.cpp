@@ -2,7 +2,7 @@
 
 namespace yard {
 
-KvCache::KvCache(const FleetView& fleet, std::uint32_t bound, PrefixIndex& told)
+KvCache::KvCache(const FleetView& fleet, std::uint32_t bound, Evictions& told)
     : table_(bound), blocks_(std::size_t{bound} + 1), bound_(bound), devices_(fleet.devices()), told_(told) {
   for (const PoolView& pool : fleet.pools) {
     const Tokens block = fleet.models[pool.model.value].prefix_block;
@@ -106,7 +106,7 @@ void KvCache::evict_oldest(std::uint32_t d, Time now) noexcept {
   table_.erase(table_.at({hash, d}));
   blocks_[place].older = free_;
   free_ = place;
-  told_.remove(DeviceId{d}, {&hash, 1}, now, PrefixIndex::Source::report);
+  told_.gone(DeviceId{d}, hash, now);
 }
 
 KvCache::Place KvCache::take_place() noexcept {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "scheduler/base/block_hash.h"
+#include "scheduler/core/evictions.h"
 #include "scheduler/core/holding.h"
 #include "scheduler/core/prefix_index.h"
 #include "scheduler/core/probe_table.h"
@@ -29,7 +30,7 @@ class KvCache {
   using Prompt = std::span<const BlockHash>;
 
   // Requires: `bound` > 0: blocks kept on all devices together. What goes is told to `told`.
-  KvCache(const FleetView&, std::uint32_t bound, PrefixIndex& told);
+  KvCache(const FleetView&, std::uint32_t bound, Evictions& told);
 
   // KV blocks of the device's pool in one prefix block; 0: it keeps none (served, switched off, or units that do not
   // divide).
@@ -93,7 +94,7 @@ class KvCache {
   Place free_ = 0, touched_ = 0;
   const std::uint32_t bound_;
   std::vector<Device> devices_;
-  PrefixIndex& told_;
+  Evictions& told_;
 };
 
 }  // namespace yard

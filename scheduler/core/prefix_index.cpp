@@ -166,6 +166,12 @@ std::uint32_t PrefixIndex::remove(DeviceId d, std::span<const BlockHash> blocks,
   return gone;
 }
 
+std::uint32_t PrefixIndex::remove_unused(DeviceId d, BlockHash block, std::uint64_t uses, Time now) noexcept {
+  const Place p = pairs_.at({block, d.value}).place;
+  if (p && uses_[p].stamp > uses) return 0;  // what lies behind it may be older, and goes with its own eviction
+  return remove(d, {&block, 1}, now, Source::report);
+}
+
 void PrefixIndex::clear(DeviceId d, Time now, Source source) noexcept {
   stamp_age(d.value, now, source);
   while (devices_[d.value].back) drop(devices_[d.value].back);

@@ -98,6 +98,11 @@ class PrefixIndex {
   // The device holds these no more, in any order, nor what lies behind them. Returns: holdings that went.
   std::uint32_t remove(DeviceId, std::span<const BlockHash>, Time now, Source) noexcept;
 
+  // How often anything was placed or stored so far.
+  std::uint64_t uses() const noexcept { return stamp_; }
+  // As remove(), of a block that was let go when uses() was so: not where it has been used since.
+  std::uint32_t remove_unused(DeviceId, BlockHash, std::uint64_t uses, Time now) noexcept;
+
   // The device lost everything, or went.
   void clear(DeviceId, Time now, Source) noexcept;
 

@@ -83,6 +83,7 @@ struct Sequence {
   bool lease;                          // on its tenant's quotas
   bool in_waiters;                     // waits, and was never admitted
   bool wants_share;                    // waits for its first service
+  std::uint32_t forecast;              // of it on its device, where signals are old
 
   // how it ended, until Finish is said
   bool aborted;  // its attempt is to be aborted when its Finish is said

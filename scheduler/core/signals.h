@@ -2,7 +2,9 @@
 // ended, was preempted, what is cached) is as old as signals are, `FleetView::signals_age`. On served devices others'
 // load is added, as engines report it (foreign_load.h).
 //
-//   seen = all that was ever bound there (now) + what else changed (as of now - age) + others'
+//   seen = all that was ever bound there (now) + what else changed (as of now - age) + others' + forecasts
+//
+// A forecast (forecasts.h) takes what was placed for read when that is expected and not yet known.
 //
 // Where signals are of no age and no device is served, this is the devices' own columns, and costs nothing. An age is
 // kept in slots of 1/32 of it: what is seen is thus at least as old as said, and at most by 1/32 older.
@@ -12,33 +14,37 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "scheduler/base/heap.h"
 #include "scheduler/core/device.h"
+#include "scheduler/core/forecasts.h"
 #include "scheduler/core/foreign_load.h"
 
 namespace yard {
 
 class Signals {
  public:
-  Signals(const FleetView&, const Devices&, const ForeignLoad&);
+  Signals(const FleetView&, const CostTables&, const Devices&, const ForeignLoad&);
 
   // Returns: whether anything is seen otherwise than it is.
   bool differ() const { return differ_; }
   bool aged() const { return age_.count() > 0; }
 
-  // It has joined the device's line, bound there.
-  void bound(std::uint32_t d, const Sequence&, Time now);
+  // It has joined the device's line, bound there; `expected` is the length of its answer.
+  void bound(std::uint32_t d, Sequence&, Tokens expected, Time now);
   // Its KV is on the way to there.
   void comes(std::uint32_t d, const Sequence&, Time now);
+  // Its prompt has been read, or it has left the device that it was bound to.
+  void read(Sequence& s, Time now) { forecasts_.known(std::exchange(s.forecast, Forecasts::kNone), now); }
   // Something happened to these: it is known once it is as old as signals are.
   void note(std::span<const std::uint32_t> touched, Time now);
   // Others' load there is known anew.
   void others(std::uint32_t d, Time now);
   // What has come to be known by now. Returns: whether anything has.
   bool hear(Time now);
-  Time next() const { return std::min(due_.next(), fades_.next()); }
+  Time next() const { return std::min({due_.next(), fades_.next(), forecasts_.next()}); }
 
   DeviceColumns columns() const;
 
@@ -61,9 +67,11 @@ class Signals {
 
   void read(std::uint32_t d, Row&, std::int64_t* by_class) const;
   void delay(std::uint32_t d, Time now);
+  void forecast(const Forecasts::Change&, Time now);
   void show(std::uint32_t d, Time now);
 
   const FleetView& fleet_;
+  const CostTables& tables_;
   const Devices& devices_;
   const ForeignLoad& foreign_;
   const Duration age_, slot_;
@@ -71,7 +79,7 @@ class Signals {
   const std::size_t classes_;
 
   // by device: bound in all; the rest, as far as it is known
-  std::vector<Row> bound_, known_;
+  std::vector<Row> bound_, known_, forecast_;
   std::vector<std::int64_t> bound_class_, known_class_;
 
   // what is not known yet: kRows of each device
@@ -81,6 +89,7 @@ class Signals {
   std::vector<std::int64_t> class_rows_;
   TimeHeap due_;
   TimeHeap fades_;  // when others' load counts less
+  Forecasts forecasts_;
 
   // what is seen
   std::vector<std::uint32_t> waiting_, running_, by_class_, prefill_share_;

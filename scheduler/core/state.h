@@ -92,6 +92,7 @@ struct Core::State {
 
   SequencePool pool;
   PrefixIndex prefixes;  // what placement expects to be kept where
+  Evictions evictions;   // what they let go, on its way there
   KvCache kv;            // what stepped devices keep
   Shares shares;
   Devices devices;

@@ -36,6 +36,8 @@ struct Simulation {
   std::uint64_t seed = 1;
   std::uint64_t limit = 0;  // rows at most; 0: all
   double rate_scale = 1;    // arrivals so many times as fast; > 0
+  double signals_age_s =
+      -1;  // of what placement knows of devices beyond its own placements; below 0: as the fleet says
   // Output files; empty: none, "-": standard output (csv, json). A fleet in cells is recorded cell by cell, each to
   // re-enact alone: `record` and .cell0, .cell1, ...
   std::string requests_csv, json, record;
@@ -62,6 +64,7 @@ struct Comparison {
   std::uint64_t first_seed = 1, seeds = 1;        // first_seed, first_seed + 1, ...; at most 65536
   std::uint64_t limit = 0;                        // rows at most; 0: all
   double rate_scale = 1;                          // arrivals so many times as fast; > 0
+  double signals_age_s = -1;                      // as in Simulation
   double warm_up_s = 0;                           // requests that arrive before are served, but not counted
   std::string json;                               // output file; empty: none, "-": standard output
   std::function<void(const Progress&)> progress;  // of simulations; from one thread at a time

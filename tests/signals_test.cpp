@@ -1,0 +1,215 @@
+// What placement sees of devices: own placements at once, all else as late as signals are.
+#include "scheduler/core/signals.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "scheduler/core/ledger.h"
+#include "scheduler/loop/reenact.h"
+#include "tests/engines.h"
+
+namespace yard {
+namespace {
+
+// ---- against what it is said to be
+// -------------------------------------------------------------------------------------
+
+struct Seen {
+  std::int64_t waiting = 0, running = 0, prefill = 0, kv_tokens = 0, waiting_tokens = 0, of_class = 0;
+  bool operator==(const Seen&) const = default;
+  Seen plus(const Seen& o, int sign) const {
+    return {waiting + sign * o.waiting,
+            running + sign * o.running,
+            prefill + sign * o.prefill,
+            kv_tokens + sign * o.kv_tokens,
+            waiting_tokens + sign * o.waiting_tokens,
+            of_class + sign * o.of_class};
+  }
+};
+Seen seen_of(const DeviceColumns& c, std::uint32_t d) {
+  return {c.waiting[d], c.running[d], c.prefill_tokens[d], c.kv_tokens[d], c.waiting_tokens[d], c.by_class[d]};
+}
+
+// One device under random placements, admissions, growth and ends.
+TEST(Signals, SeeAllThatWasPlacedNowAndTheRestAsItWas) {
+  for (Seed seed = 0; seed < 50; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Rng rng = Rng::stream(seed, 0x7369676e);
+    Case c = one_engine();
+    c.fleet.pools[0].kind = PoolKind::stepped;
+    c.fleet.signals_age = nanoseconds(static_cast<std::int64_t>(rng.below(3) * 3200 + 320));
+    const std::int64_t slot = c.fleet.signals_age.count() / 32;
+    PrefixIndex index({.holdings = 1, .devices = 1});
+    Evictions evictions(index, Duration(), 1);
+    KvCache kv(c.fleet, 1, evictions);
+    const Shares shares(c.fleet);
+    Devices devices(c.fleet, kv, shares);
+    const ForeignLoad foreign(c.fleet);
+    Signals signals(c.fleet, c.costs, devices, foreign);
+    SequencePool pool(500);
+
+    struct Moment {
+      Time known;
+      Seen is, bound;
+    };
+    std::vector<Moment> past{{Time(), {}, {}}};
+    std::vector<std::uint32_t> line, runs;
+    Seen bound;
+    std::int64_t now = 0;
+    std::size_t late = 0;
+    for (int k = 0; k < 400; ++k) {
+      now += static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(c.fleet.signals_age.count()) / 8));
+      signals.hear(Time(now));
+      const auto what = rng.below(4);
+      if (what == 0 && line.size() + runs.size() < 90) {
+        const std::uint32_t i = pool.take();
+        pool[i].slo = SloClassId{0};
+        pool[i].prompt = pool[i].to_read = 1 + static_cast<std::int32_t>(rng.below(50));
+        devices.joins_line(pool, 0, i);
+        signals.bound(0, pool[i], Tokens(1), Time(now));
+        signals.read(pool[i], Time(now) - c.fleet.signals_age);  // no forecast: told of in time
+        bound = bound.plus({1, 0, pool[i].to_read, 0, pool[i].to_read, 1}, +1);
+        line.push_back(i);
+      } else if (what == 1 && !line.empty()) {
+        const std::uint32_t i = devices.first(pool, 0);
+        devices.admits(pool, 0, i);
+        devices.plans_to_read(0, pool[i].to_read);
+        pool[i].context = pool[i].to_read;
+        devices.grows(0, pool[i].context);
+        runs.push_back(i);
+        std::erase(line, i);
+      } else if (what == 2 && !runs.empty()) {
+        const std::size_t at = rng.below(runs.size());
+        devices.leaves_running(pool, 0, runs[at]);
+        runs.erase(runs.begin() + static_cast<std::ptrdiff_t>(at));
+      } else if (what == 3 && !line.empty()) {
+        devices.leaves_line(pool, 0, line.back());
+        line.pop_back();
+      }
+      signals.note(std::vector<std::uint32_t>{0}, Time(now));
+      past.push_back({Time((now / slot + 1) * slot) + c.fleet.signals_age, seen_of(devices.columns(), 0), bound});
+      const Moment* then = &past[0];
+      for (const Moment& m : past)
+        if (m.known <= Time(now)) then = &m;
+      ASSERT_EQ(seen_of(signals.columns(), 0), then->is.plus(then->bound, -1).plus(bound, +1)) << "step " << k;
+      late += seen_of(signals.columns(), 0) != seen_of(devices.columns(), 0);
+    }
+    EXPECT_GT(late, 100u);
+  }
+}
+
+// ---- forecasts
+// -------------------------------------------------------------------------------------------------------
+
+TEST(Forecasts, TakeAPromptForReadUntilTheTruthOfThatTimeIsKnown) {
+  const auto changes = [](std::optional<std::int64_t> told, std::int64_t until) {
+    Forecasts forecasts(Duration(100));
+    const std::uint32_t i = forecasts.expect({.device = 3, .to_read = 7, .rest = 5}, Time(50));
+    std::vector<std::pair<std::int64_t, int>> all;
+    for (std::int64_t now = 0; now <= until; ++now) {
+      if (told == now) forecasts.known(i, Time(now));
+      while (forecasts.next() <= Time(now)) all.emplace_back(now, forecasts.take().read);
+    }
+    return all;
+  };
+  using All = std::vector<std::pair<std::int64_t, int>>;
+  EXPECT_EQ(changes({}, 500), (All{{50, +1}, {150, -1}})) << "nobody said so in time";
+  EXPECT_EQ(changes(20, 500), (All{{50, +1}, {120, -1}})) << "read sooner, which is known at 120";
+  EXPECT_EQ(changes(60, 500), (All{{50, +1}, {150, -1}})) << "read later: at 150 it is known that it was not at 50";
+  EXPECT_EQ(changes(400, 500), (All{{50, +1}, {150, -1}}));
+}
+
+TEST(Forecasts, AreNoMoreThanThereIsRoomForAndMakeRoomAgain) {
+  Forecasts forecasts(Duration(100));
+  std::vector<std::uint32_t> names;
+  for (std::uint32_t k = 0; k < Forecasts::kMost; ++k) names.push_back(forecasts.expect({}, Time(1000)));
+  EXPECT_EQ(forecasts.expect({}, Time(1000)), Forecasts::kNone);
+  forecasts.known(names[5], Time(0));  // known long before it was expected
+  EXPECT_EQ(forecasts.expect({}, Time(1000)), names[5]);
+  while (forecasts.next() <= Time(2000)) forecasts.take();
+  EXPECT_EQ(forecasts.expect({}, Time(3000)), Forecasts::kNone) << "they are still named";
+  forecasts.known(names[7], Time(3000));
+  EXPECT_EQ(forecasts.expect({}, Time(3000)), names[7]);
+}
+
+// ---- in a simulation
+// -------------------------------------------------------------------------------------------------
+
+Outcomes with_age(Case c, Duration age, Exact exact = Exact::jump) {
+  c.fleet.signals_age = age;
+  return simulate(c, exact);
+}
+
+TEST(Signals, OwnPlacementsCountAtOnceSoThatABurstIsSpread) {
+  Case c = one_engine(4);
+  c.fleet.pools[0].kind = PoolKind::stepped;
+  for (int k = 0; k < 8; ++k) ask(c, 0, 10, 50);
+  const Outcomes all = with_age(c, seconds(5));
+  std::vector<int> on(4);
+  for (const Ending& e : all.by_row) ++on[e.device.value];
+  EXPECT_EQ(on, std::vector<int>({2, 2, 2, 2}));
+}
+
+TEST(Signals, AnEndIsKnownOnlyWhenItIsOldEnough) {
+  Case c = one_engine(2);
+  c.fleet.pools[0].kind = PoolKind::stepped;
+  ask(c, 0, 10, 2);          // to 0, ends at 2 ms
+  ask(c, 1000, 10, 900);     // to 1
+  ask(c, 10'000, 10, 900);   // 0 is idle, but as far as is known both have one: the first
+  ask(c, 11'000, 10, 900);   // 0: two, as far as is known; in truth each has one
+  ask(c, 200'000, 10, 900);  // by now it is known that each had one: 1, since it has none more
+  const auto devices = [](const Outcomes& all) {
+    std::vector<std::uint32_t> on;
+    for (const Ending& e : all.by_row) on.push_back(e.device.value);
+    return on;
+  };
+  EXPECT_EQ(devices(with_age(c, Duration())), (std::vector<std::uint32_t>{0, 1, 0, 0, 1}));
+  EXPECT_EQ(devices(with_age(c, milliseconds(100))), (std::vector<std::uint32_t>{0, 1, 0, 1, 0}));
+}
+
+TEST(Signals, JumpAndStepAgreeAndEverythingEnds) {
+  std::size_t other = 0;
+  for (Seed seed = 0; seed < 240; ++seed) {
+    Case c = random_case(seed);
+    if (seed % 3 == 0) c.options.scorer = "expected_cost";
+    if (seed % 4 == 0) c = served(c, microseconds(1));
+    Rng rng = Rng::stream(seed, 0x616765);
+    const Duration age(1 + static_cast<std::int64_t>(rng.below(
+                               static_cast<std::uint64_t>(std::max<std::int64_t>(1, c.requests.back().arrival.ns())))));
+    const Outcomes jump = with_age(c, age), step = with_age(c, age, Exact::step);
+    ASSERT_EQ(jump.by_row.size(), c.requests.size()) << "seed " << seed;
+    ASSERT_EQ(jump.hash, step.hash) << "seed " << seed;
+    ASSERT_EQ(jump.by_row, step.by_row) << "seed " << seed;
+    other += jump.hash != with_age(c, Duration()).hash;
+  }
+  EXPECT_GT(other, 50u) << "old signals decide otherwise";
+}
+
+TEST(Signals, ARecordingReenactsWithThem) {
+  const std::string path = testing::TempDir() + "/signals_test.rec";
+  for (Seed seed = 0; seed < 20; ++seed) {
+    Case c = random_case(seed);
+    c.fleet.signals_age = milliseconds(1);
+    const Bounds bounds{.sequences = c.options.sequences, .events_per_tick = 4096};
+    const PolicySet policies = find_policies("expected_cost", c.options.order, c.options.bind);
+    Core core(bounds, c.fleet, c.costs, policies, seed);
+    SimFleet devices(c.fleet, c.costs, bounds, Exact::jump);
+    Recording recording(path);
+    recording.recorder.head(c.fleet, c.costs, policies, bounds, seed);
+    SimLoop loop(core, bounds, c.fleet.devices(), devices, recording);
+    Requests source(c.requests);
+    loop.run(source);
+    recording.recorder.finish();
+    const Reenactment again = reenact(path);
+    ASSERT_TRUE(again.equal) << "seed " << seed;
+    ASSERT_EQ(again.hash_reenacted, core.hash()) << "seed " << seed;
+  }
+  std::remove(path.c_str());
+}
+
+}  // namespace
+}  // namespace yard
