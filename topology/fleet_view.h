@@ -28,13 +28,16 @@ enum class PoolKind : std::uint8_t { stepped, served };
 
 // When a served device may be sent the next sequence: never more than it can start soon, so that what waits elsewhere
 // can still be reordered, cancelled and bound elsewhere. tokens: while the prompt tokens sent and not yet begun are
-// below `unread`. sequences: while fewer than `in_flight` are sent and not ended.
-enum class WindowRule : std::uint8_t { tokens, sequences };
+// below `unread`. sequences: while fewer than `in_flight` are sent and not ended. gradient: while fewer are than a
+// limit that begins at `in_flight` and follows the time to first tokens. net_gain: as tokens, and to a sequence that
+// may be refused only where its own promise and everybody's there cost less than one.
+enum class WindowRule : std::uint8_t { tokens, sequences, gradient, net_gain };
+inline constexpr std::uint32_t kWindowRules = 4;
 
 struct Window {
   WindowRule rule = WindowRule::tokens;
   Tokens unread{4096};                                // two chunks of 2,048
-  std::uint32_t in_flight = 32;                       // of the rule `sequences`
+  std::uint32_t in_flight = 32;                       // of the rules `sequences` and `gradient`
   std::uint32_t kv_permille = 970;                    // of its KV pool that prompts and expected answers may fill
   Duration start_timeout = Duration(60'000'000'000);  // from a send to its first token; then the attempt is given up
   Duration use_by = Duration(3'000'000'000);          // of what the engine says of its load; older word counts less

@@ -64,7 +64,7 @@ void read_served(const Field& entry, FleetPool& pool) {
   entry.only({"preset", "wire_delay_ms", "window", "window_tokens", "window_sequences", "window_kv_percent",
               "start_timeout_ms", "admit", "plans_ahead", "watermark_percent", "scrape_ms", "scrape_lag_ms",
               "use_by_ms", "background"});
-  constexpr std::array<std::string_view, 2> kRules = {"tokens", "sequences"};
+  constexpr std::array<std::string_view, kWindowRules> kRules = {"tokens", "sequences", "gradient", "net_gain"};
   constexpr std::int64_t kHour = 3'600'000'000'000;
   pool.kind = PoolKind::served;
   pool.window.unread = Tokens(std::min<std::int64_t>(2 * std::int64_t{pool.token_budget.count()}, kMostTokens));

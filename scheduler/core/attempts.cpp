@@ -24,7 +24,10 @@ void Core::State::apply(const FirstToken& e) {
   Sequence& s = pool[i];
   CHECK_WHY(s.reading() && e.at <= now, "an attempt gives its first token once");
   devices.spent_on_prefill(s.device.value, time_to_read(s.device.value, s.rest(), prefill_pairs(s.rest(), s.hit)), now);
-  served.begins(s.device.value, i);
+  const Duration step(tables[fleet.pools[devices.pool_of(s.device.value)].cost].c0(1).count() / 1000);
+  const Duration wire = fleet.pools[devices.pool_of(s.device.value)].wire_delay * 2;
+  served.begins(s.device.value, i, e.at,
+                time_to_read(s.device.value, s.rest(), prefill_pairs(s.rest(), s.hit)) + step + wire);
   signals.read(s, now);
   served.endpoint(s.device.value).health.gave_token();
   s.cached = e.cached.count();
@@ -61,10 +64,7 @@ void Core::State::apply(const Failed& e) {
     return;
   }
   attempt_failed(i, Reason::retries_spent);
-  if (e.why != Failure::throttled && endpoint.health.failed(now)) {
-    ++ledger.ejections;
-    empty_line(d);
-  }
+  if (e.why != Failure::throttled) failed_at(d);
 }
 
 // An engine's own word of its load: what of it is not ours counts besides, while it is news.
@@ -77,6 +77,22 @@ void Core::State::apply(const LoadReport& e) {
   signals.others(e.device.value, now);
   devices.touch(e.device.value);
   unbound_changed = true;
+}
+
+// An attempt on a device failed for a reason that speaks against it. Where that ejects it, others may now be needed
+// that were ejected before.
+void Core::State::failed_at(std::uint32_t d) {
+  if (!served.failed(d, now)) return;
+  ++ledger.ejections;
+  empty_line(d);
+  touch_where_panics(fleet.pools[devices.pool_of(d)].model);
+}
+
+void Core::State::touch_where_panics(ModelId m) {
+  if (!served.panics(m, now)) return;
+  for (const std::uint32_t p : placement.pools_of(m))
+    for (std::uint32_t d = fleet.pools[p].first_device; d < fleet.pools[p].first_device + fleet.pools[p].devices; ++d)
+      devices.touch(d);
 }
 
 // An attempt came to nothing. Whoever has had a token already cannot have another one from elsewhere; else it is bound
@@ -110,10 +126,7 @@ void Core::State::give_up_overdue() {
     say(Abort{
         .sequence = pool.id(i), .request = pool[i].request, .device = pool[i].device, .attempt = pool[i].attempt});
     attempt_failed(i, Reason::retries_spent);
-    if (served.endpoint(d).health.failed(now)) {
-      ++ledger.ejections;
-      empty_line(d);
-    }
+    failed_at(d);
   }
   say_ends();
   while (served.next_wake() <= now) devices.touch(served.take_wake());

@@ -204,6 +204,7 @@ void Core::State::apply(const DeviceChanged& e) {
   device.state = e.state;
   devices.touch(e.device.value);
   unbound_changed = true;
+  touch_where_panics(fleet.pools[devices.pool_of(e.device.value)].model);
   if (e.state == DeviceState::up) return;
   devices_went = stranded = true;
   empty_line(e.device.value);

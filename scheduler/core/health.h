@@ -3,7 +3,7 @@
 // Five failures in a row eject it: for 30 s the first time, as many times longer as it was ejected before (at most 10).
 // Then it is half open: one attempt at a time, until one gives a token (open) or fails (ejected again). These are
 // Envoy's defaults for outlier detection (consecutive_5xx 5, base_ejection_time 30 s, max_ejection_time 300 s). Who
-// ignores ejection when nothing else is eligible is the placement (Envoy's panic threshold, per request).
+// ignores ejection where nothing else is eligible is the placement; where most are ejected, Served (its panic).
 #pragma once
 #include <algorithm>
 #include <cstdint>

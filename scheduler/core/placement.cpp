@@ -135,12 +135,21 @@ Duration Placement::come_back_in(const Sequence& s, Time now) {
   return std::max(kSoonest, least - may_wait);
 }
 
-bool Placement::has_room(std::uint32_t d, const Sequence& s, Tokens expected, Time now) const {
+bool Placement::has_room(std::uint32_t d, const Sequence& s, Tokens expected, Time now) {
   const PoolView& facts = fleet_.pools[devices_.pool_of(d)];
-  if (facts.kind == PoolKind::served) return devices_[d].line.empty() && served_.admits(d, s, expected, now);
+  if (facts.kind == PoolKind::served)
+    return devices_[d].line.empty() && served_.admits(d, s, expected, now) && gains(d, s, now);
   return devices_.waiting(d) + devices_.running(d) < facts.max_sequences &&
          facts.kv_blocks.count() - devices_[d].committed_blocks >=
              blocks_for(Tokens(s.prompt + s.generated), facts.block_tokens).count();
+}
+
+// Where the window asks: whether it does less harm than it is worth. While none of ours is there, it may go in any
+// case.
+bool Placement::gains(std::uint32_t d, const Sequence& s, Time now) {
+  if (fleet_.pools[devices_.pool_of(d)].window.rule != WindowRule::net_gain) return true;
+  if (s.let_in || devices_.running(d) == 0 || policies_.harms == nullptr) return true;
+  return !policies_.harms(d, seen(now), fleet_, tables_, ask_of(s, now));
 }
 
 // A prompt of which little is to be read stays where it is decoded, while a step that reads all that is to be read
@@ -193,7 +202,7 @@ void Placement::gather_parts(const Sequence& s, Time now, Filter filter) {
     if (facts.role == PoolRole::prefill && !goes_on(p, s)) continue;
     for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d) {
       if (devices_[d].state != DeviceState::up) continue;
-      if (filter.spare && (s.avoid == DeviceId{d} || served_.endpoint(d).health.ejected(now))) continue;
+      if (filter.spare && (s.avoid == DeviceId{d} || served_.shut(d, now))) continue;
       if (filter.powered && power_.held(d)) continue;
       if (asks_stays && !stays_at(d, s)) continue;
       if (!filter.need_room || has_room(d, s, expected, now)) eligible_.push_back(d);
@@ -208,23 +217,27 @@ void Placement::gather_at_primary(const Sequence& s, Time now, Filter filter) {
   gather(s, now, filter);
 }
 
+Ask Placement::ask_of(const Sequence& s, Time now) {
+  return {.model = s.model,
+          .slo = s.slo,
+          .tenant = s.tenant,
+          .prefix_head = s.prefix_blocks > 0 ? s.prefix[0].bits : 0,
+          .session = s.session,
+          .prompt = Tokens(s.prompt + s.generated),
+          .expected_output = expected_output(s),
+          .now = now,
+          .arrival = s.arrival,
+          .may_refuse = !s.let_in};
+}
+
 Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) {
   const Model& model = models_[s.model.value];
   const bool hits = model.caches && s.prefix_blocks > 0;
-  const Ask ask{.model = s.model,
-                .slo = s.slo,
-                .tenant = s.tenant,
-                .prefix_head = s.prefix_blocks > 0 ? s.prefix[0].bits : 0,
-                .session = s.session,
-                .prompt = Tokens(s.prompt + s.generated),
-                .expected_output = expected_output(s),
-                .now = now,
-                .arrival = s.arrival,
-                .may_refuse = !s.let_in};
+  const Ask ask = ask_of(s, now);
+  if (hits) fill_hits(s);  // who stays, and who gains, depends on them
   std::span<const std::uint32_t> eligible = model.devices;
   const bool fits_all = may_come_to(s) <= model.least_context.count();
   const bool anywhere = s.regions.anywhere() && s.providers.anywhere() && !s.primary.some() && model.licensed;
-  if (hits && model.roles) fill_hits(s);  // who stays depends on them
   if (need_room || model.not_up > 0 || model.served || model.roles || !fits_all || !anywhere || power_.any_held()) {
     const auto look = [&](Filter filter) {
       s.primary.some() ? gather_at_primary(s, now, filter) : gather(s, now, filter);
@@ -237,10 +250,9 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
     eligible = eligible_;
   }
   if (eligible.empty()) {
-    if (hits && model.roles) clear_hits(s.model);
+    if (hits) clear_hits(s.model);
     return {};
   }
-  if (hits && !model.roles) fill_hits(s);
   const DeviceColumns columns = seen(now);
   const std::uint32_t at = policies_.scorer(eligible, columns, fleet_, tables_, ask, state_);
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible, columns, ask, at});

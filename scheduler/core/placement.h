@@ -105,7 +105,7 @@ class Placement {
   // What is left out of the eligible devices; every one of them is allowed, up and can hold the sequence.
   struct Filter {
     bool need_room = false;
-    bool spare = true;          // what is ejected, and where its last attempt failed
+    bool spare = true;          // what is ejected or closed, and where its last attempt failed
     bool powered = false;       // what is held by its power domain
     bool primary_only = false;  // other providers than its primary
     std::uint32_t parts = all;  // of Part: others than these
@@ -114,7 +114,9 @@ class Placement {
   void gather_parts(const Sequence&, Time now, Filter);
   bool stays_at(std::uint32_t device, const Sequence&) const;
   void gather_at_primary(const Sequence&, Time now, Filter);
-  bool has_room(std::uint32_t device, const Sequence&, Tokens expected, Time now) const;
+  bool has_room(std::uint32_t device, const Sequence&, Tokens expected, Time now);
+  bool gains(std::uint32_t device, const Sequence&, Time now);
+  Ask ask_of(const Sequence&, Time now);
   void fill_hits(const Sequence&);
   void clear_hits(ModelId);
   DeviceColumns seen(Time now);

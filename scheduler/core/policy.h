@@ -101,11 +101,16 @@ class Onlooker {
   ~Onlooker() = default;
 };
 
+// Returns: whether the sequence would cost as many promises on this device, its own and others', as it is worth itself.
+using Harm = bool (*)(std::uint32_t device, const DeviceColumns&, const FleetView&, const CostTables&,
+                      const Ask&) noexcept;
+
 struct PolicySet {
   std::string scorer_name, order_name;
   Scorer scorer = nullptr;
   Order order = nullptr;
   Bind bind = Bind::arrival;
+  Harm harms = nullptr;          // what a window of the rule `net_gain` asks; null: nobody is harmed
   Onlooker* onlooker = nullptr;  // no part of the choice; outlives the Core
 };
 

@@ -20,6 +20,7 @@ namespace yard {
 struct Endpoint {
   std::int64_t unread = 0;     // tokens sent and not yet begun
   std::uint32_t starting = 0;  // sequences, likewise
+  std::uint32_t limit = 0;     // of the rule `gradient`: 1/1024 of a sequence in flight
   Time closed_until;           // as it asked, by retry_after
   Health health;
 
@@ -37,10 +38,22 @@ class Served {
   // Returns: whether the device may be sent this sequence now; `expected` is the length of its answer.
   bool admits(std::uint32_t d, const Sequence&, Tokens expected, Time now) const;
 
+  // An attempt there failed. Returns: whether that ejects it.
+  bool failed(std::uint32_t d, Time now);
+  // Whether more than half of those that serve its model are ejected or down: then that somebody is ejected is no
+  // reason to leave it out (Envoy's panic threshold, 50 %). Cost: O(devices of the model) while any is ejected, else
+  // O(1).
+  bool panics(ModelId, Time now) const;
+  // Whether nothing new is bound to it while others are eligible: it asked for that, or is ejected.
+  bool shut(std::uint32_t d, Time now) const {
+    const Endpoint& e = endpoints_[d];
+    return now < e.closed_until || (e.health.ejected(now) && !panics(facts(d).model, now));
+  }
+
   // The first of the line goes out. Requires: admits().
   void send(std::uint32_t d, std::uint32_t i, Tokens expected, Time now);
-  // It gave its first token: the engine has read its prompt.
-  void begins(std::uint32_t d, std::uint32_t i);
+  // It gave its first token, at `at`: the engine has read its prompt; alone there that takes `ideal`.
+  void begins(std::uint32_t d, std::uint32_t i, Time at, Duration ideal);
   // An attempt is over, however: the sequence leaves the device.
   void leaves(std::uint32_t d, std::uint32_t i);
 
@@ -72,6 +85,7 @@ class Served {
   std::vector<Endpoint> endpoints_;    // by device
   std::vector<PatientList> starting_;  // by pool: sent, no token yet, in order of sending
   TimeHeap wakes_;
+  Time all_open_;  // nobody is ejected from then on
 };
 
 }  // namespace yard

@@ -45,6 +45,8 @@ struct Core::State {
   void lose_running(std::uint32_t device);
   std::uint32_t answering(SequenceId, std::uint32_t attempt);
   void attempt_failed(std::uint32_t i, Reason);
+  void failed_at(std::uint32_t device);
+  void touch_where_panics(ModelId);
   std::uint32_t find(RequestId) const;
   void has_read(std::uint32_t device, std::uint32_t i);
   void read_anew(std::uint32_t i, Reason in_the_end);

@@ -30,7 +30,7 @@ constexpr auto kPool = [](auto& io, auto& p) {
   io(p.first_device), io(p.devices), io(p.accelerators_per_device);
   io(p.kv_blocks), io(p.block_tokens), io(p.max_sequences), io(p.token_budget), io(p.max_context);
   io(p.per_hour), io(p.idle), io(p.busy);
-  io.one_of(p.prefix_cache, 2), io.one_of(p.kind, 2), io.one_of(p.window.rule, 2);
+  io.one_of(p.prefix_cache, 2), io.one_of(p.kind, 2), io.one_of(p.window.rule, kWindowRules);
   io(p.window.unread), io(p.window.in_flight), io(p.window.kv_permille), io(p.window.start_timeout), io(p.wire_delay);
   io.one_of(p.admission.whole, 2), io.one_of(p.admission.ahead, 2), io(p.admission.watermark);
   io(p.window.use_by);

@@ -98,7 +98,8 @@ PolicySet find_policies(std::string_view scorer, std::string_view order, std::st
           .order_name = std::string(order),
           .scorer = find_scorer(scorer),
           .order = find(kOrders, order, "order").order,
-          .bind = bind == kBinds[0] ? Bind::arrival : Bind::room};
+          .bind = bind == kBinds[0] ? Bind::arrival : Bind::room,
+          .harms = policy::costs_a_promise};
 }
 
 }  // namespace yard
