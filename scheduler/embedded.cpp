@@ -44,6 +44,10 @@ void check_memory(const auto& options, const Key& key) {
   require(!options.model.empty(), key("model"), "an empty name", "the name that requests give");
   require_within(key("kv_blocks"), options.kv_blocks, 1, kManyTokens);
   require_within(key("block_tokens"), options.block_tokens, 1, kManyTokens);
+  require(!options.region.empty(), key("region"), "an empty name", "a name");
+  require(!options.provider.empty(), key("provider"), "an empty name", "a name");
+  require(milliwatts(key("busy_w"), options.busy_w) >= milliwatts(key("idle_w"), options.idle_w), key("busy_w"),
+          fmt::format("{}", options.busy_w), "at least idle_w");
 }
 
 template <class Key>
@@ -94,6 +98,8 @@ SloClass class_of(const switchyard::SloClass& c) {
 void set_memory(PoolView& pool, const auto& options) {
   const std::uint64_t holds = std::uint64_t{options.kv_blocks} * options.block_tokens + 1;  // the last one needs no KV
   const std::uint64_t wanted = options.max_context == 0 ? holds : options.max_context;
+  pool.region_name = options.region, pool.provider = options.provider;
+  pool.idle = milliwatts("idle_w", options.idle_w), pool.busy = milliwatts("busy_w", options.busy_w);
   pool.kv_blocks = Blocks(options.kv_blocks), pool.block_tokens = Tokens(options.block_tokens);
   pool.max_context = Tokens(std::min({holds, wanted, std::uint64_t{kManyTokens}}));
 }
@@ -101,8 +107,7 @@ void set_memory(PoolView& pool, const auto& options) {
 PoolView pool_of(const Device& device) {
   PoolView pool;
   pool.name = device.facts().name;
-  pool.provider = "embedder", pool.region_name = "local";
-  pool.region = {0}, pool.cost = {0};
+  pool.cost = {0};
   pool.devices = 1;
   pool.max_sequences = slots_of(device);
   if (is_placed(device)) {
@@ -165,13 +170,49 @@ SloClassId class_named(const FleetView& fleet, std::string_view name) {
   return {};
 }
 
+namespace {
+
+// Returns: the index of the name among `names`, where it is put if it is new. `key`: of the option.
+std::uint32_t numbered(std::vector<std::string>& names, const std::string& name, const char* key) {
+  const auto at = std::ranges::find(names, name);
+  if (at != names.end()) return static_cast<std::uint32_t>(at - names.begin());
+  require(names.size() < 64, key, fmt::format("'{}', the 65th", printable(name)), "at most 64 names");
+  names.push_back(name);
+  return static_cast<std::uint32_t>(names.size() - 1);
+}
+
+template <class Mask>
+Mask mask_of(const std::vector<std::string>& all, switchyard::Names names) {
+  if (names.empty()) return {};
+  Mask mask{0};
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (std::ranges::find(names, all[i]) != names.end()) mask.bits |= std::uint64_t{1} << i;
+  return mask;
+}
+
+}  // namespace
+
+TenantId tenant_named(const FleetView& fleet, std::string_view name) {
+  for (std::uint32_t t = 0; t < fleet.tenants.size(); ++t)
+    if (fleet.tenants[t].name == name) return {t};
+  return {0};
+}
+
+RegionMask regions_named(const FleetView& fleet, switchyard::Names names) {
+  return mask_of<RegionMask>(fleet.regions, names);
+}
+ProviderMask providers_named(const FleetView& fleet, switchyard::Names names) {
+  return mask_of<ProviderMask>(fleet.providers, names);
+}
+
 FleetView fleet_of(const std::vector<Device>& devices, const std::vector<switchyard::SloClass>& classes) {
   FleetView fleet{.name = "embedded",
                   .pools = {},
                   .models = {},
                   .classes = {},
                   .tenants = {{.name = "default"}},
-                  .regions = {"local"},
+                  .regions = {},
+                  .providers = {},
                   .pue_thousandths = 1000};
   for (const switchyard::SloClass& c : classes.empty() ? default_classes() : classes) {
     for (const SloClass& other : fleet.classes)
@@ -185,6 +226,8 @@ FleetView fleet_of(const std::vector<Device>& devices, const std::vector<switchy
       pool.model = {static_cast<std::uint32_t>(fleet.models.size())};
       fleet.models.push_back({.name = model_of(device), .embeds = only_embeds(device)});
     }
+    pool.region = {numbered(fleet.regions, pool.region_name, "devices.region")};
+    pool.provider_id = {numbered(fleet.providers, pool.provider, "devices.provider")};
     pool.first_device = fleet.devices();
     fleet.pools.push_back(std::move(pool));
   }

@@ -37,9 +37,17 @@ void check(const std::vector<switchyard::Device>&);
 FleetView fleet_of(const std::vector<switchyard::Device>&, const std::vector<switchyard::SloClass>&);  // none: ours
 CostTables costs_of(const std::vector<switchyard::Device>&);
 Bounds bounds_of(const switchyard::Options&);
+// Its tenants and power domains, into the fleet made of its devices.
+void add_terms(FleetView&, const switchyard::Options&);
+Milliwatts milliwatts(const std::string& key, double watts);
+bool idles_within(const FleetView&, DomainId, Milliwatts cap);
 
 // None if there is none.
 ModelId model_named(const FleetView&, std::string_view);
 SloClassId class_named(const FleetView&, std::string_view);
+DomainId domain_named(const FleetView&, std::string_view);
+TenantId tenant_named(const FleetView&, std::string_view);  // the first one if there is none
+RegionMask regions_named(const FleetView&, switchyard::Names);
+ProviderMask providers_named(const FleetView&, switchyard::Names);
 
 }  // namespace yard

@@ -63,7 +63,12 @@ ConfigError::ConfigError(std::string in_file, int at_line, std::string at_key, s
 // ---- the scheduler -------------------------------------------------------------------------------------------------
 
 Scheduler::State::State(Options options)
-    : fleet((yard::check(options.devices), yard::fleet_of(options.devices, options.classes))),
+    : fleet([&] {
+        yard::check(options.devices);
+        yard::FleetView described = yard::fleet_of(options.devices, options.classes);
+        yard::add_terms(described, options);
+        return described;
+      }()),
       tables(yard::costs_of(options.devices)),
       log(options.log),
       doors(fleet.models.size()) {
@@ -153,10 +158,18 @@ yard::Submitted Scheduler::State::facts_of(std::string_view model, std::string_v
   return facts;
 }
 
+void Scheduler::State::say_where(yard::Submitted& facts, std::string_view tenant, Names regions,
+                                 Names providers) const noexcept {
+  facts.tenant = yard::tenant_named(fleet, tenant);
+  facts.regions = yard::regions_named(fleet, regions);
+  facts.providers = yard::providers_named(fleet, providers);
+}
+
 Reply Scheduler::State::submit(const Request& request) {
   Refusal refused;
-  const yard::Submitted facts =
+  yard::Submitted facts =
       facts_of(request.model, request.slo, request.prompt.size(), request.max_tokens, yard::PoolKind::stepped, refused);
+  say_where(facts, request.tenant, request.regions, request.providers);
   yard::RequestId id;
   if (refused != Refusal::none)
     slab->refuse(refused);
@@ -216,6 +229,20 @@ void Scheduler::set(std::string_view device, Wish wish) noexcept {
   if (wish == Wish::drain) state = yard::DeviceState::draining;
   if (wish == Wish::remove) state = yard::DeviceState::down;
   state_->loop->change(yard::DeviceChanged{id, state});
+}
+
+void Scheduler::set_cap(std::string_view power_domain, double watts) noexcept {
+  if (!state_) return;
+  state_->slab->check_process();
+  const yard::DomainId domain = yard::domain_named(state_->fleet, power_domain);
+  if (!domain.some())
+    return state_->say(fmt::format("set_cap: there is no power domain '{}'", yard::printable(power_domain)));
+  const double most = 1e9;
+  const yard::Milliwatts cap(static_cast<std::int64_t>((watts > 0 ? std::min(watts, most) : 0.0) * 1000));
+  if (!yard::idles_within(state_->fleet, domain, cap))
+    return state_->say(
+        fmt::format("set_cap: {} W is below what the devices of '{}' draw idle", watts, yard::printable(power_domain)));
+  state_->loop->change(yard::CapChanged{domain, cap});
 }
 
 void Scheduler::report(std::string_view device, const LoadReport& said) noexcept {

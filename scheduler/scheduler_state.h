@@ -32,6 +32,8 @@ struct Scheduler::State {
   // Returns: the request as Core takes it. `refused`: why it is not let in; none where it is.
   yard::Submitted facts_of(std::string_view model, std::string_view slo, std::size_t prompt, std::uint32_t max_tokens,
                            yard::PoolKind door, yard::RequestSlab::Refusal& refused) const noexcept;
+  // Of whom a request is, and where it may run.
+  void say_where(yard::Submitted&, std::string_view tenant, Names regions, Names providers) const noexcept;
 
   const yard::FleetView fleet;  // Core refers to these two
   const yard::CostTables tables;

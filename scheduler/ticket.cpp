@@ -60,8 +60,9 @@ struct Announce {
 Ticket Scheduler::State::place(const PlaceRequest& request, std::function<void(const Placement&)> placed) noexcept {
   if (!placed) return {};
   Refusal refused;
-  const yard::Submitted facts = facts_of(request.model, request.slo, tokens_in(request.prompt), request.max_tokens,
-                                         yard::PoolKind::served, refused);
+  yard::Submitted facts = facts_of(request.model, request.slo, tokens_in(request.prompt), request.max_tokens,
+                                   yard::PoolKind::served, refused);
+  say_where(facts, request.tenant, request.regions, request.providers);
   Announce announce{std::move(placed), &log};
   yard::RequestSlab::OnPlaced on;
   try {

@@ -52,7 +52,9 @@ struct HostOptions {
   std::uint32_t kv_blocks = 65536;    // together they bound the context on the device
   std::uint32_t block_tokens = 16;    // tokens per KV block
   std::uint32_t max_context = 0;      // prompt and answer of one sequence; 0: as many as the KV blocks hold
-  bool only_embeds = false;           // makes no tokens: requests that ask for any are rejected ("only_embeds")
+  std::string region = "local", provider = "embedder";  // where it stands, and whose it is: requests may say where
+  double idle_w = 0, busy_w = 0;                        // that it draws; for a power domain that it lies in
+  bool only_embeds = false;  // makes no tokens: requests that ask for any are rejected ("only_embeds")
 };
 
 // A description, cheap to copy; the scheduler makes the thing.
@@ -83,6 +85,8 @@ struct EndpointOptions {
   std::uint32_t kv_blocks = 65536;     // prompts and expected answers in flight fill at most 97 % of them
   std::uint32_t block_tokens = 16;
   std::uint32_t max_context = 0;  // prompt and answer of one sequence; 0: as many as the KV blocks hold
+  std::string region = "local", provider = "embedder";  // where it stands, and whose it is: requests may say where
+  double idle_w = 0, busy_w = 0;                        // that it draws; for a power domain that it lies in
   std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);  // to the first token; then it goes elsewhere
   bool only_embeds = false;  // makes no tokens: requests that ask for any are rejected ("only_embeds")
   std::chrono::nanoseconds use_by = std::chrono::seconds(3);  // a report() older than that counts half, and so on
@@ -103,6 +107,33 @@ struct SloClass {
   std::chrono::nanoseconds patience{};                // rejected ("shed") when it has waited so long; zero: never
 };
 
+// Who asks and pays. Zero: no such limit.
+struct Tenant {
+  std::string name{};
+  // Its share while more is wanted than there is, in proportion to the others'. One weight makes shares: then a tenant
+  // without one has 1.
+  std::uint32_t weight = 0;
+  std::int32_t rank_offset = 0;                 // added to the rank of its requests' classes, -255 to 255
+  double requests_per_s = 0, tokens_per_s = 0;  // quotas; beyond them a request is rejected ("quota", with retry_after)
+  std::uint64_t requests_burst = 0, tokens_burst = 0;  // that a quota saves up; 0: what a minute brings
+  double usd_per_day = 0;                              // a budget, spent at these prices
+  double usd_per_million_prompt_tokens = 0, usd_per_million_output_tokens = 0;
+  std::vector<std::string> regions{};  // of devices, where its requests may run; empty: anywhere
+};
+
+// Devices that share watts: together they draw no more than the cap, idle ones included. Work that would is kept
+// waiting; a cap that falls ends runs at their next step.
+struct PowerDomain {
+  std::string name{};
+  double cap_w = 0;
+  std::vector<std::string> devices{};  // a device lies in one domain at most
+  std::string parent{};                // a domain named before, that this one lies in; empty: none
+};
+
+// Where a request may run, by the names that devices have. Empty: anywhere. Where no device has any of the names it is
+// rejected ("no_region", "no_provider").
+using Names = std::span<const std::string_view>;
+
 struct Request {
   std::span<const Token> prompt{};  // copied before submit() returns
   // 2^30 and more: as many as the device can hold. 0: none, a score or an embedding is asked for; done when the prompt
@@ -110,6 +141,8 @@ struct Request {
   std::uint32_t max_tokens = 256;
   std::string_view model{}, slo{};  // empty: the only one, the first class
   std::uint64_t tag = 0;            // comes back as StepSlot::tag: where a result that is no token goes
+  std::string_view tenant{};        // unknown or empty: the first one
+  Names regions{}, providers{};
 };
 
 // A prompt as it is there: tokens, or text. Text counts as a token per four bytes, rounded up: about right for English,
@@ -121,6 +154,7 @@ struct PlaceRequest {
   std::uint32_t max_tokens = 256;   // 2^30 and more: as many as the endpoint can hold; 0: none, as in Request
   std::string_view model{}, slo{};  // empty: the only one, the first class
   std::string_view tenant{};        // unknown or empty: the first one
+  Names regions{}, providers{};
 };
 
 enum class End : std::uint8_t { done, cancelled, rejected, failed };
@@ -271,10 +305,12 @@ class [[nodiscard]] Lane {
 struct Options {
   std::vector<Device> devices{};
   std::string policy =
-      "expected_seconds";             // which device: names by `switchyard policies`; no refusals on costs not known
-  std::string order = "edf";          // which request first: the same
-  std::string bind = "arrival";       // or "room": a device is chosen when one has room
-  std::vector<SloClass> classes{};    // empty: standard, interactive, batch
+      "expected_seconds";           // which device: names by `switchyard policies`; no refusals on costs not known
+  std::string order = "edf";        // which request first: the same
+  std::string bind = "arrival";     // or "room": a device is chosen when one has room
+  std::vector<SloClass> classes{};  // empty: standard, interactive, batch
+  std::vector<Tenant> tenants{};    // empty: one, without limits
+  std::vector<PowerDomain> power_domains{};  // empty: nothing limits what devices draw
   std::uint32_t max_waiting = 65536;  // beyond it submit() answers rejected; replies held after their end may count
   std::uint64_t seed = 1;             // of policies that draw
   std::string record_to{};            // a recording of everything the shard was told; empty: none
@@ -333,6 +369,10 @@ class Scheduler {
   // An unknown name is said in the log, and so is a device whose lane is gone. May wait while many changes are on the
   // way.
   void set(std::string_view device, Wish) noexcept;
+
+  // The cap of a power domain, from now on. An unknown name is said in the log, and so is a cap below what its devices
+  // draw idle, which changes nothing. May wait while many changes are on the way.
+  void set_cap(std::string_view power_domain, double watts) noexcept;
 
   // What an endpoint said of its load, scraped by you as often as you like. Own requests are counted without it, at
   // once; what it holds of others' counts besides, until the report's use-by and then ever less. No report is a reason
