@@ -431,5 +431,28 @@ TEST(ReportText, NamesTheOldestSignalOnlyWhereSomeWereOld) {
   EXPECT_NE(report_json(s).find("\"oldest_signal_ms\": 5.000"), std::string::npos);
 }
 
+TEST(ReportText, SaysWhatShareOfPromptsWasFoundByClassAndInAll) {
+  const FleetView fleet = small_fleet();
+  Meter meter(fleet);
+  Finish found = done(SloClassId{0}, seconds(1), seconds(2), 2);
+  found.account.prompt = Tokens(400), found.account.cached = Tokens(100);
+  meter.on_finish(found);
+  Finish none = done(SloClassId{1}, seconds(1), seconds(2), 2);
+  none.account.prompt = Tokens(600);
+  meter.on_finish(none);
+  Finish never = none;  // was rejected: it found nothing, and was not there to find any
+  never.outcome = Outcome::rejected, never.why = Reason::shed;
+  never.account.admit = never.account.first_token = never.account.last_token = Time::never();
+  meter.on_finish(never);
+  const std::string text = report_text(summary_of(meter)), json = report_json(summary_of(meter));
+  EXPECT_NE(text.find("prefixes: 10.00 % of prompt tokens found in caches: " + fleet.classes[0].name + " 25.00\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(json.find("\"cached_prompt_tokens\": 100,\n    \"prompt_hit_pct\": 10.000"), std::string::npos) << json;
+  Meter cold(fleet);
+  cold.on_finish(none);
+  EXPECT_EQ(report_text(summary_of(cold)).find("prefixes:"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace yard

@@ -346,6 +346,11 @@ std::int32_t Placement::expects_hit(const Sequence& s, std::uint32_t device, Tim
   return static_cast<std::int32_t>(held) * model.block.count();
 }
 
+void Placement::recount_cached(std::uint32_t d) {
+  const Model& model = models_[fleet_.pools[devices_.pool_of(d)].model.value];
+  if (model.caches) devices_.caches(d, std::int64_t{prefixes_.held(DeviceId{d})} * model.block.count());
+}
+
 void Placement::device_changed(std::uint32_t device, bool up) {
   Model& model = models_[fleet_.pools[devices_.pool_of(device)].model.value];
   up ? --model.not_up : ++model.not_up;

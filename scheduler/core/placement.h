@@ -65,6 +65,9 @@ class Placement {
   // to hold already.
   std::int32_t expects_hit(const Sequence&, std::uint32_t device, Time now);
 
+  // The device may have let go of prefixes since: what it is believed to hold follows.
+  void recount_cached(std::uint32_t device);
+
   // Returns: after how long somebody who is refused had better ask again (drain.h). Cost: O(devices of its model).
   Duration come_back_in(const Sequence&, Time now);
 

@@ -35,6 +35,7 @@ void ClassTally::merge(const ClassTally& other) {
   prompt_tokens += other.prompt_tokens;
   output_tokens += other.output_tokens;
   preemptions += other.preemptions;
+  admitted_prompt_tokens += other.admitted_prompt_tokens, cached_tokens += other.cached_tokens;
   no_output += other.no_output, no_output_done += other.no_output_done;
   ttft.merge(other.ttft);
   tpot.merge(other.tpot);
@@ -92,6 +93,10 @@ void Meter::on_finish(const Finish& finish) noexcept {
   tally.prompt_tokens += unsigned_of(a.prompt);
   tally.output_tokens += unsigned_of(a.output);
   tally.preemptions += a.preemptions;
+  if (a.admit != Time::never()) {
+    tally.admitted_prompt_tokens += unsigned_of(a.prompt);
+    tally.cached_tokens += unsigned_of(a.cached);
+  }
   tally.no_output += a.no_output;
   tally.no_output_done += a.no_output && finish.outcome == Outcome::done;
   first_arrival_ = std::min(first_arrival_, a.arrival);

@@ -35,8 +35,9 @@ struct ClassTally {
   std::uint64_t attained = 0, attained_tokens = 0;     // requests that kept all promises, and their output tokens
   std::uint64_t prompt_tokens = 0, output_tokens = 0;  // asked for by all that arrived; given to all that arrived
   std::uint64_t preemptions = 0;
-  std::uint64_t no_output = 0, no_output_done = 0;  // that asked for no token; in `ended` too
-  Histogram ttft, tpot, e2e;                        // ns
+  std::uint64_t admitted_prompt_tokens = 0, cached_tokens = 0;  // of all that were admitted; of these, found in a cache
+  std::uint64_t no_output = 0, no_output_done = 0;              // that asked for no token; in `ended` too
+  Histogram ttft, tpot, e2e;                                    // ns
 
   std::uint64_t of(Outcome o) const {
     const auto& row = ended[static_cast<std::size_t>(o)];

@@ -69,6 +69,10 @@ Record of_class(std::string_view name, const ClassTally& tally, Duration makespa
   record.set("prompt_tokens", whole(tally.prompt_tokens));
   record.set("output_tokens", whole(tally.output_tokens));
   record.set("preemptions", whole(tally.preemptions));
+  if (tally.cached_tokens > 0) {
+    record.set("cached_prompt_tokens", whole(tally.cached_tokens));
+    record.set("prompt_hit_pct", percent(tally.cached_tokens, tally.admitted_prompt_tokens));
+  }
   if (tally.no_output > 0) {
     record.set("no_output_arrived", whole(tally.no_output));
     record.set("no_output_done", whole(tally.no_output_done));

@@ -84,6 +84,22 @@ std::string no_output_text(const Metrics& m) {
                      count_text(m.all.figure("no_output_arrived")), count_text(m.all.figure("no_output_done")));
 }
 
+// Of the prompts of those admitted, what was found in prefix caches; nothing where nothing was.
+std::string hits_text(const Metrics& m) {
+  if (!m.all.has("prompt_hit_pct")) return "";
+  std::string text =
+      fmt::format("prefixes: {} % of prompt tokens found in caches", grouped(m.all.figure("prompt_hit_pct"), 2));
+  std::string line;
+  for (const Record& r : m.classes) {
+    if (!r.has("prompt_hit_pct")) continue;
+    const std::string item =
+        fmt::format("{} {}", fitted(r.name("class"), kClassColumns, Cut::back), grouped(r.figure("prompt_hit_pct"), 2));
+    if (text.size() + line.size() + item.size() + 4 > kColumns) break;
+    line += (line.empty() ? ": " : ", ") + item;
+  }
+  return text + line + "\n";
+}
+
 // Where there is more than one. Tokens and dollars are of what counts against a tenant.
 std::string tenants_text(const Metrics& m) {
   if (m.tenants.size() < 2) return "";
@@ -319,9 +335,9 @@ std::string run_text(const Metrics& m) {
 
 std::string report_text(const Summary& summary) {
   const Metrics m = measure(summary);
-  return head_text(m) + "\n" + requests_text(m) + no_output_text(m) + reasons_text(m) + "\n" + tenants_text(m) +
-         latency_text(m) + "\n" + pools_text(m) + "\n" + links_text(m) + terms_text(m) + signals_text(m) +
-         totals_text(m) + run_text(m);
+  return head_text(m) + "\n" + requests_text(m) + hits_text(m) + no_output_text(m) + reasons_text(m) + "\n" +
+         tenants_text(m) + latency_text(m) + "\n" + pools_text(m) + "\n" + links_text(m) + terms_text(m) +
+         signals_text(m) + totals_text(m) + run_text(m);
 }
 
 }  // namespace yard

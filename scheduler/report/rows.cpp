@@ -76,7 +76,7 @@ void RowWriter::write(std::uint64_t id, const Finish& finish) {
   at = put_name(at, tenants_, a.tenant.value);
   at = put_number(at, a.prompt.count());
   at = put_number(at, a.output.count());
-  at = put(at, "0,");  // cached_tokens: there is no prefix cache yet
+  at = put_number(at, a.cached.count());
   at = put_time(at, a.arrival);
   at = put_time(at, a.admit);
   at = put_time(at, a.first_token);
