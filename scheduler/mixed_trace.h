@@ -1,5 +1,6 @@
 // Arrivals from a trace: each row is given a model, a class, a tenant and a region by the fleet's mix. One that goes to
-// a model that embeds asks for no token, unless the row itself says how many it asks for.
+// a model that embeds asks for no token, unless the row itself says how many it asks for. A prompt of several answers
+// has names of its own where the trace knows none, so that they share it.
 //
 // Threads: one. The fleet outlives it.
 #pragma once
@@ -27,6 +28,8 @@ class MixedTrace final : public ArrivalSource {
     const bool embeds = fleet_.view.models[of.model.value].embeds;
     name_blocks(row->prefix, row->prefix_block, row->prompt, fleet_.view.models[of.model.value].prefix_block,
                 mix64(of.tenant.value) + of.model.value, prefix_);
+    if (row->answers > 1 && prefix_.empty())
+      name_own_blocks(row->prompt, fleet_.view.models[of.model.value].prefix_block, mix64(seed_) + row_, prefix_);
     return Arrival{.row = row_++,
                    .facts = {.request = {},
                              .model = of.model,
@@ -38,6 +41,7 @@ class MixedTrace final : public ArrivalSource {
                              .providers = of.providers,
                              .primary = of.primary,
                              .arrival = row->arrival,
+                             .answers = row->answers,
                              .session = row->session,
                              .prefix = prefix_},
                    .output = row->output};

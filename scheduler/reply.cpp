@@ -24,11 +24,24 @@ Reply::~Reply() {
 }
 
 Reply::Iterator& Reply::Iterator::operator++() {
-  token_ = reply_->slab_ ? reply_->slab_->wait_for_token({reply_->index_, reply_->generation_}) : std::nullopt;
+  token_.reset();
+  if (!reply_->slab_) return *this;
+  if (const auto next = reply_->slab_->wait_for_token({reply_->index_, reply_->generation_}))
+    token_ = AnswerToken{next->token, next->answer};
   return *this;
 }
 
-std::size_t Reply::take(std::span<Token> out) noexcept { return slab_ ? slab_->take({index_, generation_}, out) : 0; }
+std::size_t Reply::take(std::span<Token> out) noexcept {
+  if (!slab_) return 0;
+  return slab_->take({index_, generation_}, out.size(),
+                     [&](std::size_t k, Token token, std::uint32_t) { out[k] = token; });
+}
+
+std::size_t Reply::take(std::span<AnswerToken> out) noexcept {
+  if (!slab_) return 0;
+  return slab_->take({index_, generation_}, out.size(),
+                     [&](std::size_t k, Token token, std::uint32_t answer) { out[k] = {token, answer}; });
+}
 
 void Reply::notify(std::function<void()> wake) {
   if (slab_) slab_->notify({index_, generation_}, std::move(wake));

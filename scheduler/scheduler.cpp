@@ -170,11 +170,13 @@ Reply Scheduler::State::submit(const Request& request) {
   yard::Submitted facts =
       facts_of(request.model, request.slo, request.prompt.size(), request.max_tokens, yard::PoolKind::stepped, refused);
   say_where(facts, request.tenant, request.regions, request.providers);
+  yard::Submitted asked = facts;
+  asked.answers = std::max(request.n, 1u);
   yard::RequestId id;
   if (refused != Refusal::none)
     slab->refuse(refused);
   else
-    refused = slab->enter(request.prompt, request.prompt.size() <= longest_prompt, facts, id, request.tag);
+    refused = slab->enter(request.prompt, request.prompt.size() <= longest_prompt, asked, id, request.tag);
   return refused == Refusal::none ? Reply(slab, id.index, id.generation) : Reply(outcome_of(refused));
 }
 

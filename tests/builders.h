@@ -134,6 +134,7 @@ class Scene {
     std::uint64_t regions = ~std::uint64_t{0}, providers = ~std::uint64_t{0};
     std::uint32_t primary = ProviderId::kNone;
     std::optional<std::int64_t> arrival = std::nullopt;  // otherwise now
+    std::uint32_t answers = 1;
   };
   struct Ending {
     std::int32_t steps = 1;  // of a decode run
@@ -167,7 +168,8 @@ class Scene {
                           .regions = RegionMask{ask.regions},
                           .providers = ProviderMask{ask.providers},
                           .primary = ProviderId{ask.primary},
-                          .arrival = ask.arrival ? Time(*ask.arrival) : now_},
+                          .arrival = ask.arrival ? Time(*ask.arrival) : now_,
+                          .answers = ask.answers},
                 now_);
     return request;
   }

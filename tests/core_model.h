@@ -231,10 +231,10 @@ class CoreModel : private reference::Simulator {
   void place(std::size_t who) {
     Sequence& s = sequences[who];
     if (!passed_.contains(who)) {
-      const std::optional<std::size_t> victim = gives_way_to(who);
-      const Reason why = refusal(s, victim.has_value());
+      const std::vector<std::size_t> victims = give_way_to(who);
+      const Reason why = refusal(s, !victims.empty());
       if (why != Reason::none) return end(who, Outcome::rejected, why);
-      if (victim) end(*victim, Outcome::rejected, Reason::shed);
+      if (!victims.empty()) end(victims.front(), Outcome::rejected, Reason::shed);
       passed_.insert(who);
     }
     if (options.bind == "room") {

@@ -230,7 +230,7 @@ void expect_all_hashes_differ(const Value& value, const std::vector<std::functio
 }
 
 TEST(DecisionHash, ChangesWithEveryFieldOfASlot) {
-  static_assert(sizeof(Slot) == 40, "a new field of Slot needs a line here");
+  static_assert(sizeof(Slot) == 44, "a new field of Slot needs a line here");
   const Slot slot{.sequence = {1, 2},
                   .request = {3, 4},
                   .context = Tokens(5),
@@ -245,7 +245,7 @@ TEST(DecisionHash, ChangesWithEveryFieldOfASlot) {
        [](Slot& s) { s.request.index ^= 1u << 31; }, [](Slot& s) { s.request.generation ^= 1u << 31; },
        [](Slot& s) { s.context += Tokens(1); }, [](Slot& s) { s.prefill += Tokens(1); },
        [](Slot& s) { s.generated += Tokens(1); }, [](Slot& s) { s.output_limit += Tokens(1); },
-       [](Slot& s) { s.granted += Blocks(1); }, [](Slot& s) { s.samples = false; }},
+       [](Slot& s) { s.granted += Blocks(1); }, [](Slot& s) { s.samples = false; }, [](Slot& s) { s.answer = 1; }},
       [](const Slot& s) {
         return hash_of(Launch{
             .run = {0, 1}, .device = {0}, .step_limit = 1, .bound_by = BoundBy::work, .slots = std::span(&s, 1)});
@@ -273,7 +273,7 @@ TEST(DecisionHash, ChangesWithEveryFieldOfALaunchAndOfAnInterrupt) {
 }
 
 TEST(DecisionHash, ChangesWithEveryFieldOfAFinish) {
-  static_assert(sizeof(Finish) == 104 && sizeof(Account) == 80, "a new field needs a line here");
+  static_assert(sizeof(Finish) == 112 && sizeof(Account) == 88, "a new field needs a line here");
   const Finish finish{.request = {1, 2},
                       .outcome = Outcome::done,
                       .why = Reason::none,
@@ -312,7 +312,9 @@ TEST(DecisionHash, ChangesWithEveryFieldOfAFinish) {
                                     [](Finish& f) { ++f.account.slo.value; },
                                     [](Finish& f) { ++f.account.model.value; },
                                     [](Finish& f) { ++f.account.tenant.value; },
-                                    [](Finish& f) { f.account.no_output = true; }},
+                                    [](Finish& f) { f.account.no_output = true; },
+                                    [](Finish& f) { f.account.answers = 2; },
+                                    [](Finish& f) { f.account.answers = 2, f.account.longest = Tokens(3); }},
                                    [](const Finish& f) { return hash_of(f); });
 }
 

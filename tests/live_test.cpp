@@ -89,6 +89,37 @@ TEST(Scheduler, AScoreIsDueInTheStepThatEndsItsPromptAndTheTagSaysWhereItGoes) {
   EXPECT_EQ(sum, 3) << "once, at its last token";
 }
 
+TEST(Scheduler, AnswersOfOneRequestComeWithTheirNumbers) {
+  Scheduler scheduler(one([](StepView& step) {
+    for (StepSlot& slot : step)
+      if (slot.samples) slot.emit(slot.input.back() + 10 * (slot.context < 3 ? slot.answer + 1 : 1));
+  }));
+  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 3, .n = 3});
+  std::vector<std::vector<Token>> answers(3);
+  for (auto at = reply.begin(); at != reply.end(); ++at) answers.at(at.answer()).push_back(*at);
+  EXPECT_EQ(answers, (std::vector<std::vector<Token>>{{13, 23, 33}, {23, 33, 43}, {33, 43, 53}}));
+  EXPECT_EQ(reply.outcome()->end, End::done);
+  EXPECT_EQ(reply.outcome()->tokens, 9u);
+  EXPECT_EQ(scheduler.counts().done, 1u);
+}
+
+TEST(Scheduler, AnswersAreTakenWithTheirNumbersAndMoreThanMayBeAreRefused) {
+  Scheduler scheduler(one(count_up));
+  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 2, .n = 2});
+  while (!reply.outcome()) std::this_thread::yield();
+  std::array<AnswerToken, 8> tokens;
+  ASSERT_EQ(reply.take(std::span(tokens).first(3)), 3u);
+  ASSERT_EQ(reply.take(std::span(tokens).subspan(3)), 1u);
+  int of_first = 0;
+  for (const AnswerToken& t : std::span(tokens).first(4)) {
+    EXPECT_TRUE(t.token == 4 || t.token == 5);
+    of_first += t.answer == 0;
+  }
+  EXPECT_EQ(of_first, 2);
+  Reply refused = scheduler.submit({.prompt = kPrompt, .n = 65});
+  EXPECT_EQ(end_of(refused).why, "too_many_answers");
+}
+
 TEST(Scheduler, PreemptedSequenceGoesOnWhereItWas) {
   // Room for two prompts, not for two answers: the second admitted is preempted and reads its answer so far again.
   Gate gate;

@@ -48,6 +48,7 @@ class CaseMaker {
     add_requests(c, requests);
     name_prefixes(c);
     embed(c);
+    ask_for_several(c);
     return c;
   }
 
@@ -196,6 +197,23 @@ class CaseMaker {
         r.prefix.push_back({name});
         name = mix64(name + 1 + rng.below(branches));
       }
+    }
+  }
+
+  // In every third case some ask for several answers, now and then for more than there may be; most of these say what
+  // their prompt is, so that they share it.
+  void ask_for_several(Case& c) {
+    Rng rng = Rng::stream(seed_, 0x616e7377);
+    if (rng.below(3) != 0) return;
+    for (ModelView& model : c.fleet.models)
+      if (model.prefix_block == Tokens(512)) model.prefix_block = Tokens(std::array{4, 8, 16}[rng.below(3)]);
+    for (reference::Request& r : c.requests) {
+      if (rng.below(4) != 0) continue;
+      r.answers = static_cast<std::uint32_t>(rng.below(16) == 0 ? 65 : 2 + rng.below(4));
+      std::uint64_t name = mix64(seed_ * 1000 + r.row);
+      if (!r.prefix.empty() || rng.below(4) == 0) continue;
+      const std::int64_t whole = r.prompt.count() / c.fleet.models[r.model.value].prefix_block.count();
+      for (std::int64_t i = 0; i < whole; ++i) r.prefix.push_back({name = mix64(name)});
     }
   }
 

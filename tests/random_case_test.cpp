@@ -38,7 +38,8 @@ TEST(RandomCases, EndEveryRequestOnceAndInOrder) {
       ASSERT_LE(r.arrival, e.finish);
       ASSERT_EQ(e.output == Tokens(0), e.first_token == Time::never());
       ASSERT_EQ(e.output == Tokens(0), e.last_token == Time::never());
-      ASSERT_LE(e.output, std::min(r.output, r.max_output));
+      ASSERT_LE(e.longest, std::min(r.output, r.max_output));
+      ASSERT_LE(e.output.count(), e.longest.count() * static_cast<std::int64_t>(r.answers));
       if (e.outcome == Outcome::done || e.output > Tokens(0)) {
         ASSERT_LE(r.arrival, e.admit);
         ASSERT_LE(e.admit, e.finish);

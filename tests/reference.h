@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "scheduler/base/check.h"
@@ -32,10 +34,14 @@ class Simulator : protected HandoffWorld {
       CHECK(pool.first_device == devices.size());
       for (std::uint32_t i = 0; i < pool.devices; ++i) devices.push_back(Device{.pool = &pool});
     }
+    std::size_t most = 0;
+    for (const Request& request : requests) most += request.answers;
+    sequences.reserve(most);  // whoever holds one while others join holds it still
     for (const Request& request : requests) {
       CHECK(sequences.empty() || sequences.back().request.arrival <= request.arrival);
       if (request.cancel_at) cancels_.push_back(sequences.size());
       sequences.push_back(Sequence{.request = request, .to_read = request.prompt.count()});
+      ++requests_;
     }
     std::sort(cancels_.begin(), cancels_.end(), [&](std::size_t a, std::size_t b) {
       const Time x = *sequences[a].request.cancel_at, y = *sequences[b].request.cancel_at;
@@ -76,7 +82,7 @@ class Simulator : protected HandoffWorld {
         }
       }
     }
-    CHECK_WHY(endings_.size() == sequences.size(), "a request waits for ever");
+    CHECK_WHY(endings_.size() == requests_, "a request waits for ever");
     return endings_;
   }
 
@@ -89,7 +95,7 @@ class Simulator : protected HandoffWorld {
   // patience of one still waiting and never admitted ends. A patience that no longer matters makes no tick.
   std::optional<Time> next_instant() const {
     Time next = Time::never();
-    if (next_arrival_ < sequences.size()) next = std::min(next, sequences[next_arrival_].request.arrival);
+    if (next_arrival_ < requests_) next = std::min(next, sequences[next_arrival_].request.arrival);
     if (next_cancel_ < cancels_.size()) next = std::min(next, *sequences[cancels_[next_cancel_]].request.cancel_at);
     for (const Device& device : devices) {
       if (device.run) next = std::min(next, device.run->end());
@@ -111,6 +117,7 @@ class Simulator : protected HandoffWorld {
         Sequence& s = sequences[slot.who];
         for (const std::int64_t boundary : run.boundaries) step(s, slot, run.time_of(boundary));
         if (slot.reads > 0 && s.rest() == 0) keep_prompt(device, s);
+        if (slot.reads > 0 && s.rest() == 0 && !s.cancelling) fork(slot.who);
         if (s.rest() == 0 && s.generated >= s.answer()) {
           if (s.cancelling) count(Happening::cancel_lost_to_end);
           end_as_done(slot.who);
@@ -235,20 +242,28 @@ class Simulator : protected HandoffWorld {
 
   void take_arrivals() {
     arrived_.clear();
-    for (; next_arrival_ < sequences.size(); ++next_arrival_) {
+    for (; next_arrival_ < requests_; ++next_arrival_) {
       Sequence& s = sequences[next_arrival_];
       if (s.request.arrival != now_) break;
       if (any_run_ended_) count(Happening::arrival_at_run_end);
       s.stage = Stage::at_door;
+      s.number = ++submissions_;
       arrived_.push_back(next_arrival_);
     }
   }
 
   void take_cancels() {
     for (; next_cancel_ < cancels_.size(); ++next_cancel_) {
-      const std::size_t who = cancels_[next_cancel_];
-      Sequence& s = sequences[who];
-      if (*s.request.cancel_at != now_) break;
+      const std::size_t first = cancels_[next_cancel_];
+      if (*sequences[first].request.cancel_at != now_) break;
+      std::vector<std::size_t> all = sequences[first].others;
+      all.insert(all.begin(), first);
+      for (const std::size_t who : all) cancel(who);
+    }
+  }
+  void cancel(std::size_t who) {
+    Sequence& s = sequences[who];
+    {
       // Reading: a cancel that comes before its request, or after its end, is ignored; the instant is a tick all the
       // same.
       if (s.stage == Stage::to_come || s.stage == Stage::ended) {
@@ -282,12 +297,14 @@ class Simulator : protected HandoffWorld {
     for (const std::size_t who : arrived_) {
       Sequence& s = sequences[who];
       if (s.stage == Stage::ended) continue;  // cancelled in this very instant
-      const std::optional<std::size_t> victim = gives_way_to(who);
-      const Reason why = refusal(s, victim.has_value());
-      if (why == Reason::none && victim) {
+      const std::vector<std::size_t> victims = give_way_to(who);
+      const Reason why = refusal(s, !victims.empty());
+      for (const std::size_t victim : victims) {
+        if (why != Reason::none || is_room_for(s)) break;
         count(Happening::gave_way);
-        finish(*victim, Outcome::rejected, Reason::shed);
+        finish(victim, Outcome::rejected, Reason::shed);
       }
+      if (why == Reason::none) s.inside = true, s.to_come = answers_of(s) - 1;
       if (why != Reason::none) {
         count(why);
         finish(who, Outcome::rejected, why);
@@ -301,15 +318,26 @@ class Simulator : protected HandoffWorld {
     }
   }
 
-  // Who waits, was never admitted and is of the greatest rank, the last of these: if the queue is full and that rank
-  // is above that of whoever stands at the door.
-  std::optional<std::size_t> gives_way_to(std::size_t at_door) const {
-    if (in_flight() < options.sequences) return std::nullopt;
-    std::optional<std::size_t> least;
+  static std::int64_t answers_of(const Sequence& s) {
+    return s.request.max_output == Tokens(0) ? 1 : std::int64_t{s.request.answers};
+  }
+  bool is_room_for(const Sequence& s) const {
+    return static_cast<std::int64_t>(in_flight()) + answers_of(s) <= std::int64_t{options.sequences};
+  }
+  // Who wait, were never admitted and are of a rank above that of whoever stands at the door: the greatest rank first,
+  // of one rank the last. Nobody, if there is room, or if they are fewer than the places it lacks.
+  std::vector<std::size_t> give_way_to(std::size_t at_door) const {
+    if (is_room_for(sequences[at_door])) return {};
+    std::vector<std::size_t> lower;
     for (std::size_t who = 0; who < sequences.size(); ++who)
-      if (waits(who) && sequences[who].admit == Time::never() && (!least || rank_of(who) >= rank_of(*least)))
-        least = who;
-    return least && rank_of(*least) > rank_of(at_door) ? least : std::nullopt;
+      if (waits(who) && !sequences[who].first && sequences[who].admit == Time::never() &&
+          rank_of(who) > rank_of(at_door))
+        lower.push_back(who);
+    std::sort(lower.begin(), lower.end(),
+              [&](std::size_t a, std::size_t b) { return rank_of(a) != rank_of(b) ? rank_of(a) > rank_of(b) : a > b; });
+    const std::int64_t lacks =
+        static_cast<std::int64_t>(in_flight()) + answers_of(sequences[at_door]) - std::int64_t{options.sequences};
+    return static_cast<std::int64_t>(lower.size()) >= lacks ? lower : std::vector<std::size_t>();
   }
   virtual bool waits(std::size_t who) const {
     return sequences[who].stage == Stage::unbound || sequences[who].stage == Stage::in_line;
@@ -317,7 +345,8 @@ class Simulator : protected HandoffWorld {
   std::uint32_t rank_of(std::size_t who) const { return fleet.classes[sequences[who].request.slo.value].rank; }
 
   Reason refusal(const Sequence& s, bool somebody_gives_way) const {
-    if (in_flight() >= options.sequences && !somebody_gives_way) return Reason::queue_full;
+    if (answers_of(s) > std::int64_t{options.answers}) return Reason::too_many_answers;
+    if (!is_room_for(s) && !somebody_gives_way) return Reason::queue_full;
     if (s.request.prompt.count() == 0) return Reason::empty_prompt;
     bool serves = false, lies = false, holds = false;
     for (const PoolView& pool : fleet.pools) {
@@ -354,6 +383,21 @@ class Simulator : protected HandoffWorld {
           context = std::max<std::int64_t>(context, fleet.pools[link.to.value].max_context.count());
     }
     return std::min<std::int64_t>(s.request.max_output.count(), context - s.request.prompt.count());
+  }
+
+  // The prompt of `first` has been read: the other answers of its request join its device's line.
+  void fork(std::size_t first) {
+    if (sequences[first].to_come > 0) count(Happening::forked);
+    for (; sequences[first].to_come > 0; --sequences[first].to_come) {
+      const std::size_t who = sequences.size();
+      sequences.push_back(
+          Sequence{.request = sequences[first].request, .to_read = sequences[first].request.prompt.count()});
+      sequences[who].number = ++submissions_;
+      sequences[who].first = first;
+      sequences[who].inside = true;
+      sequences[first].others.push_back(who);
+      bind(who, sequences[first].device);
+    }
   }
 
   // The whole blocks of a prompt that has been read stay, once.
@@ -461,6 +505,7 @@ class Simulator : protected HandoffWorld {
       if (s.admit == Time::never()) s.admit = now_;  // Reading: the first admission, whatever is preempted later
       for (const BlockHash b : found) device.kept.hold(b);
       if (hit > 0) count(Happening::prefix_hit);
+      if (hit > 0 && s.first) count(Happening::answers_share_a_prompt);
       if (hit < s.hit) count(Happening::expected_hit_missing);
       s.shared = static_cast<std::int64_t>(found.size());
       if (s.preemptions == 0) s.cached = hit;
@@ -533,7 +578,7 @@ class Simulator : protected HandoffWorld {
       for (const std::size_t who : list) {
         const Sequence& s = sequences[who];
         const bool has_patience = fleet.classes[s.request.slo.value].patience.count() > 0;
-        if (has_patience && s.admit == Time::never()) result.push_back(who);
+        if (has_patience && !s.first && s.admit == Time::never()) result.push_back(who);
       }
     };
     for (const Device& device : devices) add(device.line);
@@ -548,8 +593,8 @@ class Simulator : protected HandoffWorld {
 
   virtual std::size_t in_flight() const {
     std::size_t n = 0;
-    for (const Device& device : devices) n += device.line.size() + device.running.size() + device.leaving.size();
-    for (const std::vector<std::size_t>& queue : queues_) n += queue.size();
+    for (const Sequence& s : sequences)
+      if (s.inside) n += 1 + static_cast<std::size_t>(s.to_come);
     return n;
   }
 
@@ -569,6 +614,36 @@ class Simulator : protected HandoffWorld {
     CHECK(s.stage != Stage::ended && s.stage != Stage::to_come);
     s.stage = Stage::ended;
     s.blocks = 0;
+    const bool all_came = std::exchange(s.to_come, 0) == 0;
+    if (s.first) s.inside = false;
+    const std::size_t first = s.first.value_or(who);
+    if (outcome != Outcome::done) why_not_done_.insert({first, {outcome, why}});
+    if (!all_came) why_not_done_.insert({first, {Outcome::cancelled, Reason::none}});  // done in the run of its cancel
+    const std::vector<std::size_t>& others = sequences[first].others;
+    if (sequences[first].stage != Stage::ended || std::any_of(others.begin(), others.end(), [&](std::size_t other) {
+          return sequences[other].stage != Stage::ended;
+        }))
+      return;
+    sequences[first].inside = false;
+    tell(first);
+  }
+
+  // All answers of a request have ended: the first that did not end as done says how it ended.
+  void tell(std::size_t first) {
+    Sequence s = sequences[first];
+    const auto not_done = why_not_done_.find(first);
+    const Outcome outcome = not_done == why_not_done_.end() ? Outcome::done : not_done->second.first;
+    const Reason why = not_done == why_not_done_.end() ? Reason::none : not_done->second.second;
+    std::int64_t longest = s.generated;
+    for (const std::size_t other : s.others) {
+      const Sequence& o = sequences[other];
+      longest = std::max(longest, o.generated);
+      s.generated += o.generated;
+      s.preemptions += o.preemptions;
+      if (o.first_token == Time::never()) continue;
+      s.first_token = std::min(s.first_token, o.first_token);
+      s.last_token = s.last_token == Time::never() ? o.last_token : std::max(s.last_token, o.last_token);
+    }
     endings_.push_back(Ending{.row = s.request.row,
                               .outcome = outcome,
                               .why = why,
@@ -584,17 +659,20 @@ class Simulator : protected HandoffWorld {
                               .device = DeviceId{s.device},
                               .slo = s.request.slo,
                               .model = s.request.model,
-                              .tenant = s.request.tenant});
+                              .tenant = s.request.tenant,
+                              .answers = static_cast<std::uint32_t>(answers_of(s)),
+                              .longest = Tokens(longest)});
   }
 
   void count(Happening what) { ++happenings_[static_cast<std::size_t>(what)]; }
   void count(Reason refused) {
-    count(refused == Reason::queue_full      ? Happening::queue_full
-          : refused == Reason::empty_prompt  ? Happening::empty_prompt
-          : refused == Reason::no_such_model ? Happening::no_such_model
-          : refused == Reason::only_embeds   ? Happening::only_embeds
-          : refused == Reason::no_region     ? Happening::no_region
-                                             : Happening::too_long);
+    count(refused == Reason::queue_full         ? Happening::queue_full
+          : refused == Reason::empty_prompt     ? Happening::empty_prompt
+          : refused == Reason::no_such_model    ? Happening::no_such_model
+          : refused == Reason::only_embeds      ? Happening::only_embeds
+          : refused == Reason::no_region        ? Happening::no_region
+          : refused == Reason::too_many_answers ? Happening::too_many_answers
+                                                : Happening::too_long);
   }
 
   Scorers scorers_;
@@ -605,8 +683,10 @@ class Simulator : protected HandoffWorld {
   std::size_t next_cancel_ = 0;
   bool any_run_ended_ = false;                    // in this tick
   std::vector<std::vector<std::size_t>> queues_;  // unbound, by model, in no order
-  std::int64_t preemptions_ = 0;
+  std::int64_t preemptions_ = 0, submissions_ = 0;
+  std::map<std::size_t, std::pair<Outcome, Reason>> why_not_done_;  // by first sequence of a request
   std::vector<Ending> endings_;
+  std::size_t requests_ = 0;
   Happenings happenings_{};
 };
 

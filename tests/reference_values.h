@@ -28,6 +28,7 @@ struct Request {
   ProviderMask providers{};  // of cases with terms (random_terms.h); the reference knows none
   ProviderId primary{};
   std::optional<Time> cancel_at{};
+  std::uint32_t answers = 1;
   std::vector<BlockHash> prefix{};  // names of the prompt's leading whole blocks
 };
 
@@ -43,6 +44,7 @@ inline Submitted facts_of(const Request& r) {
           .providers = r.providers,
           .primary = r.primary,
           .arrival = r.arrival,
+          .answers = r.answers,
           .prefix = r.prefix};
 }
 
@@ -54,6 +56,7 @@ struct Options {
   std::uint32_t sequences = 1u << 20;  // Bounds::sequences
   std::uint32_t steps_per_run = 256;   // Bounds::steps_per_run
   std::uint32_t moves_per_link = 4;    // Bounds::moves_per_link
+  std::uint32_t answers = 64;          // Bounds::answers
 };
 
 // Finish and its Account, by the trace's row.
@@ -68,13 +71,16 @@ struct Ending {
   SloClassId slo;
   ModelId model;
   TenantId tenant;
+  std::uint32_t answers = 1;
+  Tokens longest;  // of the answers
   bool operator==(const Ending&) const = default;
 };
 
 inline Ending ending_of(std::uint32_t row, const Finish& f) {
   const Account& a = f.account;
-  return Ending{row,      f.outcome, f.why,    a.arrival,     a.admit,  a.first_token, a.last_token, a.finish,
-                a.prompt, a.output,  a.cached, a.preemptions, a.device, a.slo,         a.model,      a.tenant};
+  return Ending{row,          f.outcome, f.why,    a.arrival, a.admit,   a.first_token,
+                a.last_token, a.finish,  a.prompt, a.output,  a.cached,  a.preemptions,
+                a.device,     a.slo,     a.model,  a.tenant,  a.answers, a.longest};
 }
 
 inline std::string text_of(const Ending& e) {
@@ -82,7 +88,7 @@ inline std::string text_of(const Ending& e) {
   constexpr std::array<std::string_view, kReasons> reasons = {
       "none",       "queue_full",  "no_such_model", "no_region",     "empty_prompt", "too_long",
       "shed",       "device_lost", "device_failed", "retries_spent", "bad_request",  "broken_stream",
-      "overloaded", "no_provider", "no_licence",    "quota",         "only_embeds"};
+      "overloaded", "no_provider", "no_licence",    "quota",         "only_embeds",  "too_many_answers"};
   const auto time = [](Time t) { return t == Time::never() ? std::string("-") : std::to_string(t.ns()); };
   std::string text = "row " + std::to_string(e.row) + ' ';
   text += outcomes[static_cast<std::size_t>(e.outcome)];
@@ -95,7 +101,8 @@ inline std::string text_of(const Ending& e) {
   text += " preemptions " + std::to_string(e.preemptions);
   text += " device " + (e.device.some() ? std::to_string(e.device.value) : std::string("-"));
   text += " class " + std::to_string(e.slo.value) + " model " + std::to_string(e.model.value);
-  return text + " tenant " + std::to_string(e.tenant.value);
+  text += " tenant " + std::to_string(e.tenant.value);
+  return text + " answers " + std::to_string(e.answers) + " longest " + std::to_string(e.longest.count());
 }
 
 // What a case had in it, counted for the tests' coverage; no decision reads it.
@@ -140,8 +147,11 @@ enum class Happening : std::uint8_t {
   cancelled_moving,
   joins_a_run,
   stayed,
+  too_many_answers,
+  forked,
+  answers_share_a_prompt,
 };
-inline constexpr std::array<std::string_view, 40> kHappeningNames = {
+inline constexpr std::array<std::string_view, 43> kHappeningNames = {
     "preemption",
     "readmitted after one",
     "prefill chunk that ends no prompt",
@@ -182,6 +192,9 @@ inline constexpr std::array<std::string_view, 40> kHappeningNames = {
     "cancelled while its KV moved",
     "KV arrived while a run went on",
     "short prompt that stayed where it is decoded",
+    "rejected: too_many_answers",
+    "prompt read, other answers join",
+    "another answer finds the prompt",
 };
 using Happenings = std::array<std::uint64_t, kHappeningNames.size()>;
 

@@ -36,6 +36,11 @@ struct Sequence {
   std::int64_t to_blocks = 0, to_shared = 0;
   std::uint32_t preemptions = 0;
   bool cancelling = false;
+  std::int64_t number = 0;             // of its submission, by the order in which they come in
+  std::optional<std::size_t> first{};  // of its request, where it is another answer
+  std::vector<std::size_t> others{};   // where it is the first
+  std::int64_t to_come = 0;            // answers that join when the prompt has been read
+  bool inside = false;                 // through the door, and its place not given back
   Time admit = Time::never(), first_token = Time::never(), last_token = Time::never();
 
   std::int64_t rest() const { return std::max<std::int64_t>(0, to_read - context); }
@@ -193,7 +198,8 @@ struct World {
     std::sort(line.begin(), line.end(), [&](std::size_t a, std::size_t b) {
       const Sequence &x = sequences[a], &y = sequences[b];
       if (x.preempted_as != y.preempted_as) return x.preempted_as > y.preempted_as;
-      return key_of(x) != key_of(y) ? key_of(x) < key_of(y) : a < b;
+      if (key_of(x) != key_of(y)) return key_of(x) < key_of(y);
+      return x.number != y.number ? x.number < y.number : a < b;
     });
     return line;
   }

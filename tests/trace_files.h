@@ -43,7 +43,8 @@ inline std::vector<TraceRow> rows_of(const std::string& name, Seed seed = 1, std
   return rows;
 }
 
-// `arrival/prompt/output` or `arrival/prompt/output/max` of each row, with blanks between.
+// `arrival/prompt/output` or `arrival/prompt/output/max` of each row, `*n` where it asks for n answers, with blanks
+// between.
 inline std::string shown(const std::vector<TraceRow>& rows) {
   std::string out;
   for (const TraceRow& row : rows) {
@@ -51,6 +52,7 @@ inline std::string shown(const std::vector<TraceRow>& rows) {
     out += std::to_string(row.arrival.ns()) + '/' + std::to_string(row.prompt.count()) + '/' +
            std::to_string(row.output.count());
     if (row.max_output) out += '/' + std::to_string(row.max_output->count());
+    if (row.answers > 1) out += '*' + std::to_string(row.answers);
   }
   return out;
 }

@@ -1,5 +1,5 @@
 // What must hold of every Core with stepped devices, seen from outside: facts in, commands out, and nothing else known.
-// I1 to I5 and I7.
+// I1 to I5 and I7. A request of several answers has a life for each; those beside the first begin with their first run.
 //
 // Told of every event before it is applied, of every command in order, of the end of every tick; fault() then names the
 // first rule that was broken. Nothing here predicts a decision.
@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -86,6 +87,16 @@ class Watch {
   static bool lawful(const PoolView& pool, const Submitted& facts) {
     return facts.regions.has(pool.region) && facts.providers.has(pool.provider_id) && pool.licensed;
   }
+  static std::uint32_t answers_of(const Life& life) {
+    return life.facts.max_output > Tokens(0) ? life.facts.answers : 1;
+  }
+  // Places that may be taken: by each of those begun, and for those to come.
+  std::uint64_t places() const {
+    std::uint64_t n = 0;
+    for (const auto& [id, life] : lives_)
+      if (id.second == 0) n += answers_of(life);
+    return n;
+  }
   static Outcome outcome_of(const Life& life) {
     return life.fate == SlotFate::failed ? Outcome::failed : Outcome::done;
   }
@@ -99,11 +110,11 @@ class Watch {
       Time& latest = latest_expiry_[e.slo.value];
       life.expiry = latest = std::max(latest, e.arrival + patience);
     }
-    lives_.insert({e.request, life});
-    ++submitted_;
+    lives_.insert({{e.request, 0}, life});
+    ++submitted_, ++in_flight_;
   }
   void note(const CancelAsked& e) {
-    const auto at = lives_.find(e.request);
+    const auto at = lives_.find({e.request, 0});
     if (at != lives_.end()) at->second.asked = true;
   }
   void note(const RunEnded& e) {
@@ -111,7 +122,7 @@ class Watch {
     if (!device.open || e.run != RunId{e.device.value, device.runs}) return;
     device.open = false;
     for (std::size_t k = 0; k < e.slots.size(); ++k) {
-      Life& life = lives_.at(device.slots[k].request);
+      Life& life = lives_.at({device.slots[k].request, device.slots[k].answer});
       const SlotEnd& end = e.slots[k];
       life.in_run = false;
       life.context += device.slots[k].prefill.count() > 0 ? end.prefilled.count() : end.generated.count();
@@ -134,6 +145,7 @@ class Watch {
     if (e.state == DeviceState::up) return;
     went_ = true;
     for (auto& [id, life] : lives_) {
+      if (life.device == e.device) lives_.at({id.first, 0}).device_went = true;
       if (!life.in_run && life.at == e.device.value) life.at.reset();
       if (e.state != DeviceState::down) continue;
       if (life.moving && (life.device == e.device || life.to == e.device)) life.lost = true;
@@ -221,6 +233,7 @@ class Watch {
     for (const auto& [id, life] : lives_) {
       const bool leaves = life.read && life.device == d, comes = life.moving && life.to == d;
       if ((!leaves && !comes) || devices_[d.value].state == DeviceState::down) continue;
+      if (leaves && !life.moving && answers_of(life) > 1 && may_be_stopped(id.first)) continue;  // it may have ended
       if (life.lost) continue;  // one of the ends has nothing any more; which one is not known here
       const std::int32_t tokens = leaves ? life.facts.prompt.count() : life.found;
       const auto names = life.facts.prefix.first(std::min<std::size_t>(
@@ -233,7 +246,9 @@ class Watch {
   }
 
   void judge(const Move& c) {
-    const auto found = lives_.find(c.request);
+    const auto found = std::ranges::find_if(lives_, [&](const auto& entry) {
+      return entry.first.first == c.request && entry.second.sequence == c.sequence;
+    });
     expect(found != lives_.end(), "I2: what moves has been submitted and has not ended");
     if (found == lives_.end()) return;
     Life& life = found->second;
@@ -267,7 +282,7 @@ class Watch {
   }
   // Returns: how many KV blocks of a slot's grant it shares: those found, and once its prompt is read all whole ones.
   std::int64_t share(const Slot& slot, const PoolView& pool, std::set<BlockHash>& shared) const {
-    const auto found = lives_.find(slot.request);
+    const auto found = lives_.find({slot.request, slot.answer});
     if (found == lives_.end() || unit(pool) == 0) return 0;
     const Life& life = found->second;
     const std::int32_t block = fleet_.models[pool.model.value].prefix_block.count();
@@ -279,9 +294,16 @@ class Watch {
   }
 
   void judge(const Slot& slot, const Launch& launch) {
-    const auto found = lives_.find(slot.request);
-    expect(found != lives_.end(), "I2: what runs has been submitted and has not ended");
-    if (found == lives_.end()) return;
+    const auto first = lives_.find({slot.request, 0});
+    expect(first != lives_.end(), "I2: what runs has been submitted and has not ended");
+    if (first == lives_.end()) return;
+    const auto found = slot.answer == 0 ? first : lives_.insert({{slot.request, slot.answer}, Life()}).first;
+    if (slot.answer > 0 && found->second.facts.prompt == Tokens(0)) {
+      expect(slot.answer < answers_of(first->second), "no more answers than were asked for");
+      expect(first->second.generated > 0 || first->second.fate, "others join when the prompt has been read");
+      found->second.facts = first->second.facts;
+      found->second.inside = true;
+    }
     Life& life = found->second;
     const Device& device = devices_[launch.device.value];
     const PoolView& pool = *device.pool;
@@ -341,12 +363,32 @@ class Watch {
   }
 
   void judge(const Finish& c) {
-    const auto found = lives_.find(c.request);
+    const auto found = lives_.find({c.request, 0});
     expect(found != lives_.end(), "I2: what is said to have ended was submitted, and ends once");
     if (found == lives_.end()) return;
-    const Life& life = found->second;
+    const Life& first = found->second;
     const Account& a = c.account;
-    expect(!life.in_run && !life.moving, "I2: nothing ends while it is in a run, or while its KV moves");
+    Life life = first;  // of all answers
+    std::int32_t longest = first.generated;
+    bool all_done = true;
+    std::uint32_t begun = 0;
+    auto end = found;
+    for (; end != lives_.end() && end->first.first == c.request; ++end, ++begun) {
+      const Life& each = end->second;
+      expect(!each.in_run && !each.moving, "I2: nothing ends while it is in a run, or while its KV moves");
+      all_done &= each.fate && outcome_of(each) == Outcome::done;
+      if (each.fate == SlotFate::failed) life.fate = each.fate;
+      if (end == found) continue;
+      life.generated += each.generated, life.restarts += each.restarts, life.readings_lost += each.readings_lost;
+      longest = std::max(longest, each.generated);
+      if (each.first == Time::never()) continue;
+      life.first = std::min(life.first, each.first);
+      life.last = life.last == Time::never() ? each.last : std::max(life.last, each.last);
+    }
+    expect(a.answers == answers_of(first) && a.longest == Tokens(longest), "an account tells of all answers");
+    if (a.answers > 1 && c.outcome == Outcome::done)
+      expect(all_done && begun == a.answers, "a request is done when all its answers are");
+    if (a.answers > 1 && c.outcome != Outcome::done && life.fate != SlotFate::failed) life.fate.reset();
     expect(a.arrival == life.facts.arrival && a.prompt == life.facts.prompt && a.slo == life.facts.slo &&
                a.model == life.facts.model && a.tenant == life.facts.tenant,
            "an account tells what was asked");
@@ -364,7 +406,8 @@ class Watch {
     }
     judge_outcome(c, life);
     ++ended_[static_cast<std::size_t>(c.outcome)];
-    lives_.erase(found);
+    lives_.erase(found, end);
+    --in_flight_;
   }
 
   void judge(const auto&) { expect(false, "nothing is sent to served devices"); }
@@ -394,18 +437,18 @@ class Watch {
         break;
     }
     if (c.why == Reason::shed && life.expiry > now_) {
-      expect(lives_.size() > bounds_.sequences, "nobody is shed before the end of a patience, but for a place");
+      expect(places() > bounds_.sequences, "nobody is shed before the end of a patience, but for a place");
       expect(!anybody_waits_of_more_than(rank_of(life)), "nobody is shed while somebody less important waits");
     }
-    if (c.why == Reason::queue_full)
+    if (c.why == Reason::queue_full && answers_of(life) == 1)
       expect(!anybody_waits_of_more_than(rank_of(life)), "nobody is refused a place that one less important has");
-    if (c.why == Reason::queue_full) expect(lives_.size() > bounds_.sequences, "a queue is full of Bounds::sequences");
+    if (c.why == Reason::queue_full) expect(places() > bounds_.sequences, "a queue is full of Bounds::sequences");
   }
 
   // ---- after a poll -------------------------------------------------------------------------------------------------
 
   void judge_balance(const Ledger& ledger) {
-    expect(ledger.balances() && ledger.submitted == submitted_ && ledger.in_flight == lives_.size(),
+    expect(ledger.balances() && ledger.submitted == submitted_ && ledger.in_flight == in_flight_,
            "I1: submitted == ended + in flight");
     for (std::size_t k = 0; k < ended_.size(); ++k) expect(ledger.ended[k] == ended_[k], "I1: by outcome");
   }
@@ -440,6 +483,15 @@ class Watch {
     return false;
   }
 
+  // Of several answers: whether one was cancelled, failed or lost its device, so that the others may have been stopped.
+  bool may_be_stopped(RequestId request) const {
+    auto at = lives_.find({request, 0});
+    if (at->second.asked || at->second.device_went) return true;
+    for (; at != lives_.end() && at->first.first == request; ++at)
+      if (at->second.fate == SlotFate::failed) return true;
+    return false;
+  }
+
   void judge_idleness() {
     std::vector<bool> busy(fleet_.models.size());
     for (const Device& device : devices_)
@@ -450,6 +502,7 @@ class Watch {
       if (life.read) moves[life.device.value] = true;
     }
     for (const auto& [id, life] : lives_) {
+      if (answers_of(life) > 1 && (life.fate || may_be_stopped(id.first))) continue;  // it ended, others go on
       expect(!life.fate, "an end is said by the next poll");
       if (life.in_run) continue;
       expect(!life.at || devices_[*life.at].open || may_be_held(devices_[*life.at]) || moves[*life.at],
@@ -461,13 +514,13 @@ class Watch {
   const FleetView& fleet_;
   const Bounds bounds_;
   std::vector<Device> devices_;
-  std::vector<Time> latest_expiry_;       // by class
-  std::vector<Milliwatts> caps_;          // by domain
-  std::vector<Draw> draws_;               // by domain, as of the last tick
-  std::vector<Milliwatts> most_leased_;   // likewise
-  std::vector<std::uint64_t> under_way_;  // moves, by link
-  std::map<RequestId, Life> lives_;       // in flight
-  std::uint64_t submitted_ = 0;
+  std::vector<Time> latest_expiry_;                            // by class
+  std::vector<Milliwatts> caps_;                               // by domain
+  std::vector<Draw> draws_;                                    // by domain, as of the last tick
+  std::vector<Milliwatts> most_leased_;                        // likewise
+  std::vector<std::uint64_t> under_way_;                       // moves, by link
+  std::map<std::pair<RequestId, std::uint32_t>, Life> lives_;  // in flight, by request and answer
+  std::uint64_t submitted_ = 0, in_flight_ = 0;
   std::array<std::uint64_t, 4> ended_{};
   bool went_ = false;
   Time now_{std::numeric_limits<std::int64_t>::min()};

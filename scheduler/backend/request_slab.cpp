@@ -5,11 +5,13 @@
 #include <utility>
 
 #include "scheduler/base/check.h"
+#include "scheduler/core/core.h"
 
 namespace yard {
 namespace {
 
-constexpr std::size_t kKeptTokens = 4096;  // capacity that a free slot keeps for its next tenant
+constexpr std::uint32_t kMostAnswers = Bounds().answers;  // more are refused by the shard
+constexpr std::size_t kKeptTokens = 4096;                 // capacity that a free slot keeps for its next tenant
 
 void empty(std::vector<RequestSlab::Token>& tokens) {
   tokens.clear();
@@ -65,6 +67,10 @@ RequestSlab::Refusal RequestSlab::enter(std::span<const Token> prompt, bool keep
   record.tag = tag;
   try {
     if (keep) record.prompt.assign(prompt.begin(), prompt.end());
+    if (facts.answers > 1 && facts.answers <= kMostAnswers) {
+      record.others.resize(facts.answers - 1);
+      record.taken_of.resize(facts.answers);
+    }
   } catch (const std::bad_alloc&) {
     return give_back_slot(index);
   }
@@ -158,26 +164,27 @@ RequestSlab::Totals RequestSlab::totals() const noexcept {
 
 // ---- devices -------------------------------------------------------------------------------------------------------
 
-std::span<const RequestSlab::Token> RequestSlab::read(RequestId id, Tokens from, Tokens n,
+std::span<const RequestSlab::Token> RequestSlab::read(RequestId id, std::uint32_t answer, Tokens from, Tokens n,
                                                       std::vector<Token>& copy) const noexcept {
   const Record& record = at(id);
   const auto begin = static_cast<std::size_t>(from.count()), size = static_cast<std::size_t>(n.count());
   const std::size_t prompt = record.prompt.size();
-  CHECK_WHY(begin + size <= prompt + record.answer.size(), "Core and device count the same tokens");
+  const std::vector<Token>& made = record.of(answer);
+  CHECK_WHY(begin + size <= prompt + made.size(), "Core and device count the same tokens");
   if (begin + size <= prompt) return std::span(record.prompt).subspan(begin, size);
   CHECK(copy.size() + size <= copy.capacity());
   const std::size_t at = copy.size();
-  for (std::size_t i = begin; i < begin + size; ++i)
-    copy.push_back(i < prompt ? record.prompt[i] : record.answer[i - prompt]);
+  for (std::size_t i = begin; i < begin + size; ++i) copy.push_back(i < prompt ? record.prompt[i] : made[i - prompt]);
   return std::span(copy).subspan(at, size);
 }
 
-bool RequestSlab::emit(RequestId id, Token token) noexcept {
+bool RequestSlab::emit(RequestId id, std::uint32_t answer, Token token) noexcept {
   Record& record = at(id);
   {
     const std::lock_guard lock(record.mutex);
     try {
-      record.answer.push_back(token);
+      if (!record.others.empty()) record.order.push_back(answer);
+      record.of(answer).push_back(token);
     } catch (const std::bad_alloc&) {
       return false;
     }
@@ -244,6 +251,7 @@ void RequestSlab::set_free(std::uint32_t index) noexcept {
     const std::lock_guard lock(record.mutex);
     ++record.generation;
     empty(record.prompt), empty(record.answer);
+    record.others.clear(), record.order.clear(), record.taken_of.clear();
     record.taken = 0;
     record.ended.reset();
     record.cancelled = false;
@@ -255,21 +263,12 @@ void RequestSlab::set_free(std::uint32_t index) noexcept {
 
 // ---- the reply -----------------------------------------------------------------------------------------------------
 
-std::optional<RequestSlab::Token> RequestSlab::wait_for_token(RequestId id) noexcept {
+std::optional<RequestSlab::AnswerToken> RequestSlab::wait_for_token(RequestId id) noexcept {
   Record& record = at(id);
   std::unique_lock lock(record.mutex);
-  record.news.wait(lock, [&] { return record.taken < record.answer.size() || record.ended; });
-  if (record.taken == record.answer.size()) return std::nullopt;
-  return record.answer[record.taken++];
-}
-
-std::size_t RequestSlab::take(RequestId id, std::span<Token> out) noexcept {
-  Record& record = at(id);
-  const std::lock_guard lock(record.mutex);
-  const std::size_t n = std::min(out.size(), record.answer.size() - record.taken);
-  std::copy_n(record.answer.begin() + static_cast<std::ptrdiff_t>(record.taken), n, out.begin());
-  record.taken += n;
-  return n;
+  record.news.wait(lock, [&] { return record.taken < record.written() || record.ended; });
+  if (record.taken == record.written()) return std::nullopt;
+  return record.next();
 }
 
 std::optional<RequestSlab::Ended> RequestSlab::ended(RequestId id) const noexcept {

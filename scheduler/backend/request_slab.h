@@ -93,9 +93,10 @@ class RequestSlab {
 
   // Returns: tokens [from, from + n) of prompt and answer, in place, or in `copy` where they lie in the answer.
   // Requires: capacity in `copy` (spans given before stay valid).
-  std::span<const Token> read(RequestId, Tokens from, Tokens n, std::vector<Token>& copy) const noexcept;
+  std::span<const Token> read(RequestId, std::uint32_t answer, Tokens from, Tokens n,
+                              std::vector<Token>& copy) const noexcept;
   std::uint64_t tag(RequestId id) const noexcept { return at(id).tag; }
-  bool emit(RequestId, Token) noexcept;  // Returns: false when there is no memory
+  bool emit(RequestId, std::uint32_t answer, Token) noexcept;  // Returns: false when there is no memory
 
   // ---- the shard's thread
 
@@ -113,8 +114,23 @@ class RequestSlab {
 
   // ---- the reply: one thread at a time; cancel() and ended(): any
 
-  std::optional<Token> wait_for_token(RequestId) noexcept;  // nothing: the end
-  std::size_t take(RequestId, std::span<Token>) noexcept;
+  struct AnswerToken {
+    Token token;
+    std::uint32_t answer;
+  };
+  std::optional<AnswerToken> wait_for_token(RequestId) noexcept;  // nothing: the end
+  // Calls `put(token, answer)` for each of at most so many. Returns: how many there were.
+  template <class Put>
+  std::size_t take(RequestId id, std::size_t most, const Put& put) noexcept {
+    Record& record = at(id);
+    const std::lock_guard lock(record.mutex);
+    const std::size_t n = std::min(most, record.written() - record.taken);
+    for (std::size_t k = 0; k < n; ++k) {
+      const AnswerToken next = record.next();
+      put(k, next.token, next.answer);
+    }
+    return n;
+  }
   std::optional<Ended> ended(RequestId) const noexcept;
   void notify(RequestId, std::function<void()>);
   bool cancel(RequestId) noexcept;  // Returns: false where it had ended or was cancelled before
@@ -136,8 +152,21 @@ class RequestSlab {
 
     mutable std::mutex mutex;
     std::condition_variable news;
-    std::vector<Token> answer;  // read without the mutex by the device that writes it
+    // Each is read without the mutex by the device that writes it.
+    std::vector<Token> answer;               // the first one
+    std::vector<std::vector<Token>> others;  // of a request of several
+    std::vector<std::uint32_t> order;        // likewise: whose each token was, as they came
+    std::vector<std::size_t> taken_of;       // likewise: of each answer
     std::size_t taken = 0;
+    const std::vector<Token>& of(std::uint32_t a) const { return a == 0 ? answer : others[a - 1]; }
+    std::vector<Token>& of(std::uint32_t a) { return a == 0 ? answer : others[a - 1]; }
+    std::size_t written() const { return others.empty() ? answer.size() : order.size(); }
+    AnswerToken next() {
+      if (others.empty()) return {answer[taken++], 0};
+      const std::uint32_t a = order[taken++];
+      return {of(a)[taken_of[a]++], a};
+    }
+
     std::optional<Ended> ended;
     bool in_flight = false, held = false, cancelled = false;
     Attempt attempt;

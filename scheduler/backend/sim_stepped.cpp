@@ -6,7 +6,10 @@
 namespace yard {
 
 SimStepped::SimStepped(const FleetView& fleet, const CostTables& tables, const Bounds& bounds, Exact exact)
-    : exact_(exact), runs_(fleet.devices()), truth_(std::size_t{bounds.sequences} + bounds.events_per_tick) {
+    : exact_(exact),
+      runs_(fleet.devices()),
+      outputs_(std::size_t{bounds.sequences} + bounds.events_per_tick),
+      last_tokens_(outputs_.size()) {
   paces_.reserve(fleet.devices());
   for (const PoolView& pool : fleet.pools)
     paces_.insert(paces_.end(), pool.devices, Pace{&tables[pool.cost], tables.profile(pool.cost)});
@@ -53,7 +56,7 @@ Time SimStepped::launch(const Launch& launch, Time now) {
   run.interrupted = false;
   auto steps = static_cast<std::int32_t>(launch.step_limit);
   for (const Slot& slot : launch.slots) {
-    const std::int32_t end = std::min(truth_[slot.request.index].output, slot.output_limit.count());
+    const std::int32_t end = std::min(outputs_[slot.request.index], slot.output_limit.count());
     state->sequence = slot.sequence;
     state->request = slot.request.index;
     state->prefill = slot.prefill.count();
@@ -136,15 +139,14 @@ void SimStepped::end_slots(Run& run, const Pace& pace, RunEnded& end) {
     e.first_token = e.last_token = Time::never();
     e.fate = SlotFate::running;
     if (slot.samples) {
-      Truth& truth = truth_[slot.request];
       const std::int32_t made = std::min(static_cast<std::int32_t>(steps), slot.end - slot.generated);
       if (made > 0) {
         e.generated = Tokens(made);
         e.first_token = first;
-        e.last_token = truth.last_token = last;
+        e.last_token = last_tokens_[slot.sequence.index] = last;
       }
       if (slot.generated + made >= slot.end) {
-        e.fate = slot.end == truth.output ? SlotFate::stopped : SlotFate::length;
+        e.fate = slot.end == outputs_[slot.request] ? SlotFate::stopped : SlotFate::length;
         any_ended = true;
       }
     }
@@ -163,7 +165,7 @@ void SimStepped::record_gaps(Run& run, const Pace& pace, std::uint32_t steps, Ti
   std::uint64_t together = 0;
   for (const SlotState& slot : std::span(run.slots).first(run.slot_count)) {
     if (!slot.samples || slot.end <= slot.generated) continue;
-    const Time before = truth_[slot.request].last_token;
+    const Time before = slot.generated == 0 ? Time::never() : last_tokens_[slot.sequence.index];
     if (before == run.start)
       ++together;
     else if (before != Time::never())

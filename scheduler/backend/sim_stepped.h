@@ -32,7 +32,7 @@ class SimStepped final : public SimDevices {
   Time abort(const Abort&, Time) override { CHECK_WHY(false, "a stepped device is not sent sequences"); }
   Time fire(std::uint32_t device, Time now, std::vector<Event>& said) override;
   void arrives(RequestId request, Tokens output, std::span<const BlockHash>) override {
-    truth_[request.index] = {output.count(), Time::never()};
+    outputs_[request.index] = output.count();
   }
 
   // Returns: when the step that runs at `now` ends; `now`, where one ends there. Requires: a run that ends no sooner.
@@ -45,10 +45,6 @@ class SimStepped final : public SimDevices {
   const Histogram& gaps() const { return gaps_; }
 
  private:
-  struct Truth {
-    std::int32_t output;
-    Time last_token;
-  };
   struct SlotState {
     SequenceId sequence;
     std::uint32_t request;
@@ -85,10 +81,11 @@ class SimStepped final : public SimDevices {
   void record_decode_gaps(const Run&, const StepCost&, std::uint32_t steps);
 
   const Exact exact_;
-  std::vector<Pace> paces_;    // by device
-  std::vector<Run> runs_;      // by device
-  LazyArray<Truth> truth_;     // by RequestId.index
-  std::vector<SlotEnd> ends_;  // of the run that ended last
+  std::vector<Pace> paces_;          // by device
+  std::vector<Run> runs_;            // by device
+  LazyArray<std::int32_t> outputs_;  // true lengths of answers, by RequestId.index: each of several has the same
+  LazyArray<Time> last_tokens_;      // by SequenceId.index
+  std::vector<SlotEnd> ends_;        // of the run that ended last
   Histogram gaps_;
 };
 

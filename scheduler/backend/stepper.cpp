@@ -26,7 +26,7 @@ void switchyard::StepSlot::Backing::emit(Token token) noexcept {
   }
   yard::SlotEnd& end = d.ends_[index];
   const yard::Time now = d.shard_.now();  // before the caller can see it
-  if (!d.slab_.emit(d.slots_[index].request, token)) {
+  if (!d.slab_.emit(d.slots_[index].request, d.slots_[index].answer, token)) {
     misused = true;
     return;
   }
@@ -100,11 +100,12 @@ switchyard::StepView Stepper::show() noexcept {
         .device = this, .index = i, .samples = samples, .emitted = false, .stopped = false, .misused = false};
     views_[i] = {.sequence = slot.sequence.bits(),
                  .context = static_cast<std::uint32_t>(context.count()),
-                 .input = slab_.read(slot.request, context, decodes ? Tokens(1) : slot.prefill, copies_),
+                 .input = slab_.read(slot.request, slot.answer, context, decodes ? Tokens(1) : slot.prefill, copies_),
                  .kv_blocks = {},
                  .samples = samples,
                  .scores = slot.samples && slot.output_limit == Tokens(0),
                  .tag = slab_.tag(slot.request),
+                 .answer = slot.answer,
                  .backing = &backings_[i]};
   }
   return {{views_.data(), slots_.size()}};

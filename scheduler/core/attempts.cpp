@@ -34,6 +34,7 @@ void Core::State::apply(const FirstToken& e) {
   s.generated = 1;
   s.first_token = s.last_token = e.at;
   devices.touch(s.device.value);
+  fork(i);
 }
 
 void Core::State::apply(const Ended& e) {
@@ -50,6 +51,7 @@ void Core::State::apply(const Ended& e) {
     s.last_token = e.last_token;
     if (s.first_token == Time::never()) s.first_token = e.last_token;
   }
+  fork(i);  // unless its first token was told before
   end(i, Outcome::done, Reason::none);
 }
 

@@ -53,6 +53,7 @@ void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {
   slot.generated = Tokens(s.generated);
   slot.output_limit = Tokens(s.output_limit);
   slot.granted = Blocks(s.blocks + devices_.shared_blocks(step.d, s));
+  slot.answer = s.answer;
   slot.samples = s.context + tokens >= s.to_read;
 }
 

@@ -13,7 +13,7 @@ std::uint64_t word(Duration d) { return static_cast<std::uint64_t>(d.count()); }
 // Kinds, so that no two commands of different kinds give the same words.
 constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3, kSend = 4, kAbort = 5, kMove = 6;
 // Of accounts that have it only, so that others hash as before there was any.
-constexpr std::uint64_t kNoOutput = 1, kMoves = std::uint64_t{2} << 32;
+constexpr std::uint64_t kNoOutput = 1, kMoves = std::uint64_t{2} << 32, kAnswers = 2;
 
 void add_fields(DecisionHash& hash, const Launch& c) {
   hash.add(kLaunch << 56 | static_cast<std::uint64_t>(c.bound_by) << 48 | c.slots.size(), c.run.bits());
@@ -21,7 +21,7 @@ void add_fields(DecisionHash& hash, const Launch& c) {
   for (const Slot& slot : c.slots) {
     hash.add(slot.sequence.bits(), slot.request.bits());
     hash.add(word(slot.context, slot.prefill), word(slot.generated, Tokens(slot.granted.count())));
-    hash.add(word(slot.output_limit, Tokens(slot.samples)));
+    hash.add(word(slot.output_limit, Tokens(static_cast<std::int32_t>(slot.answer << 1 | unsigned{slot.samples}))));
   }
 }
 
@@ -38,6 +38,7 @@ void add_fields(DecisionHash& hash, const Finish& c) {
   hash.add(word(a.slo.value, a.model.value), word(a.tenant.value, static_cast<std::uint32_t>(a.cached.count())));
   if (a.no_output) hash.add(kNoOutput);
   if (a.moves > 0) hash.add(kMoves | a.moves);
+  if (a.answers > 1) hash.add(kAnswers << 56 | a.answers, static_cast<std::uint64_t>(a.longest.count()));
 }
 
 void add_fields(DecisionHash& hash, const Send& c) {
@@ -93,6 +94,7 @@ std::string_view name_of(Reason r) {
     case Reason::no_licence: return "no_licence";
     case Reason::quota: return "quota";
     case Reason::only_embeds: return "only_embeds";
+    case Reason::too_many_answers: return "too_many_answers";
   }
   return "";
 }

@@ -23,12 +23,13 @@ namespace yard {
 struct Slot {
   SequenceId sequence;
   RequestId request;
-  Tokens context;       // already in KV
-  Tokens prefill;       // to read in this run; 0: decoding
-  Tokens generated;     // before this run; the prefill that reaches prompt + generated emits the next one
-  Tokens output_limit;  // the device ends it with SlotFate::length when it has generated so many in all
-  Blocks granted;       // KV it may hold before the run must end
-  bool samples;         // false while the prompt is read only in part
+  Tokens context;        // already in KV
+  Tokens prefill;        // to read in this run; 0: decoding
+  Tokens generated;      // before this run; the prefill that reaches prompt + generated emits the next one
+  Tokens output_limit;   // the device ends it with SlotFate::length when it has generated so many in all
+  Blocks granted;        // KV it may hold before the run must end
+  std::uint32_t answer;  // of its request, from 0
+  bool samples;          // false while the prompt is read only in part
 };
 
 // What kept more work from entering this run, for the report's "bound by".
@@ -104,9 +105,10 @@ enum class Reason : std::uint8_t {
   no_provider,
   no_licence,
   quota,
-  only_embeds
+  only_embeds,
+  too_many_answers
 };
-inline constexpr std::size_t kReasons = 17;
+inline constexpr std::size_t kReasons = 18;
 
 // What a request went through. Times are unset (Time::never()) where it did not get so far.
 struct Account {
@@ -119,7 +121,13 @@ struct Account {
   SloClassId slo;
   ModelId model;
   TenantId tenant;
+  // Of a request of several answers: `output`, `preemptions` and `last_token` are of all, `first_token` is the first of
+  // any, the device that of the first; a reader of all side by side waits (last - first) / (longest - 1) for a token.
+  std::uint32_t answers = 1;
+  Tokens longest;          // of them
   bool no_output = false;  // none was asked for: it is done when its prompt is read
+
+  Tokens longest_answer() const { return answers > 1 ? longest : output; }
 };
 
 // Returns: whether what became of a request counts against its tenant, with its prompt and what was generated; else it

@@ -36,6 +36,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       occupancy(f),
       tenants(f),
       waiters(f),
+      groups(pool_size(b)),
       by_request(pool_size(b)),
       queues(f.models.size()),
       unbound(f.models.size()),
@@ -71,6 +72,7 @@ void Core::State::apply(const Submitted& e) {
   CHECK_WHY(e.request.index < by_request.size() && by_request[e.request.index] == 0,
             "a request id is below sequences + events_per_tick and not in use");
   CHECK(e.arrival <= now && e.slo.value < fleet.classes.size() && e.tenant.value < fleet.tenants.size());
+  CHECK(e.answers >= 1);
   const std::uint32_t i = pool.take();
   Sequence& s = pool[i];
   s.request = e.request;
@@ -87,6 +89,7 @@ void Core::State::apply(const Submitted& e) {
   s.prefix = e.prefix.data();
   s.prefix_blocks = static_cast<std::uint32_t>(e.prefix.size());
   s.session = e.session;
+  s.answers = e.max_output.count() > 0 ? e.answers : 1;  // a score is one, however often it is asked for
   s.number = ++submissions;
   s.device = DeviceId{};
   move_to(s, SequenceState::arrived);
@@ -101,28 +104,31 @@ void Core::State::apply(const Submitted& e) {
 }
 
 void Core::State::apply(const CancelAsked& e) {
-  const std::uint32_t i = find(e.request);
-  if (i == kNobody || pool[i].state == SequenceState::cancelling || pool[i].state == SequenceState::ended) {
-    ++ledger.late_cancels;
-    return;
-  }
+  bool some = false;  // of its answers still went on
+  for (std::uint32_t i = find(e.request); i != kNobody; i = pool[i].group == 0 ? kNobody : pool[i].next_answer)
+    some |= ask_to_end(i);
+  if (!some) ++ledger.late_cancels;
+}
+
+// It ends as cancelled: now, or if it is in a run by that run's end at the latest. Returns: false where it was asked
+// before, or has ended.
+bool Core::State::ask_to_end(std::uint32_t i) {
   Sequence& s = pool[i];
-  if (s.state == SequenceState::running && served.serves(s.device.value)) {
-    s.aborted = true;  // said with its Finish
-    end(i, Outcome::cancelled, Reason::none);
-    return;
-  }
-  if (s.state == SequenceState::running && s.planned > 0 && !devices[s.device.value].idle()) {
+  if (s.state == SequenceState::cancelling || s.state == SequenceState::ended) return false;
+  const bool runs = s.state == SequenceState::running;
+  if (runs && !served.serves(s.device.value) && s.planned > 0 && !devices[s.device.value].idle()) {
     move_to(s, SequenceState::cancelling);
     devices[s.device.value].cancel_asked = true;
     devices.touch(s.device.value);
-    return;
+    return true;
   }
   if (s.state == SequenceState::moving) {
     move_to(s, SequenceState::cancelling);
-    return;
+    return true;
   }
+  s.aborted = runs && served.serves(s.device.value);  // said with its Finish
   end(i, Outcome::cancelled, Reason::none);
+  return true;
 }
 
 void Core::State::apply(const RunEnded& e) {
@@ -181,6 +187,7 @@ void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, cons
   if (was_reading && !s.reading()) signals.read(s, now);
   if (was_reading && !s.reading() && s.prefix_blocks > 0) devices.shares(d, s, now);
   if (!s.reading()) devices.commits(d, s, keeps);
+  if (was_reading && !s.reading() && !failed && s.state != SequenceState::cancelling) fork(i);
 
   if (failed)
     end(i, Outcome::failed, Reason::device_failed);
@@ -244,6 +251,7 @@ void Core::State::lose_running(std::uint32_t d) {
 // ---- decisions ----------------------------------------------------------------------------------------------------
 
 void Core::State::say_ends() {
+  stop_the_others();
   while (!ended.empty()) say_finish(ended.pop_front(pool));
 }
 
@@ -263,12 +271,12 @@ void Core::State::shed() {
   }
 }
 
-// Returns: why it is not let in; else there is a place for it, and it holds what it may take of its tenant's quotas.
-// Where every place is taken, the least important of those who wait gives way, but only to one that can be served.
+// Returns: why it is not let in; else there are places for it, and it holds what it may take of its tenant's quotas.
+// Where too few are free, the least important of those who wait give way, but only to one that can be served.
 Reason Core::State::at_the_door(Sequence& s) {
-  const bool full = through_the_door >= bounds.sequences;
-  const std::uint32_t gives_way = full ? waiters.gives_way_to(pool, s) : kNobody;
-  if (full && gives_way == kNobody) {
+  if (s.answers > bounds.answers) return Reason::too_many_answers;
+  const std::uint32_t free = bounds.sequences - through_the_door;
+  if (s.answers > free && !waiters.give_way_to(pool, s, s.answers - free)) {
     s.retry_after = placement.at_the_door(s) == Reason::none ? placement.come_back_in(s, now) : kSoonest;
     return Reason::queue_full;
   }
@@ -276,7 +284,9 @@ Reason Core::State::at_the_door(Sequence& s) {
   const auto [let_in, retry_after] = tenants.reserve(s, placement.expected_output(s), now);
   s.retry_after = retry_after;
   if (!let_in) return Reason::quota;
-  if (gives_way != kNobody) {
+  while (s.answers > bounds.sequences - through_the_door) {
+    const std::uint32_t gives_way = waiters.gives_way_to(pool, s);
+    CHECK(gives_way != kNobody);
     pool[gives_way].retry_after = placement.come_back_in(pool[gives_way], now);
     end(gives_way, Outcome::rejected, Reason::shed);
     say_ends();
@@ -295,17 +305,10 @@ void Core::State::place_arrivals() {
         say_ends();
         continue;
       }
-      s.passed_door = true;
-      ++through_the_door;
-      occupancy.waits(s.model);
-      const SloClass& slo = fleet.classes[s.slo.value];
-      const std::uint32_t rank = fleet.tenants[s.tenant.value].rank(slo.rank);
-      shares.waits(s, rank);
+      through_the_door += s.answers;  // the others' places are kept
+      if (s.answers > 1) groups.make(pool, i, s.answers);
+      enters(i);
       waiters.joins(pool, i);
-      s.key = policies.order({.arrival = s.arrival,
-                              .deadline = slo.deadline(s.arrival, Tokens(s.prompt)),
-                              .rank = rank,
-                              .prompt = Tokens(s.prompt)});
     }
     if (policies.bind == Bind::room) {
       arrivals.remove(pool, i);
@@ -328,6 +331,20 @@ void Core::State::place_arrivals() {
     arrivals.remove(pool, i);
     bind(i, device);
   }
+}
+
+// It is inside, and waits.
+void Core::State::enters(std::uint32_t i) {
+  Sequence& s = pool[i];
+  s.passed_door = true;
+  occupancy.waits(s.model);
+  const SloClass& slo = fleet.classes[s.slo.value];
+  const std::uint32_t rank = fleet.tenants[s.tenant.value].rank(slo.rank);
+  shares.waits(s, rank);
+  s.key = policies.order({.arrival = s.arrival,
+                          .deadline = slo.deadline(s.arrival, Tokens(s.prompt)),
+                          .rank = rank,
+                          .prompt = Tokens(s.prompt)});
 }
 
 void Core::State::place_unbound() {
@@ -506,9 +523,18 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
   if (waited && s.passed_door) occupancy.waits_no_more(s.model);
   leave_patience(i);
   if (outcome == Outcome::done) placement.ended(s);
-  if (s.passed_door) --through_the_door;
-  tenants.settle(s, outcome, now);
   shares.ended(s);
+  if (s.group != 0) {
+    AnswerGroup& group = groups.of(s);
+    const std::uint32_t never_come = group.first == i ? std::exchange(group.to_come, 0) : 0;
+    through_the_door -= never_come;
+    if (outcome != Outcome::done) groups.stop(s.group, outcome, why);
+    if (never_come > 0) groups.stop(s.group, Outcome::cancelled, Reason::none);  // it ended in the run of its cancel
+    if (group.first != i) --through_the_door;
+  } else {
+    if (s.passed_door) --through_the_door;
+    tenants.settle(s, outcome, s.generated, now);
+  }
   s.outcome = outcome;
   s.why = why;
   move_to(s, SequenceState::ended);
@@ -523,38 +549,107 @@ void Core::State::leave_patience(std::uint32_t i) {
   s.expiry = Time();
 }
 
+// The request's end, once the last of its answers has ended.
 void Core::State::say_finish(std::uint32_t i) {
   Sequence& s = pool[i];
-  CHECK_WHY(s.admit == Time::never() || s.arrival <= s.admit, "arrival <= admit (I5)");
-  CHECK_WHY(s.first_token == Time::never() ||
-                (s.admit <= s.first_token && s.first_token <= s.last_token && s.last_token <= now),
-            "admit <= first token <= last token <= finish (I5)");
-  const Finish finish{.request = s.request,
-                      .outcome = s.outcome,
-                      .why = s.why,
-                      .retry_after = s.retry_after,
-                      .account = {.arrival = s.arrival,
-                                  .admit = s.admit,
-                                  .first_token = s.first_token,
-                                  .last_token = s.last_token,
-                                  .finish = now,
-                                  .prompt = Tokens(s.prompt),
-                                  .output = Tokens(s.generated),
-                                  .cached = Tokens(s.cached),
-                                  .preemptions = s.preemptions,
-                                  .moves = s.moves,
-                                  .device = s.device,
-                                  .slo = s.slo,
-                                  .model = s.model,
-                                  .tenant = s.tenant,
-                                  .no_output = s.max_output == 0}};
   if (s.aborted) say(Abort{.sequence = pool.id(i), .request = s.request, .device = s.device, .attempt = s.attempt});
-  by_request[s.request.index] = 0;
-  ++ledger.ended[static_cast<std::size_t>(s.outcome)];
-  if (s.outcome != Outcome::done) ++ledger.reasons[static_cast<std::size_t>(s.why)];
+  Account account{.arrival = s.arrival,
+                  .admit = s.admit,
+                  .first_token = s.first_token,
+                  .last_token = s.last_token,
+                  .finish = now,
+                  .prompt = Tokens(s.prompt),
+                  .output = Tokens(s.generated),
+                  .cached = Tokens(s.cached),
+                  .preemptions = s.preemptions,
+                  .moves = s.moves,
+                  .device = s.device,
+                  .slo = s.slo,
+                  .model = s.model,
+                  .tenant = s.tenant,
+                  .answers = s.answers,
+                  .longest = Tokens(s.generated),
+                  .no_output = s.max_output == 0};
+  if (s.group == 0) return say_finish(i, s.outcome, s.why, account);
+  const std::uint32_t g = s.group;
+  AnswerGroup& group = groups[g];
+  group.adds(s);
+  if (group.first != i) {
+    groups.leave(pool, i);
+    pool.give_back(i);
+  }
+  if (--group.unsaid > 0) return;
+  Sequence& first = pool[group.first];
+  account.admit = first.admit;
+  account.first_token = group.first_token, account.last_token = group.last_token;
+  account.output = Tokens(group.output), account.longest = Tokens(group.longest);
+  account.cached = Tokens(first.cached);
+  account.preemptions = group.preemptions, account.moves = group.moves;
+  account.device = first.device;
+  tenants.settle(first, group.outcome, group.output, now);
+  --through_the_door;
+  say_finish(group.first, group.outcome, group.why, account);
+  groups.give_back(g);
+}
+
+void Core::State::say_finish(std::uint32_t i, Outcome outcome, Reason why, const Account& account) {
+  const Account& a = account;
+  CHECK_WHY(a.admit == Time::never() || a.arrival <= a.admit, "arrival <= admit (I5)");
+  CHECK_WHY(a.first_token == Time::never() ||
+                (a.admit <= a.first_token && a.first_token <= a.last_token && a.last_token <= now),
+            "admit <= first token <= last token <= finish (I5)");
+  const Finish finish{.request = pool[i].request,
+                      .outcome = outcome,
+                      .why = why,
+                      .retry_after = pool[i].retry_after,
+                      .account = account};
+  by_request[finish.request.index] = 0;
+  ++ledger.ended[static_cast<std::size_t>(outcome)];
+  if (outcome != Outcome::done) ++ledger.reasons[static_cast<std::size_t>(why)];
   --ledger.in_flight;
   pool.give_back(i);
   say(finish);
+}
+
+// ---- several answers ----------------------------------------------------------------------------------------------
+
+// Its prompt has been read: the request's other answers join the line of its device, where they find what it keeps of
+// the prompt. Where that device takes nobody any more, they are bound elsewhere by the next poll.
+void Core::State::fork(std::uint32_t first) {
+  if (pool[first].group == 0) return;
+  const std::uint32_t g = pool[first].group, to_come = groups[g].to_come;
+  for (std::uint32_t k = 0; k < to_come; ++k) {
+    const std::uint32_t i = pool.take();
+    const Sequence& of = pool[first];
+    Sequence& s = pool[i];
+    s.request = of.request;
+    s.arrival = of.arrival;
+    s.regions = of.regions, s.providers = of.providers, s.primary = of.primary;
+    s.model = of.model, s.slo = of.slo, s.tenant = of.tenant;
+    s.answers = of.answers, s.answer = of.answers - to_come + k;
+    s.prompt = s.to_read = of.prompt;
+    s.max_output = of.max_output;
+    s.prefix = of.prefix, s.prefix_blocks = of.prefix_blocks;
+    s.session = of.session;
+    s.admit = s.first_token = s.last_token = Time::never();
+    s.number = ++submissions;
+    s.let_in = true;
+    s.device = DeviceId{};
+    move_to(s, SequenceState::arrived);
+    groups.join(pool, g, i);
+    enters(i);
+    const std::uint32_t d = of.device.value;
+    if (devices[d].state == DeviceState::up)
+      bind(i, of.device);
+    else
+      arrivals.push_back(pool, i);
+  }
+}
+
+// Where one did not end as done, none of its request goes on.
+void Core::State::stop_the_others() {
+  for (std::uint32_t g; (g = groups.take_stopping()) != 0;)
+    for (std::uint32_t i = groups[g].first; i != kNobody; i = pool[i].next_answer) ask_to_end(i);
 }
 
 // ---- commands -----------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ struct Bounds {
   std::uint32_t retries = 2;               // of one request, over its life
   std::uint32_t steps_per_run = 256;       // of a pure decode run
   std::uint32_t moves_per_link = 4;        // said and not begun, beside those that the link moves at once
+  std::uint32_t answers = 64;              // of one request (n); beyond it: Finish{rejected, too_many_answers}
   std::uint32_t prefix_blocks = 1u << 20;  // known to be kept, over all devices; beyond it the least recently used go
 };
 

@@ -56,6 +56,9 @@ struct Sequence {
   ModelId model;
   SloClassId slo;
   TenantId tenant;
+  std::uint32_t answers;             // of its request
+  std::uint32_t answer;              // which of them it is, from 0
+  std::uint32_t group, next_answer;  // answers.h; 0: the only one
   std::int32_t prompt, max_output;
   const BlockHash* prefix;  // the names of its blocks; the loop's, until Finish
   std::uint64_t session;

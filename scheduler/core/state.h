@@ -4,6 +4,7 @@
 #include <limits>
 #include <vector>
 
+#include "scheduler/core/answers.h"
 #include "scheduler/core/batcher.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/handoff.h"
@@ -51,6 +52,9 @@ struct Core::State {
   void has_read(std::uint32_t device, std::uint32_t i);
   void read_anew(std::uint32_t i, Reason in_the_end);
   void lose_moves(std::uint32_t device);
+  bool ask_to_end(std::uint32_t i);
+  void fork(std::uint32_t i);
+  void stop_the_others();
 
   // ---- decisions, in the order of a poll --------------------------------------------------------------------------
   void say_ends();
@@ -65,6 +69,7 @@ struct Core::State {
   void wake_held();
 
   Reason at_the_door(Sequence&);
+  void enters(std::uint32_t i);
   void put_off(std::uint32_t i);
   Duration time_to_read(std::uint32_t device, std::int64_t tokens, std::int64_t pairs) const;
   void bind(std::uint32_t i, DeviceId);
@@ -84,6 +89,7 @@ struct Core::State {
   void end(std::uint32_t i, Outcome, Reason);  // takes it from wherever it is; Finish is said by the next poll
   void leave_patience(std::uint32_t i);        // and the waiters: it is admitted, or ends
   void say_finish(std::uint32_t i);
+  void say_finish(std::uint32_t i, Outcome, Reason, const Account&);
 
   void say(const Command&);
 
@@ -109,6 +115,7 @@ struct Core::State {
   Occupancy occupancy;
   Tenants tenants;
   Waiters waiters;
+  AnswerGroups groups;
   Ledger ledger;
 
   LazyArray<std::uint32_t> by_request;  // RequestId.index -> sequence + 1

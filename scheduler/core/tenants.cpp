@@ -95,7 +95,8 @@ Tenants::Admission Tenants::reserve(Sequence& s, Tokens expected, Time now) {
   if (!q.some) return {};
   CHECK(!s.lease);
   const bool open_ended = s.max_output == Tokens::max().count();
-  const std::int64_t tokens = std::int64_t{s.prompt} + (open_ended ? expected.count() : s.max_output);
+  const std::int64_t each = open_ended ? expected.count() : s.max_output;
+  const std::int64_t tokens = s.prompt + s.answers * each;
   const std::int64_t money = price(s, tokens).count();
   Duration wait;
   for (const auto& at : {q.requests.until(1, now), q.tokens.until(tokens, now), q.budget.until(money, now)}) {
@@ -107,16 +108,16 @@ Tenants::Admission Tenants::reserve(Sequence& s, Tokens expected, Time now) {
   q.tokens.reserve(tokens);
   q.budget.reserve(money);
   s.lease = true;
-  s.reserved = static_cast<std::int32_t>(tokens);  // at most what its device can hold
+  s.reserved = static_cast<std::int32_t>(tokens);  // at most what its devices can hold
   ++leases_;
   return {};
 }
 
-void Tenants::settle(Sequence& s, Outcome outcome, Time now) {
+void Tenants::settle(Sequence& s, Outcome outcome, std::int64_t generated, Time now) {
   if (!s.lease) return;
   Quotas& q = all_[s.tenant.value];
   const bool counts = counts_as_used(outcome, s.admit);
-  const std::int64_t tokens = std::int64_t{s.prompt} + s.generated;
+  const std::int64_t tokens = s.prompt + generated;
   q.requests.settle(1, counts, now);
   q.tokens.settle(s.reserved, counts ? tokens : 0, now);
   q.budget.settle(price(s, s.reserved).count(), counts ? price(s, tokens).count() : 0, now);

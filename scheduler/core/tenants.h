@@ -84,7 +84,8 @@ class Tenants {
   };
   Admission reserve(Sequence&, Tokens expected, Time now);
   // Settles for a sequence that ended; one that holds nothing is left alone.
-  void settle(Sequence&, Outcome, Time now);
+  // `generated`: in all its answers.
+  void settle(Sequence&, Outcome, std::int64_t generated, Time now);
 
   std::uint64_t leases() const { return leases_; }
 

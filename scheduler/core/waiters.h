@@ -16,7 +16,8 @@ namespace yard {
 
 class Waiters {
  public:
-  explicit Waiters(const FleetView& fleet) : fleet_(fleet), all_(fleet.classes.size() * fleet.tenants.size()) {
+  explicit Waiters(const FleetView& fleet)
+      : fleet_(fleet), all_(fleet.classes.size() * fleet.tenants.size()), count_(all_.size()) {
     if (fleet.shares()) of_tenant_.resize(fleet.tenants.size());
   }
 
@@ -24,6 +25,7 @@ class Waiters {
     Sequence& s = pool[i];
     s.in_waiters = true;
     all_[index(s)].push_back(pool, i);
+    ++count_[index(s)];
     if (!of_tenant_.empty()) ++of_tenant_[s.tenant.value];
   }
   void leaves(SequencePool& pool, std::uint32_t i) {
@@ -31,7 +33,20 @@ class Waiters {
     if (!s.in_waiters) return;
     s.in_waiters = false;
     all_[index(s)].remove(pool, i);
+    --count_[index(s)];
     if (!of_tenant_.empty()) --of_tenant_[s.tenant.value];
+  }
+
+  // Returns: whether as many as that give their places to somebody at the door. To one that needs several, those of a
+  // lower rank only.
+  bool give_way_to(const SequencePool& pool, const Sequence& at_door, std::uint32_t places) const {
+    if (at_door.answers == 1) return gives_way_to(pool, at_door) != kNobody;
+    std::uint64_t lower = 0;
+    for (std::uint32_t c = 0; c < fleet_.classes.size(); ++c)
+      for (std::uint32_t t = 0; t < fleet_.tenants.size(); ++t)
+        if (fleet_.tenants[t].rank(fleet_.classes[c].rank) > rank_of(at_door))
+          lower += count_[c * fleet_.tenants.size() + t];
+    return lower >= places;
   }
 
   // Returns: who gives its place to somebody at the door; kNobody where all are as important: of its rank or a lower
@@ -68,6 +83,7 @@ class Waiters {
 
   const FleetView& fleet_;
   std::vector<WaiterList> all_;           // by class and tenant, in the order of submission
+  std::vector<std::uint32_t> count_;      // likewise
   std::vector<std::uint64_t> of_tenant_;  // with shares: how many
 };
 

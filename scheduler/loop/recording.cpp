@@ -83,7 +83,7 @@ constexpr auto kHandoff = [](auto& io, auto& fleet, auto& bounds) {
 };
 
 constexpr auto kBounds = [](auto& io, auto& b) {
-  io(b.sequences), io(b.events_per_tick), io(b.retries), io(b.steps_per_run), io(b.prefix_blocks);
+  io(b.sequences), io(b.events_per_tick), io(b.retries), io(b.steps_per_run), io(b.answers), io(b.prefix_blocks);
 };
 constexpr auto kBucket = [](auto& io, auto& b) { io(b.up_to), io(b.c0); };
 
@@ -94,7 +94,7 @@ constexpr std::size_t kSlotEndBytes = 8 + 4 + 4 + 8 + 8 + 1;
 
 constexpr auto kSubmitted = [](auto& io, auto& e) {
   io(e.request), io(e.model), io(e.tenant), io(e.slo), io(e.prompt), io(e.max_output), io(e.regions), io(e.arrival);
-  io(e.providers), io(e.primary), io(e.session);
+  io(e.providers), io(e.primary), io(e.answers), io(e.session);
 };
 constexpr auto kCancelAsked = [](auto& io, auto& e) { io(e.request); };
 constexpr auto kRunEnded = [](auto& io, auto& e) {
@@ -247,7 +247,7 @@ void check_head(const RecordingHead& head) {
           "a fleet without classes, tenants or regions");
   for (const TenantView& tenant : fleet.tenants) check_tenant(tenant, fleet.shares());
   const Bounds& b = head.bounds;
-  for (const std::uint32_t bound : {b.sequences, b.events_per_tick, b.steps_per_run, b.prefix_blocks})
+  for (const std::uint32_t bound : {b.sequences, b.events_per_tick, b.steps_per_run, b.answers, b.prefix_blocks})
     require(bound >= 1 && bound <= kMaxSequences, "bounds that no shard has");
   std::uint64_t devices = 0, slots = 0;
   for (const PoolView& p : fleet.pools) {
@@ -373,6 +373,7 @@ void check_event(const Event& event, const FleetView& fleet) {
   if (const auto* e = std::get_if<Submitted>(&event))
     require(e->slo.value < fleet.classes.size() && e->tenant.value < fleet.tenants.size(),
             "a request of a class or tenant that there is not");
+  if (const auto* e = std::get_if<Submitted>(&event)) require(e->answers >= 1, "a request of no answer");
   if (const auto* e = std::get_if<RunEnded>(&event))
     require(e->device.value < fleet.devices(), "a run's end on a device that there is not");
   if (const auto* e = std::get_if<DeviceChanged>(&event))

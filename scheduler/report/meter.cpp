@@ -22,8 +22,9 @@ bool attains(const SloClass& slo, const Finish& finish) noexcept {
   const Duration ttft = slo.ttft_objective(a.prompt);
   if (ttft.count() > 0 && first - a.arrival > ttft) return false;
   if (slo.e2e.count() > 0 && last - a.arrival > slo.e2e) return false;
-  const bool has_tpot = slo.tpot.count() > 0 && a.output.count() >= 2;
-  return !has_tpot || wide_of(last - first) <= wide_of(slo.tpot) * (unsigned_of(a.output) - 1);
+  const Tokens longest = a.longest_answer();
+  const bool has_tpot = slo.tpot.count() > 0 && longest.count() >= 2;
+  return !has_tpot || wide_of(last - first) <= wide_of(slo.tpot) * (unsigned_of(longest) - 1);
 }
 
 void ClassTally::merge(const ClassTally& other) {
@@ -36,6 +37,7 @@ void ClassTally::merge(const ClassTally& other) {
   output_tokens += other.output_tokens;
   preemptions += other.preemptions;
   admitted_prompt_tokens += other.admitted_prompt_tokens, cached_tokens += other.cached_tokens;
+  several += other.several, answers += other.answers;
   no_output += other.no_output, no_output_done += other.no_output_done;
   ttft.merge(other.ttft);
   tpot.merge(other.tpot);
@@ -97,6 +99,8 @@ void Meter::on_finish(const Finish& finish) noexcept {
     tally.admitted_prompt_tokens += unsigned_of(a.prompt);
     tally.cached_tokens += unsigned_of(a.cached);
   }
+  tally.several += a.answers > 1;
+  tally.answers += a.answers;
   tally.no_output += a.no_output;
   tally.no_output_done += a.no_output && finish.outcome == Outcome::done;
   first_arrival_ = std::min(first_arrival_, a.arrival);
@@ -106,7 +110,8 @@ void Meter::on_finish(const Finish& finish) noexcept {
     CHECK(a.last_token != Time::never());
     tally.ttft.add((a.first_token - a.arrival).count());
     tally.e2e.add((a.last_token - a.arrival).count());
-    if (a.output.count() >= 2) tally.tpot.add((a.last_token - a.first_token).count() / (a.output.count() - 1));
+    if (const std::int64_t n = a.longest_answer().count(); n >= 2)
+      tally.tpot.add((a.last_token - a.first_token).count() / (n - 1));
   }
   if (finish.outcome == Outcome::done && a.no_output) tally.e2e.add((a.finish - a.arrival).count());
   if (finish.outcome == Outcome::done && a.model.some() && has_roles_[a.model.value]) {

@@ -5,6 +5,8 @@
 //   - To attain, a request must be done, and keep each objective that is not zero. TPOT is compared as a fraction, not
 //     rounded. An answer of no tokens has no TTFT, TPOT or E2E; its end is held against what was promised for them. But
 //     where none was asked for, its end is the result, and E2E the time to it.
+//   - Of several answers to one request TTFT is that of the first token of any, E2E that of the last, TPOT the time
+//     between them over the gaps of the longest.
 //   - KV in use is what the slots of a run were granted at launch, from launch to end: what running sequences hold that
 //     had no place in the run is not in it.
 //
@@ -36,8 +38,9 @@ struct ClassTally {
   std::uint64_t prompt_tokens = 0, output_tokens = 0;  // asked for by all that arrived; given to all that arrived
   std::uint64_t preemptions = 0;
   std::uint64_t admitted_prompt_tokens = 0, cached_tokens = 0;  // of all that were admitted; of these, found in a cache
-  std::uint64_t no_output = 0, no_output_done = 0;              // that asked for no token; in `ended` too
-  Histogram ttft, tpot, e2e;                                    // ns
+  std::uint64_t several = 0, answers = 0;  // requests of several answers; answers asked for by all that arrived
+  std::uint64_t no_output = 0, no_output_done = 0;  // that asked for no token; in `ended` too
+  Histogram ttft, tpot, e2e;                        // ns
 
   std::uint64_t of(Outcome o) const {
     const auto& row = ended[static_cast<std::size_t>(o)];

@@ -73,6 +73,10 @@ Record of_class(std::string_view name, const ClassTally& tally, Duration makespa
     record.set("cached_prompt_tokens", whole(tally.cached_tokens));
     record.set("prompt_hit_pct", percent(tally.cached_tokens, tally.admitted_prompt_tokens));
   }
+  if (tally.several > 0) {
+    record.set("several_answers_arrived", whole(tally.several));
+    record.set("answers", whole(tally.answers));
+  }
   if (tally.no_output > 0) {
     record.set("no_output_arrived", whole(tally.no_output));
     record.set("no_output_done", whole(tally.no_output_done));

@@ -77,6 +77,13 @@ std::string reasons_text(const Metrics& m) {
   return text;
 }
 
+// Requests of several answers, where there are any.
+std::string answers_text(const Metrics& m) {
+  if (!m.all.has("several_answers_arrived")) return "";
+  return fmt::format("asked for several answers: {}; answers to all: {}\n",
+                     count_text(m.all.figure("several_answers_arrived")), count_text(m.all.figure("answers")));
+}
+
 // Who asked for no token, where anybody did.
 std::string no_output_text(const Metrics& m) {
   if (!m.all.has("no_output_arrived")) return "";
@@ -335,8 +342,8 @@ std::string run_text(const Metrics& m) {
 
 std::string report_text(const Summary& summary) {
   const Metrics m = measure(summary);
-  return head_text(m) + "\n" + requests_text(m) + hits_text(m) + no_output_text(m) + reasons_text(m) + "\n" +
-         tenants_text(m) + latency_text(m) + "\n" + pools_text(m) + "\n" + links_text(m) + terms_text(m) +
+  return head_text(m) + "\n" + requests_text(m) + hits_text(m) + answers_text(m) + no_output_text(m) + reasons_text(m) +
+         "\n" + tenants_text(m) + latency_text(m) + "\n" + pools_text(m) + "\n" + links_text(m) + terms_text(m) +
          signals_text(m) + totals_text(m) + run_text(m);
 }
 

@@ -143,6 +143,9 @@ struct Request {
   std::uint64_t tag = 0;            // comes back as StepSlot::tag: where a result that is no token goes
   std::string_view tenant{};        // unknown or empty: the first one
   Names regions{}, providers{};
+  // Answers to it, 1 to 64 (beyond it: rejected, "too_many_answers"; 0 counts as 1), each a sequence of its own with
+  // max_tokens. Its end is that of all: done when all are, and where one fails or is cancelled none goes on.
+  std::uint32_t n = 1;
 };
 
 // A prompt as it is there: tokens, or text. Text counts as a token per four bytes, rounded up: about right for English,
@@ -163,7 +166,13 @@ struct Outcome {
   std::string_view why{};                  // static text; empty when done or cancelled
   std::chrono::nanoseconds retry_after{};  // set when rejected and known
   std::chrono::nanoseconds ttft{}, e2e{};  // to the first token, zero where there was none; to the last one or the end
-  std::uint32_t tokens = 0;
+  std::uint32_t tokens = 0;                // of all answers
+};
+
+// A token and which answer of its request it belongs to, from 0.
+struct AnswerToken {
+  Token token = 0;
+  std::uint32_t answer = 0;
 };
 
 // The answer as it comes. Dropping it cancels. Movable; one thread at a time reads it, and cancel() and outcome() may
@@ -176,8 +185,9 @@ class [[nodiscard]] Reply {
     using difference_type = std::ptrdiff_t;
     using iterator_category = std::input_iterator_tag;
 
-    Token operator*() const { return *token_; }
-    Iterator& operator++();  // blocks until a token or the end
+    Token operator*() const { return token_->token; }
+    std::uint32_t answer() const { return token_->answer; }  // which of several it belongs to, from 0
+    Iterator& operator++();                                  // blocks until a token or the end
     void operator++(int) { ++*this; }
     bool operator==(std::default_sentinel_t) const { return !token_; }
 
@@ -185,7 +195,7 @@ class [[nodiscard]] Reply {
     friend class Reply;
     explicit Iterator(Reply* reply) : reply_(reply) { ++*this; }
     Reply* reply_;
-    std::optional<Token> token_;
+    std::optional<AnswerToken> token_;
   };
 
   Reply(Reply&&) noexcept;
@@ -198,6 +208,7 @@ class [[nodiscard]] Reply {
   // Without blocking: Returns how many tokens were written to `out`; 0 means none yet, or the end when outcome() is
   // set.
   std::size_t take(std::span<Token> out) noexcept;
+  std::size_t take(std::span<AnswerToken> out) noexcept;  // the same, of requests of several answers
 
   // Calls `wake` after each news (tokens, the end) from a device's or the shard's thread; an empty function ends that.
   // Once notify() or the destructor has returned, the former function is not being called nor will be. News from before

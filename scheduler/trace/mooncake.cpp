@@ -25,10 +25,11 @@ enum Key : std::size_t {
   prefix,
   block_tokens,
   max_tokens,
-  session
+  session,
+  wanted
 };
 constexpr std::string_view kKeys[] = {"timestamp", "arrival_ns",   "input_length", "output_length", "hash_ids",
-                                      "prefix",    "block_tokens", "max_tokens",   "session"};
+                                      "prefix",    "block_tokens", "max_tokens",   "session",       "n"};
 
 }  // namespace
 
@@ -40,7 +41,7 @@ struct MooncakeReader::Json {
 struct MooncakeReader::Row {
   std::array<bool, std::size(kKeys)> has{};
   std::int64_t ns = 0;
-  std::uint64_t prompt = 0, output = 0, max = 0, block = 0, session = 0;
+  std::uint64_t prompt = 0, output = 0, max = 0, block = 0, session = 0, answers = 1;
 };
 
 MooncakeReader::MooncakeReader(LineReader lines) : lines_(std::move(lines)), json_(std::make_unique<Json>()) {
@@ -102,6 +103,7 @@ void MooncakeReader::take_field(std::string_view name, const Json& json, Row& ro
     case prefix: take_blocks(name, json, row); break;
     case block_tokens: row.block = number(name, json, 1, 1 << 20); break;
     case max_tokens: row.max = number(name, json, 0, kTokens); break;
+    case wanted: row.answers = number(name, json, 1, kMostAnswers); break;
     case session: row.session = number(name, json, 1, kMost); break;
     default: break;
   }
@@ -153,6 +155,7 @@ TraceRow MooncakeReader::row_of(const Row& row) {
     for (std::uint64_t& each : blocks_) each = name = chained(name, each);
   }
   TraceRow out{.arrival = Time(row.ns - first_ns_), .prompt = prompt, .output = Tokens(row.output)};
+  out.answers = static_cast<std::uint32_t>(row.answers);
   if (row.has[max_tokens]) out.max_output = Tokens(row.max);
   out.prefix = blocks_;
   out.prefix_block = block;

@@ -26,4 +26,12 @@ inline void name_blocks(std::span<const std::uint64_t> names, Tokens named, Toke
   }
 }
 
+// The names of the whole blocks of a prompt that nothing else shares but what asks several times for an answer to it.
+inline void name_own_blocks(Tokens prompt, Tokens block, std::uint64_t salt, std::vector<BlockHash>& out) {
+  out.clear();
+  std::uint64_t name = mix64(salt ^ 0x616e7377657273);
+  for (std::int64_t end = block.count(); end <= prompt.count(); end += block.count())
+    out.push_back({name = mix64(name)});
+}
+
 }  // namespace yard

@@ -57,6 +57,7 @@ class Scaled : public TraceReader {
     return all && limit_ > 0 ? std::min(*all, limit_) : all;
   }
   bool has_max_output() const override { return from_->has_max_output(); }
+  bool has_answers() const override { return from_->has_answers(); }
   bool has_prefix() const override { return from_->has_prefix(); }
 
  private:

@@ -21,6 +21,8 @@ struct TraceRow {
   std::optional<Tokens> max_output =
       std::nullopt;  // as the caller asked; 0: a score or an embedding; none: as many as fit
 
+  std::uint32_t answers = 1;  // wanted of it (n), each of that length
+
   // What the prompt begins with, block by block, where the trace knows it: prefix[i] stands for its tokens up to
   // (i + 1) * prefix_block, so that two rows share exactly as many blocks as their spans begin alike. Of 0 to
   // ceil(prompt / prefix_block) blocks; the last of so many may be partial. Valid until the next call of next().
@@ -33,6 +35,8 @@ struct TraceRow {
 constexpr Time kLastArrival{std::int64_t{1} << 62};
 // No prompt, answer or limit is longer than this: 2^24.
 constexpr Tokens kMostTokens{1 << 24};
+// No row asks for more answers than this.
+constexpr std::uint32_t kMostAnswers = 1024;
 
 class TraceReader {
  public:
@@ -46,6 +50,9 @@ class TraceReader {
 
   // Returns: whether rows may carry a max_output, so that whoever writes them out knows the columns beforehand.
   virtual bool has_max_output() const { return false; }
+
+  // Returns: whether rows may ask for several answers.
+  virtual bool has_answers() const { return false; }
 
   // Returns: whether rows may carry a prefix or a session.
   virtual bool has_prefix() const { return false; }

@@ -1,6 +1,6 @@
 // A trace held in memory, so that many simulations read it at once, each from where it likes.
 //
-// Threads: made by one, then constant: any number may read. Memory: 40 bytes a row and 8 a block of its prefix.
+// Threads: made by one, then constant: any number may read. Memory: 48 bytes a row and 8 a block of its prefix.
 #pragma once
 #include <cstdint>
 #include <limits>
@@ -36,12 +36,14 @@ class TraceRows {
   std::int64_t ring_ns() const { return ring_ns_; }
   bool has_prefix() const { return block_.count() > 0; }
   bool has_max_output() const { return has_max_output_; }
+  bool has_answers() const { return has_answers_; }
 
  private:
   struct Row {
     std::int64_t arrival_ns;
     std::uint64_t session;
     std::uint32_t names_begin, names;
+    std::uint32_t answers;
     std::int32_t prompt, output, max_output;  // max_output below 0: none
   };
 
@@ -49,7 +51,7 @@ class TraceRows {
   std::vector<std::uint64_t> names_;
   Tokens block_{0};
   std::int64_t ring_ns_ = 0;
-  bool has_max_output_ = false;
+  bool has_max_output_ = false, has_answers_ = false;
 };
 
 }  // namespace yard

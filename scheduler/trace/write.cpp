@@ -49,6 +49,7 @@ std::uint64_t write_json_lines(TraceReader& reader, OutputFile& out) {
     to << "{\"arrival_ns\": " << row->arrival.ns() << ", \"input_length\": " << row->prompt.count()
        << ", \"output_length\": " << row->output.count();
     if (row->max_output) to << ", \"max_tokens\": " << row->max_output->count();
+    if (row->answers > 1) to << ", \"n\": " << row->answers;
     if (row->session != 0) to << ", \"session\": " << row->session;
     if (row->prefix_block.count() != 0 && row->prefix_block != MooncakeReader::kBlock)
       to << ", \"block_tokens\": " << row->prefix_block.count();
@@ -68,15 +69,16 @@ std::uint64_t write_trace(TraceReader& reader, OutputFile& out) {
 }
 
 std::uint64_t write_trace_csv(TraceReader& reader, OutputFile& out) {
-  const bool with_max = reader.has_max_output();
+  const bool with_max = reader.has_max_output(), with_answers = reader.has_answers();
   Writer to(out);
-  to << "arrival_ns,prompt_tokens,output_tokens" << (with_max ? ",max_tokens" : "");
+  to << "arrival_ns,prompt_tokens,output_tokens" << (with_max ? ",max_tokens" : "") << (with_answers ? ",n" : "");
   to.end_row();
   std::uint64_t rows = 0;
   for (; const auto row = reader.next(); ++rows) {
     to << row->arrival.ns() << "," << row->prompt.count() << "," << row->output.count();
     if (with_max) to << ",";
     if (with_max && row->max_output) to << row->max_output->count();
+    if (with_answers) to << "," << row->answers;
     to.end_row();
   }
   to.flush();

@@ -1,0 +1,1 @@
+yard_test(answers_test ENTERS policy core cost base LINKS switchyard)
