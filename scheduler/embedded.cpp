@@ -31,6 +31,9 @@ bool is_placed(const Device& device) { return device.facts().kind == DeviceKind:
 const std::string& model_of(const Device& device) {
   return is_placed(device) ? device.facts().endpoint.model : device.facts().host.model;
 }
+const std::vector<std::string>& adapters_of(const Device& device) {
+  return is_placed(device) ? device.facts().endpoint.adapters : device.facts().host.adapters;
+}
 bool only_embeds(const Device& device) {
   return is_placed(device) ? device.facts().endpoint.only_embeds : device.facts().host.only_embeds;
 }
@@ -48,6 +51,14 @@ void check_memory(const auto& options, const Key& key) {
   require(!options.provider.empty(), key("provider"), "an empty name", "a name");
   require(milliwatts(key("busy_w"), options.busy_w) >= milliwatts(key("idle_w"), options.idle_w), key("busy_w"),
           fmt::format("{}", options.busy_w), "at least idle_w");
+  require_within(key("adapter_slots"), options.adapter_slots, options.adapters.empty() ? 0 : 1, kMostAdapterSlots);
+  require(options.adapters.size() <= kMostAdapters, key("adapters"), fmt::format("{}", options.adapters.size()),
+          fmt::format("at most {}", kMostAdapters));
+  for (const std::string& name : options.adapters)
+    require(!name.empty(), key("adapters"), "an empty name", "the names that requests give");
+  require(options.adapter_load.count() >= 0 && options.adapter_load <= std::chrono::seconds(kMostAdapterSeconds),
+          key("adapter_load"), fmt::format("{} ns", options.adapter_load.count()),
+          fmt::format("0 to {} s", kMostAdapterSeconds));
 }
 
 template <class Key>
@@ -102,6 +113,8 @@ void set_memory(PoolView& pool, const auto& options) {
   pool.idle = milliwatts("idle_w", options.idle_w), pool.busy = milliwatts("busy_w", options.busy_w);
   pool.kv_blocks = Blocks(options.kv_blocks), pool.block_tokens = Tokens(options.block_tokens);
   pool.max_context = Tokens(std::min({holds, wanted, std::uint64_t{kManyTokens}}));
+  pool.adapter_slots = options.adapter_slots;
+  pool.adapter_load = Duration(options.adapter_load.count());
 }
 
 PoolView pool_of(const Device& device) {
@@ -156,6 +169,12 @@ CostTables costs_of(const std::vector<Device>& devices) {
   tables.rows.emplace_back(std::vector{BatchBucket{slots, Picoseconds(1'000'000'000)}}, Picoseconds(10'000'000),
                            Picoseconds(10'000), slots);
   return tables;
+}
+
+AdapterId adapter_named(const FleetView& fleet, ModelId model, std::string_view name) {
+  for (std::uint32_t a = 0; a < fleet.adapters.size(); ++a)
+    if (fleet.adapters[a].model == model && fleet.adapters[a].name == name) return {a};
+  return {AdapterId::kNone - 1};  // one that nobody has
 }
 
 ModelId model_named(const FleetView& fleet, std::string_view name) {
@@ -228,6 +247,9 @@ FleetView fleet_of(const std::vector<Device>& devices, const std::vector<switchy
     }
     pool.region = {numbered(fleet.regions, pool.region_name, "devices.region")};
     pool.provider_id = {numbered(fleet.providers, pool.provider, "devices.provider")};
+    for (const std::string& name : adapters_of(device))
+      if (adapter_named(fleet, pool.model, name).value >= fleet.adapters.size())
+        fleet.adapters.push_back({name, pool.model, 0});
     pool.first_device = fleet.devices();
     fleet.pools.push_back(std::move(pool));
   }

@@ -44,6 +44,8 @@ bool idles_within(const FleetView&, DomainId, Milliwatts cap);
 
 // None if there is none.
 ModelId model_named(const FleetView&, std::string_view);
+// Returns: one beyond the fleet's where the model has none of that name.
+AdapterId adapter_named(const FleetView&, ModelId, std::string_view);
 SloClassId class_named(const FleetView&, std::string_view);
 DomainId domain_named(const FleetView&, std::string_view);
 TenantId tenant_named(const FleetView&, std::string_view);  // the first one if there is none

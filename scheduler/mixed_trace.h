@@ -19,7 +19,10 @@ namespace yard {
 class MixedTrace final : public ArrivalSource {
  public:
   MixedTrace(std::unique_ptr<TraceReader> reader, const CompiledFleet& fleet, Seed seed)
-      : reader_(std::move(reader)), fleet_(fleet), seed_(seed) {}
+      : reader_(std::move(reader)), fleet_(fleet), seed_(seed), adapters_(fleet.view.models.size()) {
+    for (std::uint32_t a = 0; a < fleet.view.adapters.size(); ++a)
+      adapters_[fleet.view.adapters[a].model.value].push_back({a});
+  }
 
   std::optional<Arrival> next() override {
     const std::optional<TraceRow> row = reader_->next();
@@ -27,7 +30,7 @@ class MixedTrace final : public ArrivalSource {
     const MixEntry& of = fleet_.mix.pick(seed_, row_);
     const bool embeds = fleet_.view.models[of.model.value].embeds;
     name_blocks(row->prefix, row->prefix_block, row->prompt, fleet_.view.models[of.model.value].prefix_block,
-                mix64(of.tenant.value) + of.model.value, prefix_);
+                mix64(of.tenant.value) + of.model.value + (row->adapter > 0 ? mix64(row->adapter) : 0), prefix_);
     if (row->answers > 1 && prefix_.empty())
       name_own_blocks(row->prompt, fleet_.view.models[of.model.value].prefix_block, mix64(seed_) + row_, prefix_);
     return Arrival{.row = row_++,
@@ -42,15 +45,24 @@ class MixedTrace final : public ArrivalSource {
                              .primary = of.primary,
                              .arrival = row->arrival,
                              .answers = row->answers,
+                             .adapter = adapter_of(of.model, row->adapter),
                              .session = row->session,
                              .prefix = prefix_},
                    .output = row->output};
   }
 
  private:
+  // Who names one that the model has not names one that nobody has.
+  AdapterId adapter_of(ModelId model, std::uint32_t number) const {
+    if (number == 0) return {};
+    const std::vector<AdapterId>& all = adapters_[model.value];
+    return number <= all.size() ? all[number - 1] : AdapterId{AdapterId::kNone - 1};
+  }
+
   const std::unique_ptr<TraceReader> reader_;
   const CompiledFleet& fleet_;
   const Seed seed_;
+  std::vector<std::vector<AdapterId>> adapters_;  // by model
   std::uint64_t row_ = 0;
   std::vector<BlockHash> prefix_;
 };

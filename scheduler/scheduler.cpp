@@ -106,7 +106,9 @@ void Scheduler::State::make_device(const Device& device, const yard::PoolView& p
                            .max_sequences = pool.max_sequences,
                            .token_budget = pool.token_budget,
                            .block_tokens = pool.block_tokens,
+                           .adapters = {},
                            .log = log};
+  for (const yard::AdapterView& adapter : fleet.adapters) facts.adapters.push_back(adapter.name);
   if (device.facts().kind == DeviceKind::pulled) {
     pulled.back() = std::make_shared<yard::PulledDevice>(id, std::move(facts), *slab, *loop);
     ports.push_back({.stepped = pulled.back().get(), .served = nullptr});
@@ -172,6 +174,7 @@ Reply Scheduler::State::submit(const Request& request) {
   say_where(facts, request.tenant, request.regions, request.providers);
   yard::Submitted asked = facts;
   asked.answers = std::max(request.n, 1u);
+  if (!request.adapter.empty()) asked.adapter = yard::adapter_named(fleet, facts.model, request.adapter);
   yard::RequestId id;
   if (refused != Refusal::none)
     slab->refuse(refused);

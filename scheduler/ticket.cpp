@@ -63,6 +63,7 @@ Ticket Scheduler::State::place(const PlaceRequest& request, std::function<void(c
   yard::Submitted facts = facts_of(request.model, request.slo, tokens_in(request.prompt), request.max_tokens,
                                    yard::PoolKind::served, refused);
   say_where(facts, request.tenant, request.regions, request.providers);
+  if (!request.adapter.empty()) facts.adapter = yard::adapter_named(fleet, facts.model, request.adapter);
   Announce announce{std::move(placed), &log};
   yard::RequestSlab::OnPlaced on;
   try {

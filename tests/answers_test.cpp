@@ -162,7 +162,8 @@ TEST(Answers, MoreThanTheBoundAreRefused) {
 TEST(Answers, LessImportantOnesGiveWayOnlyIfTheyAreEnough) {
   Given given;
   given.bounds.sequences = 4;
-  given.fleet.classes.push_back({.name = "low", .rank = 1});
+  given.fleet.classes.push_back(given.fleet.classes[0]);
+  given.fleet.classes[1].rank = 1;
   Scene s(given.pool({.max_sequences = 1}));
   s.submit(), s.submit({.slo = 1}), s.submit({.slo = 1}), s.submit({.slo = 1});
   s.poll();  // the first runs
@@ -229,7 +230,10 @@ class Replay : public testing::Test {
                                         .fleet = folder_ / "fleet.yaml",
                                         .policy = "expected_seconds",
                                         .exact = exact,
-                                        .record = record});
+                                        .requests_csv = "",
+                                        .json = "",
+                                        .record = record,
+                                        .progress = {}});
     if (const auto* error = std::get_if<switchyard::ConfigError>(&result)) ADD_FAILURE() << error->what();
     return std::get<switchyard::Replayed>(result);
   }

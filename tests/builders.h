@@ -90,6 +90,8 @@ struct Said {
     std::uint32_t step_limit;
     BoundBy bound_by;
     std::vector<Slot> slots;
+    std::uint32_t loads = 0, found = 0;
+    Duration load = {};
 
     std::int32_t tokens() const {
       std::int32_t sum = 0;
@@ -110,7 +112,10 @@ struct Said {
                           launch->device,
                           launch->step_limit,
                           launch->bound_by,
-                          {launch->slots.begin(), launch->slots.end()}});
+                          {launch->slots.begin(), launch->slots.end()},
+                          launch->loads,
+                          launch->found,
+                          launch->load});
       order += 'L';
     } else if (const auto* interrupt = std::get_if<Interrupt>(&command)) {
       interrupts.push_back(*interrupt);
@@ -135,6 +140,7 @@ class Scene {
     std::uint32_t primary = ProviderId::kNone;
     std::optional<std::int64_t> arrival = std::nullopt;  // otherwise now
     std::uint32_t answers = 1;
+    std::uint32_t adapter = AdapterId::kNone;
   };
   struct Ending {
     std::int32_t steps = 1;  // of a decode run
@@ -169,7 +175,8 @@ class Scene {
                           .providers = ProviderMask{ask.providers},
                           .primary = ProviderId{ask.primary},
                           .arrival = ask.arrival ? Time(*ask.arrival) : now_,
-                          .answers = ask.answers},
+                          .answers = ask.answers,
+                          .adapter = AdapterId{ask.adapter}},
                 now_);
     return request;
   }

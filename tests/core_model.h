@@ -278,6 +278,8 @@ class CoreModel : private reference::Simulator {
                              .generated = Tokens(s.generated),
                              .output_limit = Tokens(s.limit),
                              .granted = Blocks(s.blocks),
+                             .answer = 0,
+                             .adapter = {},
                              .samples = s.context + slot.step_tokens() >= s.to_read});
     }
     const PoolView& pool = *device.pool;

@@ -230,7 +230,7 @@ void expect_all_hashes_differ(const Value& value, const std::vector<std::functio
 }
 
 TEST(DecisionHash, ChangesWithEveryFieldOfASlot) {
-  static_assert(sizeof(Slot) == 44, "a new field of Slot needs a line here");
+  static_assert(sizeof(Slot) == 48, "a new field of Slot needs a line here");
   const Slot slot{.sequence = {1, 2},
                   .request = {3, 4},
                   .context = Tokens(5),
@@ -238,6 +238,8 @@ TEST(DecisionHash, ChangesWithEveryFieldOfASlot) {
                   .generated = Tokens(7),
                   .output_limit = Tokens(8),
                   .granted = Blocks(9),
+                  .answer = 0,
+                  .adapter = {},
                   .samples = true};
   expect_all_hashes_differ<Slot>(
       slot,
@@ -245,7 +247,8 @@ TEST(DecisionHash, ChangesWithEveryFieldOfASlot) {
        [](Slot& s) { s.request.index ^= 1u << 31; }, [](Slot& s) { s.request.generation ^= 1u << 31; },
        [](Slot& s) { s.context += Tokens(1); }, [](Slot& s) { s.prefill += Tokens(1); },
        [](Slot& s) { s.generated += Tokens(1); }, [](Slot& s) { s.output_limit += Tokens(1); },
-       [](Slot& s) { s.granted += Blocks(1); }, [](Slot& s) { s.samples = false; }, [](Slot& s) { s.answer = 1; }},
+       [](Slot& s) { s.granted += Blocks(1); }, [](Slot& s) { s.samples = false; }, [](Slot& s) { s.answer = 1; },
+       [](Slot& s) { s.adapter = AdapterId{0}; }},
       [](const Slot& s) {
         return hash_of(Launch{
             .run = {0, 1}, .device = {0}, .step_limit = 1, .bound_by = BoundBy::work, .slots = std::span(&s, 1)});
@@ -253,7 +256,7 @@ TEST(DecisionHash, ChangesWithEveryFieldOfASlot) {
 }
 
 TEST(DecisionHash, ChangesWithEveryFieldOfALaunchAndOfAnInterrupt) {
-  static_assert(sizeof(Launch) == 40 && sizeof(Interrupt) == 12, "a new field needs a line here");
+  static_assert(sizeof(Launch) == 56 && sizeof(Interrupt) == 12, "a new field needs a line here");
   const std::vector<Slot> slots(3);
   const Launch launch{
       .run = {1, 2}, .device = {3}, .step_limit = 4, .bound_by = BoundBy::work, .slots = std::span(slots).first(2)};
@@ -262,7 +265,8 @@ TEST(DecisionHash, ChangesWithEveryFieldOfALaunchAndOfAnInterrupt) {
       {[](Launch& c) { c.run.index ^= 1u << 31; }, [](Launch& c) { c.run.generation ^= 1u << 31; },
        [](Launch& c) { c.device.value ^= 1u << 31; }, [](Launch& c) { c.step_limit ^= 1u << 31; },
        [](Launch& c) { c.bound_by = BoundBy::kv; }, [&](Launch& c) { c.slots = slots; },
-       [](Launch& c) { c.slots = c.slots.first(1); }},
+       [](Launch& c) { c.slots = c.slots.first(1); }, [](Launch& c) { c.loads = 1; }, [](Launch& c) { c.found = 1; },
+       [](Launch& c) { c.load = nanoseconds(1); }},
       [](const Launch& c) { return hash_of(c); });
 
   expect_all_hashes_differ<Interrupt>(
@@ -290,7 +294,8 @@ TEST(DecisionHash, ChangesWithEveryFieldOfAFinish) {
                                   .device = DeviceId{9},
                                   .slo = SloClassId{10},
                                   .model = ModelId{11},
-                                  .tenant = TenantId{12}}};
+                                  .tenant = TenantId{12},
+                                  .longest = {}}};
   const Duration one(1);
   expect_all_hashes_differ<Finish>(finish,
                                    {[](Finish& f) { f.request.index ^= 1u << 31; },

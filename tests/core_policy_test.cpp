@@ -78,7 +78,7 @@ TEST(Order, ArrangesALine) {
 // Columns by hand, and whatever else a scorer is given.
 struct Hand {
   std::vector<std::uint32_t> pool, waiting, running;
-  std::vector<std::int64_t> prefill, kv, waiting_tokens;
+  std::vector<std::int64_t> prefill, kv, waiting_tokens, adapter_load;
   std::vector<std::int32_t> hits;
   std::vector<std::uint32_t> next = {0, 0};
   Given given;
@@ -91,6 +91,7 @@ struct Hand {
         prefill(devices),
         kv(devices),
         waiting_tokens(devices),
+        adapter_load(devices),
         hits(devices) {
     std::iota(pool.begin(), pool.end(), 0u);
   }
@@ -102,7 +103,7 @@ struct Hand {
     DeviceColumns columns;  // what later policies look at besides is their own tests'
     columns.pool = pool, columns.waiting = waiting, columns.running = running;
     columns.prefill_tokens = prefill, columns.kv_tokens = kv, columns.waiting_tokens = waiting_tokens;
-    columns.hit_tokens = hits;
+    columns.hit_tokens = hits, columns.adapter_load = adapter_load;
     return eligible.at(scorer(eligible, columns, given.fleet, given.costs, ask, state));
   }
 };

@@ -94,7 +94,9 @@ class Replay : public testing::Test {
                                         .limit = 600,
                                         .rate_scale = 8,
                                         .requests_csv = folder_ / "rows.csv",
-                                        .record = record});
+                                        .json = "",
+                                        .record = record,
+                                        .progress = {}});
     if (const auto* error = std::get_if<switchyard::ConfigError>(&result)) ADD_FAILURE() << error->what();
     return std::get<switchyard::Replayed>(result);
   }

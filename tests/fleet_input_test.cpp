@@ -57,25 +57,43 @@ const std::vector<Wrong>& wrongs() {
        pool("serves: embeddings}\n") + "  - {name: b, model: llama-3.1-8b, accelerator: h100-sxm}\n",
        ":3: pools[1].serves: found tokens of llama-3.1-8b, and embeddings at a pool before; accepted: the same at "
        "every pool of a model"},
+      {"AdaptersOfAModelThatHoldsNone", beside("adapters: [{model: llama-3.1-8b, count: 3, mb: 100}]"),
+       ":1: adapters[0].model: found 'llama-3.1-8b', of which no pool holds any; add adapters: {slots: n} to a pool of "
+       "that model"},
+      {"AdaptersOfNobodysModel", beside("adapters: [{model: llama-3.1-7b, count: 3, mb: 100}]"),
+       ":1: adapters[0].model: found 'llama-3.1-7b'; accepted: a model that a pool serves, nearest is 'llama-3.1-8b'"},
+      {"AdaptersByNameAndCount", beside("adapters: [{model: llama-3.1-8b, name: a, count: 3, mb: 100}]"),
+       ":1: adapters[0].count: found it beside name; accepted: one of both"},
+      {"AdaptersWithoutEither", beside("adapters: [{model: llama-3.1-8b, mb: 100}]"),
+       ":1: adapters[0]: lacks a key; add name"},
+      {"TooManyAdapters",
+       beside("adapters: [{model: llama-3.1-8b, count: 60000, mb: 1}, {model: llama-3.1-8b, count: "
+              "60000, mb: 1}]"),
+       ":1: adapters[1]: found 120000 adapters so far; accepted: at most 100000 in all"},
+      {"AdapterSlotsZero", pool("adapters: {slots: 0}}\n"),
+       ":2: pools[0].adapters.slots: found '0'; accepted: a whole number from 1 to 1024"},
+      {"AdapterLoadTwice", pool("adapters: {slots: 1, load_ms: 1, gb_s: 1}}\n"),
+       ":2: pools[0].adapters.gb_s: found it beside load_ms; accepted: one of both"},
       {"NoPools", "name: x\n", ":1: lacks a key; add pools"},
       {"EmptyPools", "pools: []\n", ":1: pools: found no pool; accepted: at least one pool"},
       {"PoolsAreAMap", "pools: {a: 1}\n", ":1: pools: found a map; accepted: a list"},
       {"NotAMap", "- 1\n",
        ":1: found a list; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
-       "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
+       "tenants, pools, mix, prefix_block_tokens, adapters, contracts, licences, power_domains, "
        "cells, control_lag_ms, signals_age_ms, handoff"},
       {"JustAWord", "fleet\n",
        ":1: found 'fleet'; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
-       "tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
+       "tenants, pools, mix, prefix_block_tokens, adapters, contracts, licences, power_domains, "
        "cells, control_lag_ms, signals_age_ms, handoff"},
       {"UnknownKey", beside("pool: 3"),
        ":1: pool: unknown key; nearest is 'pools'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
+       "slo_classes, tenants, pools, mix, prefix_block_tokens, adapters, contracts, licences, power_domains, "
        "cells, control_lag_ms, signals_age_ms, handoff"},
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
-       "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, serves, usd_per_accelerator_hour, "
+       "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, serves, adapters, "
+       "usd_per_accelerator_hour, "
        "cell, role, kv_bytes_per_token"},
       {"UnknownPreset", pool("served: {preset: vlm}}\n"),
        ":2: pools[0].served.preset: found 'vlm'; accepted: a preset, nearest is 'vllm'"},
@@ -211,7 +229,7 @@ const std::vector<Wrong>& wrongs() {
       {"Tab", "\tname: x\n", ":1: is not YAML: illegal map value; correct the line or the one before it"},
       {"MergeKey", "<<: {a: b}\n",
        ":1: <<: unknown key; nearest is 'pue'; accepted: name, pue, providers, regions, sites, links, prices, "
-       "slo_classes, tenants, pools, mix, prefix_block_tokens, contracts, licences, power_domains, "
+       "slo_classes, tenants, pools, mix, prefix_block_tokens, adapters, contracts, licences, power_domains, "
        "cells, control_lag_ms, signals_age_ms, handoff"},
       {"Utf16", std::string("\377\376p\000o\000", 6), ":1: found byte 0xff; accepted: UTF-8 text"},
   };

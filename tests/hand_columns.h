@@ -16,7 +16,7 @@ namespace yard::builders {
 
 struct HandColumns {
   std::vector<std::uint32_t> pool, waiting, running, by_class, prefill_share;
-  std::vector<std::int64_t> prefill, kv, waiting_tokens, prefill_burst, cached, price;
+  std::vector<std::int64_t> prefill, kv, waiting_tokens, prefill_burst, cached, price, adapter_load;
   std::vector<std::int32_t> hits;
   std::vector<std::uint32_t> next = {0, 0};
   std::vector<std::uint64_t> chosen;
@@ -36,6 +36,7 @@ struct HandColumns {
         prefill_burst(devices),
         cached(devices),
         price(devices),
+        adapter_load(devices),
         hits(devices),
         chosen(devices) {
     std::iota(pool.begin(), pool.end(), 0u);
@@ -53,6 +54,7 @@ struct HandColumns {
     columns.prefill_tokens = prefill, columns.kv_tokens = kv, columns.waiting_tokens = waiting_tokens;
     columns.prefill_share = prefill_share, columns.prefill_burst = prefill_burst;
     columns.hit_tokens = hits, columns.cached_tokens = cached, columns.marginal_price = price;
+    columns.adapter_load = adapter_load;
     const std::uint32_t at =
         find_policies(name, "fcfs", "arrival").scorer(eligible, columns, given.fleet, given.costs, ask, state);
     return at == kRefused ? kRefused : eligible.at(at);

@@ -120,6 +120,23 @@ TEST(Scheduler, AnswersAreTakenWithTheirNumbersAndMoreThanMayBeAreRefused) {
   EXPECT_EQ(end_of(refused).why, "too_many_answers");
 }
 
+TEST(Scheduler, AStepSeesWhichAdapterASequenceWants) {
+  std::vector<std::string> seen;
+  Scheduler scheduler(one(
+      [&](StepView& step) {
+        for (const StepSlot& slot : step) seen.emplace_back(slot.adapter);
+        count_up(step);
+      },
+      {.adapters = {"legal", "medical"}, .adapter_slots = 1}));
+  Reply medical = scheduler.submit({.prompt = kPrompt, .max_tokens = 1, .adapter = "medical"});
+  EXPECT_EQ(end_of(medical).end, End::done);
+  Reply base = scheduler.submit({.prompt = kPrompt, .max_tokens = 1});
+  EXPECT_EQ(end_of(base).end, End::done);
+  EXPECT_EQ(seen, (std::vector<std::string>{"medical", ""}));
+  Reply unknown = scheduler.submit({.prompt = kPrompt, .adapter = "medial"});
+  EXPECT_EQ(end_of(unknown).why, "no_such_adapter");
+}
+
 TEST(Scheduler, PreemptedSequenceGoesOnWhereItWas) {
   // Room for two prompts, not for two answers: the second admitted is preempted and reads its answer so far again.
   Gate gate;

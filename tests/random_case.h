@@ -49,6 +49,7 @@ class CaseMaker {
     name_prefixes(c);
     embed(c);
     ask_for_several(c);
+    adapt(c);
     return c;
   }
 
@@ -197,6 +198,31 @@ class CaseMaker {
         r.prefix.push_back({name});
         name = mix64(name + 1 + rng.below(branches));
       }
+    }
+  }
+
+  // In every third case there are adapters, for few slots, and most requests want one.
+  void adapt(Case& c) {
+    Rng rng = Rng::stream(seed_, 0x6c6f7261);
+    if (rng.below(3) != 0) return;
+    const std::uint64_t each = 1 + rng.below(5);
+    for (std::uint64_t a = 0; a < each * served_models_; ++a)
+      c.fleet.adapters.push_back({"a" + std::to_string(a), ModelId{static_cast<std::uint32_t>(a % served_models_)},
+                                  static_cast<std::int64_t>(rng.below(4'000'000))});
+    for (PoolView& pool : c.fleet.pools) {
+      pool.adapter_slots = static_cast<std::uint32_t>(rng.below(8) == 0 ? 0 : 1 + rng.below(3));
+      pool.adapter_load =
+          round_ ? steps(static_cast<std::int64_t>(rng.below(4)))
+                 : nanoseconds(static_cast<std::int64_t>(rng.below(5) * static_cast<std::uint64_t>(step_ps_) / 1000));
+      if (!round_ && rng.below(2)) pool.adapter_bytes_per_s = 1'000'000'000'000;
+      pool.adapter_affinity = rng.below(4) != 0;
+    }
+    for (reference::Request& r : c.requests) {
+      if (rng.below(4) == 0) continue;
+      r.adapter = AdapterId{static_cast<std::uint32_t>(rng.below(c.fleet.adapters.size() + (rng.below(8) == 0)))};
+      if (r.adapter.value < c.fleet.adapters.size() && c.fleet.adapters[r.adapter.value].model != r.model &&
+          rng.below(8))
+        r.adapter = {};
     }
   }
 

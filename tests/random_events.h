@@ -119,6 +119,7 @@ class RandomEvents {
     facts.arrival = now - nanoseconds(static_cast<std::int64_t>(rng_.below(4) ? 0 : rng_.below(30)));
     facts.prefix = {};  // core_model.h does not know what a device forgets that goes
     facts.answers = 1;  // nor what becomes of several answers
+    facts.adapter = {};
     return facts;
   }
 

@@ -61,6 +61,7 @@ class HandoffMaker {
       pool.kv_token_bytes = bytes;
       pool.role = k == reads ? PoolRole::prefill : static_cast<PoolRole>(rng_.below(k == goes_on ? 2 : 3));
       if (k == goes_on && pool.role == PoolRole::prefill) pool.role = PoolRole::decode;
+      if (pool.role != PoolRole::both) pool.adapter_slots = 0;  // adapters do not move
     }
     for (const std::uint32_t from : pools)
       for (const std::uint32_t to : pools) {

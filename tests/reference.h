@@ -349,14 +349,18 @@ class Simulator : protected HandoffWorld {
     if (!is_room_for(s) && !somebody_gives_way) return Reason::queue_full;
     if (s.request.prompt.count() == 0) return Reason::empty_prompt;
     bool serves = false, lies = false, holds = false;
+    bool adapts = false;
     for (const PoolView& pool : fleet.pools) {
       serves = serves || pool.model == s.request.model;
+      if (!serves_adapter(pool, s)) continue;
+      adapts = adapts || pool.model == s.request.model;
       const bool here = pool.model == s.request.model && s.request.regions.has(pool.region);
       lies = lies || here;
       holds = holds || (here && may_be_in(s, static_cast<std::uint32_t>(&pool - fleet.pools.data())));
     }
     if (!serves) return Reason::no_such_model;
     if (fleet.models[s.request.model.value].embeds && s.request.max_output > Tokens(0)) return Reason::only_embeds;
+    if (!adapts) return Reason::no_such_adapter;
     if (!lies) return Reason::no_region;
     if (!holds) return Reason::too_long;
     return eligible(s).empty() ? Reason::device_lost : Reason::none;
@@ -371,6 +375,11 @@ class Simulator : protected HandoffWorld {
     devices[d].line.push_back(who);
     s.hit = expected_hit(s, d);
     if (!s.request.prefix.empty()) expected.insert(d, s.request.prefix);
+    if (!s.request.adapter.some()) return;
+    std::vector<AdapterId>& all = devices[d].expected_adapters;
+    std::erase(all, s.request.adapter);
+    all.push_back(s.request.adapter);
+    if (all.size() > devices[d].pool->adapter_slots) all.erase(all.begin());
   }
 
   // Where it is only read, what it may generate at the most behind it.
@@ -465,6 +474,8 @@ class Simulator : protected HandoffWorld {
     std::int64_t budget = pool.token_budget.count();
     std::vector<Slot> slots;
     bool preempted = false;
+    std::int64_t load = 0;
+    std::uint32_t passed_over = 0;
 
     for (std::size_t i = 0; i < device.running.size() && budget > 0; ++i) {
       const std::size_t who = device.running[i];
@@ -485,6 +496,11 @@ class Simulator : protected HandoffWorld {
     for (const std::size_t who : preempted ? std::vector<std::size_t>() : sorted(device.line)) {
       if (budget == 0 || device.running.size() + device.coming.size() >= pool.max_sequences) break;
       Sequence& s = sequences[who];
+      if (!has_slot_for(device, s.request.adapter)) {
+        count(Happening::passed_over_for_adapter);
+        if (++passed_over > pool.max_sequences) break;
+        continue;
+      }
       std::vector<BlockHash> found = unit_of(device) > 0 ? reusable(device, s) : std::vector<BlockHash>();
       while (!found.empty() &&
              !std::all_of(found.begin(), found.end(), [&](BlockHash b) { return device.kept.has(b); }))
@@ -498,6 +514,7 @@ class Simulator : protected HandoffWorld {
         break;
       }
       if (s.preemptions > 0) count(Happening::readmitted);
+      load += bring(device, s.request.adapter);
       std::erase(device.line, who);
       device.running.push_back(who);
       s.stage = Stage::running;
@@ -523,11 +540,31 @@ class Simulator : protected HandoffWorld {
     for (const Slot& slot : slots) {
       if (slot.reads > 0 && slot.reads < sequences[slot.who].rest()) count(Happening::chunked_prefill);
     }
-    Run run{.launch = now_, .step_limit = 1, .slots = slots, .first_in_line = first_of(device)};
+    Run run{.launch = now_ + Duration(load / 1000), .step_limit = 1, .slots = slots, .first_in_line = first_of(device)};
     if (!reads && !preempted) lease_decodes(device, run, free_before);
     device.run = run;
     device.wanted = false;
     walk(device);
+  }
+
+  bool has_slot_for(const Device& device, AdapterId a) const {
+    if (!a.some() || among(device.adapters, a) || device.adapters.size() < device.pool->adapter_slots) return true;
+    return std::any_of(device.adapters.begin(), device.adapters.end(),
+                       [&](AdapterId other) { return !in_use(device, other); });
+  }
+  // Returns: picoseconds that loading it takes.
+  std::int64_t bring(Device& device, AdapterId a) {
+    if (!a.some()) return 0;
+    const bool there = among(device.adapters, a);
+    count(there ? Happening::adapter_found : Happening::adapter_loaded);
+    if (!there && device.adapters.size() == device.pool->adapter_slots) {
+      device.adapters.erase(std::find_if(device.adapters.begin(), device.adapters.end(),
+                                         [&](AdapterId other) { return !in_use(device, other); }));
+      count(Happening::adapter_evicted);
+    }
+    std::erase(device.adapters, a);
+    device.adapters.push_back(a);
+    return there ? 0 : load_ps(device, a);
   }
 
   void preempt(std::size_t who) {
@@ -672,6 +709,7 @@ class Simulator : protected HandoffWorld {
           : refused == Reason::only_embeds      ? Happening::only_embeds
           : refused == Reason::no_region        ? Happening::no_region
           : refused == Reason::too_many_answers ? Happening::too_many_answers
+          : refused == Reason::no_such_adapter  ? Happening::no_such_adapter
                                                 : Happening::too_long);
   }
 

@@ -32,10 +32,17 @@ struct HandoffWorld : World {
     const bool open_ended = s.request.max_output == Tokens::max();
     return s.request.prompt.count() + (open_ended ? s.generated + 1 : std::max(1, s.request.max_output.count()));
   }
+  bool serves_adapter(const PoolView& pool, const Sequence& s) const {
+    const AdapterId a = s.request.adapter;
+    if (!a.some()) return true;
+    return a.value < fleet.adapters.size() && fleet.adapters[a.value].model == s.request.model &&
+           pool.adapter_slots > 0;
+  }
   // Serves its model in its regions, and holds it: as far as the pool's role goes.
   bool may_be_in(const Sequence& s, std::uint32_t p) const {
     const PoolView& pool = fleet.pools[p];
     if (pool.model != s.request.model || !s.request.regions.has(pool.region)) return false;
+    if (!serves_adapter(pool, s)) return false;
     if (pool.role != PoolRole::prefill) return needs(s) <= pool.max_context.count();
     return s.whole() + 1 <= pool.max_context.count() && !pools_behind(s, p).empty();
   }

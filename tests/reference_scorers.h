@@ -123,7 +123,11 @@ class Scorers {
     const std::int64_t wait = over * (o * tpot / M) + excess * (o * tpot / C);
     const std::int64_t r = s.stage == Stage::read ? Q : Q + p - world_.expected_hit(s, d);
     const std::int64_t steps = std::max<std::int64_t>(1, (r + B - 1) / B);
-    const std::int64_t first = c1 * r + steps * (c0_b + c2 * K) + wait + later.count() * 1000;
+    const AdapterId adapter = s.request.adapter;
+    const bool there =
+        !adapter.some() || !pool.adapter_affinity || World::among(world_.devices[d].expected_adapters, adapter);
+    const std::int64_t loading = there ? 0 : world_.load_ps(world_.devices[d], adapter);
+    const std::int64_t first = c1 * r + steps * (c0_b + c2 * K) + wait + later.count() * 1000 + loading;
     const std::int64_t last = first + o * tpot;
     return first + last;
   }

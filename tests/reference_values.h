@@ -29,6 +29,7 @@ struct Request {
   ProviderId primary{};
   std::optional<Time> cancel_at{};
   std::uint32_t answers = 1;
+  AdapterId adapter{};
   std::vector<BlockHash> prefix{};  // names of the prompt's leading whole blocks
 };
 
@@ -45,6 +46,7 @@ inline Submitted facts_of(const Request& r) {
           .primary = r.primary,
           .arrival = r.arrival,
           .answers = r.answers,
+          .adapter = r.adapter,
           .prefix = r.prefix};
 }
 
@@ -86,9 +88,10 @@ inline Ending ending_of(std::uint32_t row, const Finish& f) {
 inline std::string text_of(const Ending& e) {
   constexpr std::array<std::string_view, 4> outcomes = {"done", "cancelled", "rejected", "failed"};
   constexpr std::array<std::string_view, kReasons> reasons = {
-      "none",       "queue_full",  "no_such_model", "no_region",     "empty_prompt", "too_long",
-      "shed",       "device_lost", "device_failed", "retries_spent", "bad_request",  "broken_stream",
-      "overloaded", "no_provider", "no_licence",    "quota",         "only_embeds",  "too_many_answers"};
+      "none",        "queue_full",    "no_such_model",    "no_region",      "empty_prompt",
+      "too_long",    "shed",          "device_lost",      "device_failed",  "retries_spent",
+      "bad_request", "broken_stream", "overloaded",       "no_provider",    "no_licence",
+      "quota",       "only_embeds",   "too_many_answers", "no_such_adapter"};
   const auto time = [](Time t) { return t == Time::never() ? std::string("-") : std::to_string(t.ns()); };
   std::string text = "row " + std::to_string(e.row) + ' ';
   text += outcomes[static_cast<std::size_t>(e.outcome)];
@@ -150,8 +153,13 @@ enum class Happening : std::uint8_t {
   too_many_answers,
   forked,
   answers_share_a_prompt,
+  no_such_adapter,
+  adapter_loaded,
+  adapter_found,
+  adapter_evicted,
+  passed_over_for_adapter,
 };
-inline constexpr std::array<std::string_view, 43> kHappeningNames = {
+inline constexpr std::array<std::string_view, 48> kHappeningNames = {
     "preemption",
     "readmitted after one",
     "prefill chunk that ends no prompt",
@@ -195,6 +203,11 @@ inline constexpr std::array<std::string_view, 43> kHappeningNames = {
     "rejected: too_many_answers",
     "prompt read, other answers join",
     "another answer finds the prompt",
+    "rejected: no_such_adapter",
+    "adapter loaded",
+    "adapter found",
+    "adapter loaded in another's place",
+    "passed over for want of a slot",
 };
 using Happenings = std::array<std::uint64_t, kHappeningNames.size()>;
 

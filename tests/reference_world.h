@@ -56,7 +56,7 @@ struct Slot {
 };
 
 struct Run {
-  Time launch;
+  Time launch;  // of its first step: adapters are loaded before
   std::uint32_t step_limit;
   std::vector<Slot> slots;
   std::optional<std::size_t> first_in_line;  // when it was launched
@@ -73,6 +73,7 @@ struct Device {
   std::vector<std::size_t> running{};            // in order of admission
   std::vector<std::size_t> leaving{}, coming{};  // read here, and not gone yet; on their way to here
   Kept kept{};
+  std::vector<AdapterId> adapters{}, expected_adapters{};  // each: the one wanted last stands last
   std::optional<Run> run{};
   DeviceState state = DeviceState::up;
   bool lost = false;    // went down in its run
@@ -137,6 +138,20 @@ struct World {
   }
   std::int64_t expected_hit(const Sequence& s, std::uint32_t d) const {
     return expected.blocks_held(d, reusable(devices[d], s)) * prefix_block(devices[d]);
+  }
+
+  // ---- adapters -----------------------------------------------------------------------------------------------------
+
+  std::int64_t load_ps(const Device& device, AdapterId a) const {
+    const std::int64_t bytes = fleet.adapters[a.value].bytes, rate = device.pool->adapter_bytes_per_s;
+    return (device.pool->adapter_load.count() + (rate == 0 ? 0 : (bytes * 1'000'000'000 + rate - 1) / rate)) * 1000;
+  }
+  bool in_use(const Device& device, AdapterId a) const {
+    return std::any_of(device.running.begin(), device.running.end(),
+                       [&](std::size_t who) { return sequences[who].request.adapter == a; });
+  }
+  static bool among(const std::vector<AdapterId>& all, AdapterId a) {
+    return std::find(all.begin(), all.end(), a) != all.end();
   }
 
   // ---- time ---------------------------------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ inline std::string shown(const std::vector<TraceRow>& rows) {
            std::to_string(row.output.count());
     if (row.max_output) out += '/' + std::to_string(row.max_output->count());
     if (row.answers > 1) out += '*' + std::to_string(row.answers);
+    if (row.adapter > 0) out += '@' + std::to_string(row.adapter);
   }
   return out;
 }

@@ -37,6 +37,20 @@ void expect_near(std::int64_t got, std::int64_t want, double share, std::int64_t
       << what << ": " << got << ", traced " << want;
 }
 
+// ---- adapters -----------------------------------------------------------------------------------------------------
+
+TEST(Generated, AdaptersFollowZipfAndChangeNothingElse) {
+  std::vector<int> asked(11);
+  for (const TraceRow& row : rows_of("gen:azure-conv?adapters=10", 1, 20'000)) ++asked.at(row.adapter);
+  EXPECT_EQ(asked[0], 0) << "everybody asks for one";
+  for (int k = 1; k <= 10; ++k) EXPECT_NEAR(asked[static_cast<std::size_t>(k)], 20'000 / 2.928968 / k, 300) << k;
+  EXPECT_EQ(hash_of("gen:azure-conv?adapters=10", 1, 1000), hash_of("gen:azure-conv", 1, 1000));
+  EXPECT_EQ(outcome_of("gen:azure-conv?adapters=0"),
+            "gen:azure-conv?adapters: found '0'; accepted: a whole number from 1 to 65536");
+  EXPECT_EQ(outcome_of("gen:azure-conv?adapters=1.5"),
+            "gen:azure-conv?adapters: found '1.5'; accepted: a whole number from 1 to 65536");
+}
+
 // ---- chance -------------------------------------------------------------------------------------------------------
 
 TEST(Sample, LogarithmAndPowerAreNearTheirRealOnes) {
@@ -195,10 +209,10 @@ TEST(GenerateName, WhatIsUnknownIsRefusedWithTheNearest) {
   EXPECT_EQ(outcome_of("gen:", 1),
             "FILE found nothing; accepted: azure-conv, azure-code, agentic, servegen, overlay; nearest is 'agentic'");
   EXPECT_EQ(outcome_of("gen:azure-code?rats=1", 1),
-            "gen:azure-code: found 'rats'; accepted: rate, burst, hours, curve; "
+            "gen:azure-code: found 'rats'; accepted: rate, burst, hours, curve, adapters; "
             "nearest is 'rate'");
   EXPECT_EQ(outcome_of("gen:azure-code?", 1),
-            "gen:azure-code: found nothing; accepted: rate, burst, hours, curve; "
+            "gen:azure-code: found nothing; accepted: rate, burst, hours, curve, adapters; "
             "nearest is 'rate'");
   EXPECT_EQ(outcome_of("gen:azure-code?curve=dai", 1),
             "gen:azure-code?curve: found 'dai'; accepted: flat, hour, day; "

@@ -127,7 +127,7 @@ TEST(Mooncake, AsCsvPrefixesAreLostAndLengthsKept) {
   EXPECT_EQ(write_trace_csv(*open_trace(folder.with(kRow1 + kRow2), 1, 0, 1.0), file), 2u);
   file.commit();
   EXPECT_EQ(testing::text_of(out),
-            "arrival_ns,prompt_tokens,output_tokens,max_tokens,n\n0,1300,52,,1\n3053000000,1024,0,,1\n");
+            "arrival_ns,prompt_tokens,output_tokens,max_tokens,n,adapter\n0,1300,52,,1,\n3053000000,1024,0,,1,\n");
 }
 
 // ---- cut ----------------------------------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ TEST(TraceCsv, OurDialectStartsAtAnyNumberAndMayLimitAnswers) {
   EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,max_tokens\n0,1,9,5\n0,1,9,\n"), "0/1/9/5 0/1/9");
   EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,max_tokens\n0,1,0,0\n0,1,9,\n"), "0/1/0/0 0/1/9")
       << "none is not as many as fit";
+  EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,adapter\n0,1,9,7\n0,1,9,\n"), "0/1/9@7 0/1/9");
   EXPECT_EQ(outcome_of_text("n,arrival_ns,prompt_tokens,output_tokens\n3,0,1,9\n,0,1,9\n1,0,1,9\n"),
             "0/1/9*3 0/1/9 0/1/9");
 }
@@ -183,12 +184,13 @@ TEST(TraceCsv, ACutRowSaysThatTheFileMayBeCut) {
 // ---- wrong header -------------------------------------------------------------------------------------------------
 
 const std::string kHeaders =
-    "accepted: TIMESTAMP,ContextTokens,GeneratedTokens or arrival_ns,prompt_tokens,output_tokens[,max_tokens][,n]";
+    "accepted: TIMESTAMP,ContextTokens,GeneratedTokens or "
+    "arrival_ns,prompt_tokens,output_tokens[,max_tokens][,n][,adapter]";
 
 TEST(TraceHeader, AnEmptyFileHasNone) {
   const std::string want =
       "FILE: is empty; accepted: a first line TIMESTAMP,ContextTokens,GeneratedTokens or "
-      "arrival_ns,prompt_tokens,output_tokens[,max_tokens][,n]";
+      "arrival_ns,prompt_tokens,output_tokens[,max_tokens][,n][,adapter]";
   EXPECT_EQ(outcome_of_text(""), want);
   EXPECT_EQ(outcome_of_text("\xef\xbb\xbf"), want);
 }
@@ -255,6 +257,8 @@ TEST(TraceCell, AnAnswerIsAWholeNumberFromZero) {
 }
 
 TEST(TraceCell, ALimitIsAWholeNumberFromOneOrNothing) {
+  EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,adapter\n0,1,9,0\n"),
+            "FILE:2: adapter: found '0'; accepted: a whole number from 1 to 1000000");
   EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,n\n0,1,9,0\n"),
             "FILE:2: n: found '0'; accepted: a whole number from 1 to 1024");
   EXPECT_EQ(outcome_of_text("arrival_ns,prompt_tokens,output_tokens,max_tokens\n0,1,9,-1\n"),

@@ -211,6 +211,11 @@ class Watch {
     }
     expect(tokens <= pool.token_budget.count(), "no step reads more than the token budget");
     blocks += static_cast<std::int64_t>(shared.size()) * unit(pool);
+    std::set<AdapterId> adapters;
+    for (const Slot& slot : c.slots)
+      if (slot.adapter.some()) adapters.insert(slot.adapter);
+    expect(adapters.size() <= pool.adapter_slots, "no more adapters in a batch than slots for them");
+    expect(c.loads <= adapters.size(), "no adapter is loaded twice for a run");
     expect(blocks <= pool.kv_blocks.count(), "I4: no more KV is granted than there is");
     expect(c.step_limit >= 1 && c.step_limit <= (reads ? 1 : bounds_.steps_per_run), "runs have their number of steps");
     device.open = true, device.interrupted = false;
@@ -309,6 +314,7 @@ class Watch {
     const PoolView& pool = *device.pool;
     expect(!life.in_run && !life.fate, "I2: a sequence is in one run at a time, and in none after its end");
     expect(life.facts.model == pool.model, "a sequence runs where its model is served");
+    expect(life.facts.adapter == slot.adapter, "a sequence runs with its adapter");
     expect(lawful(pool, life.facts), "a sequence runs where its regions, its providers and their licences allow");
     expect(fleet_.tenants[life.facts.tenant.value].regions.has(pool.region), "and in the regions of its tenant");
     expect(!life.sequence || *life.sequence == slot.sequence, "a sequence keeps its name");

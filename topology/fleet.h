@@ -55,6 +55,10 @@ struct FleetPool {
   std::uint32_t cost_error_permille = 100;  // of its step costs, relative
   bool prefix_cache = true;
   std::optional<bool> embeds;  // makes no tokens; as its model's card says
+  std::uint32_t adapter_slots = 0;
+  std::optional<Duration> adapter_load;  // of any
+  std::int64_t adapter_bytes_per_s = 0;  // where no load is given
+  bool adapter_affinity = true;
   PoolKind kind = PoolKind::stepped;
   Window window;                                   // of a served one
   bool admits_whole = false, plans_ahead = false;  // likewise: EngineAdmission
@@ -85,6 +89,15 @@ struct FleetHandoffLink {
   std::string path;
 };
 
+// LoRA adapters of one model: one by name, or so many by number.
+struct FleetAdapters {
+  std::string model, name;
+  std::uint32_t count = 1;
+  std::int64_t bytes = 0;
+  int line = 0;
+  std::string path;
+};
+
 struct MixRow {
   std::uint64_t weight = 1;
   std::string model;  // empty: every model in turn
@@ -106,6 +119,7 @@ struct Fleet {
   std::vector<TenantView> tenants;
   std::vector<Accelerator> accelerators;  // those in use
   std::vector<FleetPool> pools;
+  std::vector<FleetAdapters> adapters;
   std::vector<MixRow> mix;
   Tokens prefix_block{512};  // prompts' leading blocks of so many tokens are told apart
   std::vector<FleetContract> contracts;

@@ -90,6 +90,19 @@ struct PoolView {
   Milliwatts idle, busy;      // of one replica; chips only, PUE apart
   PoolRole role = PoolRole::both;
   std::int64_t kv_token_bytes = 0;  // of one token's KV, all layers and ranks; 0: unknown, then no link leads here
+
+  // LoRA adapters that one replica holds and runs together; 0: it serves none. Loading one takes `adapter_load`, and
+  // its bytes over `adapter_bytes_per_s` where that is not 0.
+  std::uint32_t adapter_slots = 0;
+  Duration adapter_load;
+  std::int64_t adapter_bytes_per_s = 0;
+  bool adapter_affinity = true;  // placement counts what loading takes
+};
+
+struct AdapterView {
+  std::string name;
+  ModelId model;
+  std::int64_t bytes = 0;
 };
 
 struct ModelView {
@@ -145,6 +158,11 @@ struct TenantView {
   bool operator==(const TenantView&) const = default;
 };
 
+// Bounds of adapters.
+inline constexpr std::uint32_t kMostAdapterSlots = 1024, kMostAdapters = 100'000;
+inline constexpr std::int64_t kMostAdapterBytes = 1'000'000'000'000, kMostAdapterSeconds = 600;
+inline constexpr std::int64_t kLeastAdapterBytesPerS = 1'000'000;
+
 // The most that a limit of a tenant may be, so that products of them with nanoseconds fit 128 bits by far.
 inline constexpr std::int64_t kMostQuota = 1'000'000'000'000;           // thousandths a second; of a burst
 inline constexpr std::int64_t kMostBudget = 1'000'000'000'000'000'000;  // nano-dollars a day
@@ -173,6 +191,7 @@ struct FleetView {
   std::string name;
   std::vector<PoolView> pools;
   std::vector<ModelView> models;
+  std::vector<AdapterView> adapters = {};
   std::vector<SloClass> classes;                // at least one
   std::vector<TenantView> tenants;              // at least one
   std::vector<std::string> regions;             // at least one, at most 64

@@ -7,6 +7,7 @@
 
 #include "scheduler/base/input_error.h"
 #include "scheduler/yaml/field.h"
+#include "topology/adapters_yaml.h"
 #include "topology/fleet.h"
 #include "topology/fleet_cells.h"
 #include "topology/fleet_names.h"
@@ -251,6 +252,7 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
               "cost_error_percent",
               "prefix_cache",
               "serves",
+              "adapters",
               "usd_per_accelerator_hour",
               "cell",
               "role",
@@ -280,6 +282,7 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
   read_engine(entry, pool);
   if (const auto field = entry.get("served")) read_served(*field, pool);
   read_role(entry, pool);
+  if (const auto field = entry.get("adapters")) read_adapter_slots(*field, chip, pool);
   pool.per_accelerator_hour = price_of(entry, chip, fleet.sites[pool.site].provider, prices);
   return pool;
 }
@@ -359,8 +362,9 @@ void read_mix(const Field& root, Fleet& fleet) {
 Fleet read_fleet(const std::string& file, std::string_view text) {
   const yaml::Document document = yaml::parse(file, text);
   const Field root = root_of(document);
-  root.only({"name", "pue", "providers", "regions", "sites", "links", "prices", "slo_classes", "tenants", "pools",
-             "mix", "prefix_block_tokens", "contracts", "licences", "power_domains", "cells", "control_lag_ms",
+  root.only({"name",           "pue",         "providers", "regions",       "sites", "links",
+             "prices",         "slo_classes", "tenants",   "pools",         "mix",   "prefix_block_tokens",
+             "adapters",       "contracts",   "licences",  "power_domains", "cells", "control_lag_ms",
              "signals_age_ms", "handoff"});
   Fleet fleet;
   fleet.file = file;
@@ -373,6 +377,7 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   read_links(root, fleet);
   read_classes(root, fleet);
   read_pools(root, fleet, builtin_catalogue());
+  read_adapters(root, fleet);
   read_mix(root, fleet);
   read_terms(root, fleet);
   read_cells(root, fleet);

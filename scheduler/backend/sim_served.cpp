@@ -17,7 +17,8 @@ std::uint32_t the_only_one(std::span<const std::uint32_t>, const DeviceColumns&,
 }
 std::uint64_t as_they_came(const Waiting&) noexcept { return 0; }
 
-FleetView engine_view(const PoolView& pool, Tokens prefix_block) {
+// Adapters keep their numbers.
+FleetView engine_view(const PoolView& pool, Tokens prefix_block, const std::vector<AdapterView>& adapters) {
   FleetView view;
   PoolView one = pool;
   one.kind = PoolKind::stepped;
@@ -25,6 +26,8 @@ FleetView engine_view(const PoolView& pool, Tokens prefix_block) {
   one.model = ModelId{0}, one.region = RegionId{0};
   view.pools = {one};
   view.models = {{"the model", prefix_block}};
+  view.adapters = adapters;
+  for (AdapterView& adapter : view.adapters) adapter.model = adapter.model == pool.model ? ModelId{0} : ModelId{};
   view.classes.emplace_back().name = "all";
   view.tenants = {{.name = "all"}};
   view.regions = {"here"};
@@ -222,6 +225,7 @@ class SimServed::Engine {
                           .max_output = s.output_limit,
                           .regions = {},
                           .arrival = now,
+                          .adapter = s.adapter,
                           .prefix = tenant.prefix},
                 now);
   }
@@ -309,7 +313,8 @@ SimServed::SimServed(const FleetView& fleet, const CostTables& tables, const Bou
     : truth_(std::size_t{bounds.sequences} + bounds.events_per_tick), engines_(fleet.devices()) {
   for (const PoolView& pool : fleet.pools) {
     if (pool.kind != PoolKind::served) continue;
-    views_.push_back(std::make_unique<FleetView>(engine_view(pool, fleet.models[pool.model.value].prefix_block)));
+    views_.push_back(
+        std::make_unique<FleetView>(engine_view(pool, fleet.models[pool.model.value].prefix_block, fleet.adapters)));
     for (std::uint32_t d = pool.first_device; d < pool.first_device + pool.devices; ++d)
       engines_[d] = std::make_unique<Engine>(*views_.back(), tables, pool, DeviceId{d}, d - pool.first_device, exact);
   }

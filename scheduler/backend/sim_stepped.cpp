@@ -47,7 +47,7 @@ Time SimStepped::launch(const Launch& launch, Time now) {
   if (run.slots.size() < run.slot_count) run.slots.resize(run.slot_count);
   SlotState* state = run.slots.data();
   run.id = launch.run;
-  run.start = now;
+  run.start = now + launch.load;  // of its steps
   run.step_limit = launch.step_limit;
   run.done = 0;
   run.context = run.prefill = run.pairs = run.behind = run.longest = 0;

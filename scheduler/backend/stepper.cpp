@@ -98,15 +98,17 @@ switchyard::StepView Stepper::show() noexcept {
     const bool samples = (decodes || slot.samples) && slot.generated < slot.output_limit;
     backings_[i] = {
         .device = this, .index = i, .samples = samples, .emitted = false, .stopped = false, .misused = false};
-    views_[i] = {.sequence = slot.sequence.bits(),
-                 .context = static_cast<std::uint32_t>(context.count()),
-                 .input = slab_.read(slot.request, slot.answer, context, decodes ? Tokens(1) : slot.prefill, copies_),
-                 .kv_blocks = {},
-                 .samples = samples,
-                 .scores = slot.samples && slot.output_limit == Tokens(0),
-                 .tag = slab_.tag(slot.request),
-                 .answer = slot.answer,
-                 .backing = &backings_[i]};
+    views_[i] = {
+        .sequence = slot.sequence.bits(),
+        .context = static_cast<std::uint32_t>(context.count()),
+        .input = slab_.read(slot.request, slot.answer, context, decodes ? Tokens(1) : slot.prefill, copies_),
+        .kv_blocks = {},
+        .samples = samples,
+        .scores = slot.samples && slot.output_limit == Tokens(0),
+        .tag = slab_.tag(slot.request),
+        .adapter = slot.adapter.some() ? std::string_view(facts_.adapters[slot.adapter.value]) : std::string_view(),
+        .answer = slot.answer,
+        .backing = &backings_[i]};
   }
   return {{views_.data(), slots_.size()}};
 }

@@ -31,6 +31,7 @@ struct StepperFacts {
   std::string name;
   std::uint32_t max_sequences;
   Tokens token_budget, block_tokens;
+  std::vector<std::string> adapters;  // names, by AdapterId
   std::function<void(std::string_view)> log;
 };
 

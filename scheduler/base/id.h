@@ -32,9 +32,10 @@ using SloClassId = Index<struct SloClassTag>;
 using TenantId = Index<struct TenantTag>;
 using RegionId = Index<struct RegionTag>;
 using ProviderId = Index<struct ProviderTag>;
-using DomainId = Index<struct DomainTag>;  // a power domain
-using LinkId = Index<struct LinkTag>;      // over which KV moves from one pool to another
-using CostRow = Index<struct CostRowTag>;  // of CostTables
+using DomainId = Index<struct DomainTag>;    // a power domain
+using LinkId = Index<struct LinkTag>;        // over which KV moves from one pool to another
+using AdapterId = Index<struct AdapterTag>;  // a LoRA adapter; none: the model itself
+using CostRow = Index<struct CostRowTag>;    // of CostTables
 
 using RequestId = Handle<struct RequestTag>;    // given by the loop: a slot of its slab
 using SequenceId = Handle<struct SequenceTag>;  // given by Core

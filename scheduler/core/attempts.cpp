@@ -171,7 +171,8 @@ void Core::State::send_waiting(std::uint32_t d) {
              .device = {d},
              .attempt = s.attempt,
              .prompt = Tokens(s.to_read),
-             .output_limit = Tokens(s.output_limit)});
+             .output_limit = Tokens(s.output_limit),
+             .adapter = s.adapter});
   }
   if (device.line.empty()) return;
   if (const Time opens = opens_at(d); opens != Time::never()) served.wake_at(d, opens);

@@ -17,6 +17,7 @@ bool Batcher::lease_more(std::uint32_t d, std::int32_t blocks, Sequence& s) {
 // an engine may ask for more (EngineAdmission).
 bool Batcher::admit(Step& step, std::uint32_t i) {
   Sequence& s = pool_[i];
+  CHECK(devices_.adapters().admits(step.d, s.adapter));
   KvCache& kv = devices_.kv();
   std::span<const BlockHash> found;
   if (s.prefix_blocks > 0 && kv.unit(step.d) > 0) {
@@ -32,8 +33,21 @@ bool Batcher::admit(Step& step, std::uint32_t i) {
   if (needs.count() - held * kv.unit(step.d) + beside > step.device.free_blocks) return false;
   devices_.admits(pool_, step.d, i);
   devices_.reuses(step.d, s, found);
+  if (s.adapter.some()) bring_adapter(step, s);
   CHECK(lease(step.d, step.pool, s, chunk));
   return true;
+}
+
+// It is loaded before the run's step, unless it is there: as vLLM does, whose workers load what a step needs before it
+// runs. Loading beside decoding would need a second engine of the device, and a sequence that waits for it in no run.
+void Batcher::bring_adapter(Step& step, Sequence& s) {
+  s.holds_adapter = true;
+  if (!devices_.adapters().hold(step.d, s.adapter)) {
+    ++step.found;
+    return;
+  }
+  ++step.loads;
+  step.load += Adapters::load(step.pool, fleet_.adapters[s.adapter.value]);
 }
 
 void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {
@@ -54,6 +68,7 @@ void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {
   slot.output_limit = Tokens(s.output_limit);
   slot.granted = Blocks(s.blocks + devices_.shared_blocks(step.d, s));
   slot.answer = s.answer;
+  slot.adapter = s.adapter;
   slot.samples = s.context + tokens >= s.to_read;
 }
 

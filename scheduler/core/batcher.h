@@ -14,6 +14,8 @@ struct Plan {
   std::uint32_t step_limit = 0;
   BoundBy bound_by = BoundBy::work;
   std::uint32_t preempted = 0;
+  std::uint32_t loads = 0, found = 0;  // of adapters
+  Duration load = {};
 };
 
 class Batcher {
@@ -38,6 +40,7 @@ class Batcher {
   }
   bool lease_more(std::uint32_t d, std::int32_t blocks, Sequence&);
   bool admit(Step&, std::uint32_t i);
+  void bring_adapter(Step&, Sequence&);
   void take_part(Step&, std::uint32_t i, std::int32_t tokens);
   void plan_running(Step&);
   void preempt_last(Step&);
@@ -59,6 +62,8 @@ struct Batcher::Step {
   std::uint32_t slots = 0;
   std::int32_t budget = 0;
   std::uint32_t preempted = 0;
+  std::uint32_t loads = 0, found = 0;
+  Duration load = {};
   bool reads = false;  // some slot reads a prompt
 };
 
@@ -71,6 +76,8 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
   plan_running(step);
 
   BoundBy bound_by = step.preempted ? BoundBy::kv : BoundBy::work;
+  SequenceList passed_over;  // no slot for their adapters: they stay where they are in the line
+  std::uint32_t over = 0;
   while (!step.preempted && !device.line.empty()) {
     if (step.budget == 0) {
       bound_by = BoundBy::tokens;
@@ -82,6 +89,13 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
     }
     const std::uint32_t i = devices_.first(pool_, d);
     Sequence& s = pool_[i];
+    if (!devices_.adapters().admits(d, s.adapter)) {
+      bound_by = BoundBy::sequences;
+      if (over++ == facts.max_sequences) break;
+      device.line.remove(pool_, i);
+      passed_over.push_back(pool_, i);
+      continue;
+    }
     if (!admit(step, i)) {
       bound_by = BoundBy::kv;
       break;
@@ -92,9 +106,16 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
     if (s.admit == Time::never()) s.admit = now;
     take_part(step, i, std::min(s.rest(), step.budget));
   }
+  while (!passed_over.empty()) device.line.join(pool_, passed_over.pop_front(pool_));
   if (step.slots == 0) return {.slots = {}, .step_limit = 0, .bound_by = bound_by, .preempted = step.preempted};
   const std::uint32_t limit = step.reads || step.preempted ? 1 : extend(step);
-  return {.slots = room.first(step.slots), .step_limit = limit, .bound_by = bound_by, .preempted = step.preempted};
+  return {.slots = room.first(step.slots),
+          .step_limit = limit,
+          .bound_by = bound_by,
+          .preempted = step.preempted,
+          .loads = step.loads,
+          .found = step.found,
+          .load = step.load};
 }
 
 }  // namespace yard

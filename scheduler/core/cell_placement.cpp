@@ -56,7 +56,7 @@ CellPlacement::CellPlacement(std::span<const CellView> cells, const CostTables& 
   by_class_.resize(n * classes), sent_.resize(n * classes), sent_tokens_.resize(n), sent_hits_.resize(n);
   waiting_.resize(n), running_.resize(n), classes_.resize(n * classes), share_.resize(n);
   prefill_.resize(n), kv_.resize(n), waiting_tokens_.resize(n), burst_.resize(n);
-  hits_.resize(n), cached_.resize(n), price_.resize(n);
+  hits_.resize(n), cached_.resize(n), price_.resize(n), adapter_load_.resize(n);
   eligible_.reserve(n);
 }
 
@@ -110,6 +110,7 @@ std::uint32_t CellPlacement::place(const Submitted& s) noexcept {
 // passes.
 int CellPlacement::passes(std::uint32_t row, const Submitted& s) const noexcept {
   const PoolView& pool = view_.pools[row];
+  if (s.adapter.some() && pool.adapter_slots == 0) return 0;
   if (!s.regions.has(pool.region)) return 0;
   if (!s.providers.has(pool.provider_id)) return 1;
   if (!pool.licensed) return 2;
@@ -150,8 +151,9 @@ std::uint32_t CellPlacement::pick(const Submitted& s, std::uint32_t& nearest) no
                 .now = s.arrival,
                 .arrival = s.arrival,
                 .may_refuse = false};
-  const DeviceColumns columns{pool_,    waiting_, running_, prefill_, kv_,     waiting_tokens_,
-                              classes_, share_,   burst_,   hits_,    cached_, price_};
+  const DeviceColumns columns{pool_,        waiting_, running_, prefill_, kv_, waiting_tokens_, classes_, share_,
+                              burst_,       hits_,    cached_,  price_,   {},  // no cell reads for another
+                              adapter_load_};
   const std::uint32_t at = policies_.scorer(eligible_, columns, view_, tables_, ask, state_);
   CHECK(at < eligible_.size());
   return eligible_[at];

@@ -75,6 +75,7 @@ class CellPlacement {
   std::vector<std::int64_t> prefill_, kv_, waiting_tokens_, burst_, price_;
   std::vector<std::int32_t> hits_;
   std::vector<std::int64_t> cached_;
+  std::vector<std::int64_t> adapter_load_;  // nobody up here knows which replica holds what: zero
 };
 
 }  // namespace yard

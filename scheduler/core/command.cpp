@@ -13,7 +13,7 @@ std::uint64_t word(Duration d) { return static_cast<std::uint64_t>(d.count()); }
 // Kinds, so that no two commands of different kinds give the same words.
 constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3, kSend = 4, kAbort = 5, kMove = 6;
 // Of accounts that have it only, so that others hash as before there was any.
-constexpr std::uint64_t kNoOutput = 1, kMoves = std::uint64_t{2} << 32, kAnswers = 2;
+constexpr std::uint64_t kNoOutput = 1, kMoves = std::uint64_t{2} << 32, kAnswers = 2, kAdapter = 3, kLoads = 4;
 
 void add_fields(DecisionHash& hash, const Launch& c) {
   hash.add(kLaunch << 56 | static_cast<std::uint64_t>(c.bound_by) << 48 | c.slots.size(), c.run.bits());
@@ -22,7 +22,10 @@ void add_fields(DecisionHash& hash, const Launch& c) {
     hash.add(slot.sequence.bits(), slot.request.bits());
     hash.add(word(slot.context, slot.prefill), word(slot.generated, Tokens(slot.granted.count())));
     hash.add(word(slot.output_limit, Tokens(static_cast<std::int32_t>(slot.answer << 1 | unsigned{slot.samples}))));
+    if (slot.adapter.some()) hash.add(kAdapter << 56 | slot.adapter.value);
   }
+  if (c.loads > 0 || c.found > 0 || c.load > Duration())
+    hash.add(kLoads << 56), hash.add(word(c.loads, c.found), word(c.load));
 }
 
 void add_fields(DecisionHash& hash, const Interrupt& c) { hash.add(kInterrupt << 56 | c.device.value, c.run.bits()); }
@@ -45,6 +48,7 @@ void add_fields(DecisionHash& hash, const Send& c) {
   hash.add(kSend << 56 | c.device.value, c.sequence.bits());
   hash.add(c.request.bits(), c.attempt);
   hash.add(word(c.prompt, c.output_limit));
+  if (c.adapter.some()) hash.add(kAdapter << 56 | c.adapter.value);
 }
 
 void add_fields(DecisionHash& hash, const Abort& c) {
@@ -95,6 +99,7 @@ std::string_view name_of(Reason r) {
     case Reason::quota: return "quota";
     case Reason::only_embeds: return "only_embeds";
     case Reason::too_many_answers: return "too_many_answers";
+    case Reason::no_such_adapter: return "no_such_adapter";
   }
   return "";
 }

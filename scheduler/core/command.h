@@ -29,10 +29,12 @@ struct Slot {
   Tokens output_limit;   // the device ends it with SlotFate::length when it has generated so many in all
   Blocks granted;        // KV it may hold before the run must end
   std::uint32_t answer;  // of its request, from 0
-  bool samples;          // false while the prompt is read only in part
+  AdapterId adapter;
+  bool samples;  // false while the prompt is read only in part
 };
 
-// What kept more work from entering this run, for the report's "bound by".
+// What kept more work from entering this run, for the report's "bound by". Who finds no slot for its adapter is bound
+// by sequences.
 enum class BoundBy : std::uint8_t { work, sequences, kv, tokens };
 
 // Step these slots until something changes. A run with prefill in it is one step; a pure decode run is up to
@@ -43,6 +45,9 @@ struct Launch {
   std::uint32_t step_limit;
   BoundBy bound_by;
   std::span<const Slot> slots;
+  // Adapters that those admitted in it want: loaded before its step, which takes so long, and there already.
+  std::uint32_t loads = 0, found = 0;
+  Duration load = {};
 };
 
 // The run ends at the next step boundary, at `now` at the earliest, with RunEnd::interrupted unless something else ends
@@ -62,6 +67,7 @@ struct Send {
   std::uint32_t attempt;  // of the request, from 1
   Tokens prompt;
   Tokens output_limit;
+  AdapterId adapter = {};
 };
 
 // The attempt is over: nobody wants its answer. Whatever it still says is ignored.
@@ -106,9 +112,10 @@ enum class Reason : std::uint8_t {
   no_licence,
   quota,
   only_embeds,
-  too_many_answers
+  too_many_answers,
+  no_such_adapter
 };
-inline constexpr std::size_t kReasons = 18;
+inline constexpr std::size_t kReasons = 19;
 
 // What a request went through. Times are unset (Time::never()) where it did not get so far.
 struct Account {

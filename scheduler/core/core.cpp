@@ -89,6 +89,7 @@ void Core::State::apply(const Submitted& e) {
   s.prefix = e.prefix.data();
   s.prefix_blocks = static_cast<std::uint32_t>(e.prefix.size());
   s.session = e.session;
+  s.adapter = e.adapter;
   s.answers = e.max_output.count() > 0 ? e.answers : 1;  // a score is one, however often it is asked for
   s.number = ++submissions;
   s.device = DeviceId{};
@@ -153,7 +154,8 @@ void Core::State::apply(const RunEnded& e) {
       read += reads, pairs += prefill_pairs(reads, pool[i].context);
     slot_ended(e.device.value, pool[i], i, slot, e.steps > 0);
   }
-  devices.spent_on_prefill(e.device.value, time_to_read(e.device.value, read, pairs), now);
+  // Decodes wait for adapters as they do for prompts.
+  devices.spent_on_prefill(e.device.value, time_to_read(e.device.value, read, pairs) + device.load, now);
   if (std::exchange(device.lost, false)) lose_running(e.device.value);
 }
 
@@ -245,6 +247,7 @@ void Core::State::lose_running(std::uint32_t d) {
     end(i, cancelled ? Outcome::cancelled : Outcome::failed, cancelled ? Reason::none : Reason::device_lost);
   }
   kv.clear(d, now);
+  devices.adapters().clear(d);
   prefixes.clear(DeviceId{d}, now, PrefixIndex::Source::report);
 }
 
@@ -395,6 +398,7 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
   CHECK_WHY(placement.allowed(device.value, s), "a sequence goes only where its regions, providers and licences allow");
   s.let_in = true;
   s.hit = placement.expects_hit(s, device.value, now);
+  if (s.adapter.some()) devices.adapters().expect(device.value, s.adapter);
   devices.brings_prefill(device.value, time_to_read(device.value, s.rest(), prefill_pairs(s.rest(), s.hit)));
   move_to(s, SequenceState::bound);
   s.device = device;
@@ -459,6 +463,7 @@ void Core::State::launch(std::uint32_t d) {
 
   ++device.run;
   device.step_limit = plan.step_limit;
+  device.load = plan.load;
   device.slots_in_run = static_cast<std::uint32_t>(plan.slots.size());
   device.interrupted = device.cancel_asked = device.wanted = false;
   device.first_at_launch = devices.first(pool, d);
@@ -469,7 +474,10 @@ void Core::State::launch(std::uint32_t d) {
                       .device = {d},
                       .step_limit = plan.step_limit,
                       .bound_by = plan.bound_by,
-                      .slots = plan.slots};
+                      .slots = plan.slots,
+                      .loads = plan.loads,
+                      .found = plan.found,
+                      .load = plan.load};
   say(launch);
 }
 
@@ -631,6 +639,7 @@ void Core::State::fork(std::uint32_t first) {
     s.max_output = of.max_output;
     s.prefix = of.prefix, s.prefix_blocks = of.prefix_blocks;
     s.session = of.session;
+    s.adapter = of.adapter;
     s.admit = s.first_token = s.last_token = Time::never();
     s.number = ++submissions;
     s.let_in = true;

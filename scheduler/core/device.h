@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "scheduler/core/adapters.h"
 #include "scheduler/core/event.h"
 #include "scheduler/core/kv_cache.h"
 #include "scheduler/core/line.h"
@@ -33,6 +34,7 @@ struct Device {
   SequenceList leaving;               // read; their KV waits to move, or moves
   PatientList coming;                 // their KV is on the way to here
   std::int32_t moving_blocks = 0;     // leased by these two
+  Duration load;                      // of adapters, in the open run
   std::int32_t committed_blocks = 0;  // what its line and its admitted ones need, as far as they have to read
   DeviceState state = DeviceState::up;
   bool interrupted = false;   // the open run
@@ -48,7 +50,8 @@ struct Device {
 
 class Devices {
  public:
-  Devices(const FleetView& fleet, KvCache& kv, const Shares& shares) : fleet_(fleet), kv_(kv), shares_(shares) {
+  Devices(const FleetView& fleet, KvCache& kv, const Shares& shares)
+      : fleet_(fleet), kv_(kv), shares_(shares), adapters_(fleet) {
     const std::uint32_t n = fleet.devices();
     all_.resize(n);
     pool_.resize(n);
@@ -56,7 +59,7 @@ class Devices {
     prefill_.resize(n), kv_tokens_.resize(n), waiting_tokens_.resize(n);
     by_class_.resize(n * fleet.classes.size());
     prefill_share_.resize(n), prefill_burst_.resize(n), share_since_.resize(n), sizes_.resize(n);
-    hits_.resize(n), cached_.resize(n), move_time_.resize(n);
+    hits_.resize(n), cached_.resize(n), move_time_.resize(n), adapter_load_.resize(n);
     touched_.reserve(n), changed_.reserve(n), told_.reserve(n);
     for (std::uint32_t p = 0; p < fleet.pools.size(); ++p)
       for (std::uint32_t i = 0; i < fleet.pools[p].devices; ++i) {
@@ -77,7 +80,7 @@ class Devices {
 
   DeviceColumns columns() const {
     return {pool_,          waiting_,       running_, prefill_, kv_tokens_,      waiting_tokens_, by_class_,
-            prefill_share_, prefill_burst_, hits_,    cached_,  marginal_price_, move_time_};
+            prefill_share_, prefill_burst_, hits_,    cached_,  marginal_price_, move_time_,      adapter_load_};
   }
 
   // Returns: the first of its line; kNobody where that is empty.
@@ -133,6 +136,7 @@ class Devices {
     return s.shared == 0 ? 0 : static_cast<std::int32_t>(s.shared) * kv_.unit(d);
   }
   KvCache& kv() { return kv_; }
+  Adapters& adapters() { return adapters_; }
 
   void commits(std::uint32_t d, Sequence& s, std::int32_t blocks) {
     all_[d].committed_blocks += blocks - s.committed;
@@ -158,6 +162,7 @@ class Devices {
 
   // Of the prompt that placement asks about now.
   void expects_hit(std::uint32_t d, std::int32_t tokens) { hits_[d] = tokens; }
+  void expects_load(std::uint32_t d, Duration load) { adapter_load_[d] = load.count(); }
   void caches(std::uint32_t d, std::int64_t tokens) { cached_[d] = tokens; }
 
   // To there, of the KV of the sequence that placement asks about now.
@@ -175,6 +180,7 @@ class Devices {
     kv_tokens_[d] -= s.context;
     if (s.reading()) prefill_[d] -= s.rest();
     gives_back(d, s, std::exchange(s.blocks, 0), std::exchange(s.shared, 0));
+    if (std::exchange(s.holds_adapter, false)) adapters_.release(d, s.adapter);
     commits(d, s, 0);
   }
 
@@ -274,14 +280,16 @@ class Devices {
   const FleetView& fleet_;
   KvCache& kv_;
   const Shares& shares_;
+  Adapters adapters_;
   std::vector<Device> all_;
   std::vector<std::uint32_t> pool_, waiting_, running_;
   std::vector<std::int64_t> prefill_, kv_tokens_, waiting_tokens_;
   std::vector<std::uint32_t> by_class_, prefill_share_;
   std::vector<std::int64_t> prefill_burst_;
-  std::vector<std::int32_t> hits_;       // of the prompt asked about; zero between decisions
-  std::vector<std::int64_t> cached_;     // tokens
-  std::vector<std::int64_t> move_time_;  // of the sequence asked about, ns; zero between decisions
+  std::vector<std::int32_t> hits_;          // of the prompt asked about; zero between decisions
+  std::vector<std::int64_t> cached_;        // tokens
+  std::vector<std::int64_t> move_time_;     // of the sequence asked about, ns; zero between decisions
+  std::vector<std::int64_t> adapter_load_;  // of the adapter asked about, ns; zero between decisions
   std::span<const std::int64_t> marginal_price_;
   std::vector<Time> share_since_;
   std::vector<Sizes> sizes_;

@@ -34,6 +34,7 @@ struct Submitted {
   ProviderId primary = {};            // goes elsewhere only where this one cannot serve it; none: all alike
   Time arrival;                       // the caller's clock reading, mapped to the shard's epoch; never after `now`
   std::uint32_t answers = 1;          // wanted of it, each a sequence of its own, at most Bounds::answers; at least 1
+  AdapterId adapter = {};             // of its model; none: the model itself
   std::uint64_t session = 0;          // the conversation that it belongs to; 0: none is known
   // Chained hashes of the prompt's leading whole blocks of ModelView::prefix_block tokens, as many as are known; they
   // live until the request's Finish.

@@ -34,6 +34,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
     model.licensed &= facts.licensed;
     model.caches |= facts.prefix_cache;
     model.roles |= facts.role == PoolRole::prefill;
+    model.adapts &= facts.adapter_slots > 0;
     model.block = fleet.models[facts.model.value].prefix_block;
     const std::int64_t keeps = std::int64_t{facts.kv_blocks.count()} * facts.block_tokens.count() / model.block.count();
     for (std::uint32_t i = 0; i < facts.devices; ++i)
@@ -84,9 +85,14 @@ Reason Placement::at_the_door(const Sequence& s) const {
   if (!s.model.some() || s.model.value >= models_.size() || models_[s.model.value].pools.empty())
     return Reason::no_such_model;
   if (fleet_.models[s.model.value].embeds && s.max_output > 0) return Reason::only_embeds;
-  bool in_region = false, at_provider = false, licensed = false, holds = false;
+  if (s.adapter.some() &&
+      (s.adapter.value >= fleet_.adapters.size() || fleet_.adapters[s.adapter.value].model != s.model))
+    return Reason::no_such_adapter;
+  bool adapts_any = false, in_region = false, at_provider = false, licensed = false, holds = false;
   for (const std::uint32_t p : models_[s.model.value].pools) {
     const PoolView& pool = fleet_.pools[p];
+    if (!adapts(pool, s)) continue;
+    adapts_any = true;
     if (!s.regions.has(pool.region)) continue;
     in_region = true;
     if (!s.providers.has(pool.provider_id)) continue;
@@ -94,6 +100,7 @@ Reason Placement::at_the_door(const Sequence& s) const {
     licensed |= pool.licensed;
     holds |= pool.licensed && can_hold(p, s);
   }
+  if (!adapts_any) return Reason::no_such_adapter;
   if (!in_region) return Reason::no_region;
   if (!at_provider) return Reason::no_provider;
   if (!licensed) return Reason::no_licence;
@@ -235,9 +242,11 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   const bool hits = model.caches && s.prefix_blocks > 0;
   const Ask ask = ask_of(s, now);
   if (hits) fill_hits(s);  // who stays, and who gains, depends on them
+  if (s.adapter.some()) show_loads(s);
   std::span<const std::uint32_t> eligible = model.devices;
   const bool fits_all = may_come_to(s) <= model.least_context.count();
-  const bool anywhere = s.regions.anywhere() && s.providers.anywhere() && !s.primary.some() && model.licensed;
+  const bool anywhere = s.regions.anywhere() && s.providers.anywhere() && !s.primary.some() && model.licensed &&
+                        (model.adapts || !s.adapter.some());
   if (need_room || model.not_up > 0 || model.served || model.roles || !fits_all || !anywhere || power_.any_held()) {
     const auto look = [&](Filter filter) {
       s.primary.some() ? gather_at_primary(s, now, filter) : gather(s, now, filter);
@@ -251,12 +260,14 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   }
   if (eligible.empty()) {
     if (hits) clear_hits(s.model);
+    clear_loads(s);
     return {};
   }
   const DeviceColumns columns = seen(now);
   const std::uint32_t at = policies_.scorer(eligible, columns, fleet_, tables_, ask, state_);
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible, columns, ask, at});
   if (hits) clear_hits(s.model);
+  clear_loads(s);
   if (at == kRefused) {
     CHECK(ask.may_refuse);
     return {.device = {}, .refused = true};
@@ -335,6 +346,22 @@ void Placement::clear_hits(ModelId m) {
     for (const PrefixMatch::Holder& holder : match_.listed()) devices_.expects_hit(holder.device.value, 0);
   else
     for (const std::uint32_t d : models_[m.value].devices) devices_.expects_hit(d, 0);
+}
+
+void Placement::clear_loads(const Sequence& s) {
+  if (!s.adapter.some()) return;
+  for (const std::uint32_t d : models_[s.model.value].devices) devices_.expects_load(d, {});
+}
+
+// What loading its adapter would take, device by device; nothing where it is expected to be.
+void Placement::show_loads(const Sequence& s) {
+  for (const std::uint32_t p : models_[s.model.value].pools) {
+    const PoolView& pool = fleet_.pools[p];
+    if (!adapts(pool, s) || !pool.adapter_affinity) continue;
+    const Duration load = Adapters::load(pool, fleet_.adapters[s.adapter.value]);
+    for (std::uint32_t d = pool.first_device; d < pool.first_device + pool.devices; ++d)
+      if (!devices_.adapters().expected(d, s.adapter)) devices_.expects_load(d, load);
+  }
 }
 
 std::int32_t Placement::expects_hit(const Sequence& s, std::uint32_t device, Time now) {

@@ -96,12 +96,14 @@ class Placement {
     bool licensed = true;  // all of its pools are
     bool caches = false;   // some of its pools keep prefixes
     bool roles = false;    // some of its pools read for others
+    bool adapts = true;    // all of its pools serve adapters
     Tokens block;          // of a prefix
   };
   Takeover choose_takeover(const Sequence&, Time now);  // of eligible_
   static bool allowed(const PoolView& pool, const Sequence& s) {
-    return s.regions.has(pool.region) && s.providers.has(pool.provider_id) && pool.licensed;
+    return s.regions.has(pool.region) && s.providers.has(pool.provider_id) && pool.licensed && adapts(pool, s);
   }
+  static bool adapts(const PoolView& pool, const Sequence& s) { return !s.adapter.some() || pool.adapter_slots > 0; }
   bool can_hold(std::uint32_t pool, const Sequence&) const;
   // Which of a model's devices are meant, where its pools have roles.
   enum Part : std::uint32_t { both = 1, prefill = 2, stays = 4, decode = 8, all = both | prefill | decode };
@@ -123,6 +125,8 @@ class Placement {
   void fill_hits(const Sequence&);
   void clear_hits(ModelId);
   DeviceColumns seen(Time now);
+  void show_loads(const Sequence&);
+  void clear_loads(const Sequence&);
   LengthMean& mean(const Sequence& s) { return means_[s.model.value * fleet_.classes.size() + s.slo.value]; }
 
   const FleetView& fleet_;

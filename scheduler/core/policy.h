@@ -34,6 +34,8 @@ struct DeviceColumns {
   std::span<const std::int64_t> cached_tokens;   // believed to be in the device's prefix cache, in all
   std::span<const std::int64_t> marginal_price;  // of one more hour, nano-dollars (money.h); 0 where it is paid anyway
   std::span<const std::int64_t> move_time = {};  // to there, of the KV of a sequence that is read (Ask::read), ns
+  std::span<const std::int64_t> adapter_load =
+      {};  // of the asked adapter, ns; 0 where it is expected, or none is asked
 };
 
 // The sequence to be placed.

@@ -31,9 +31,10 @@ struct Sequence {
   // What every run reads and writes of it stands together, in as few cache lines as it takes.
   RequestId request;
   SequenceState state;
-  bool front;        // preempted: stands before all that were never admitted
-  bool let_in;       // bound before: no scorer refuses it any more
-  bool passed_door;  // bound again after its device went: not asked at the door twice
+  bool front;          // preempted: stands before all that were never admitted
+  bool let_in;         // bound before: no scorer refuses it any more
+  bool holds_adapter;  // on its device (adapters.h)
+  bool passed_door;    // bound again after its device went: not asked at the door twice
   std::uint32_t generation;
   std::uint32_t prev, next;   // arrivals, unbound of a model, running of a device, ended, free
   std::int32_t output_limit;  // on its device: min(max_output, max_context - prompt)
@@ -59,6 +60,7 @@ struct Sequence {
   std::uint32_t answers;             // of its request
   std::uint32_t answer;              // which of them it is, from 0
   std::uint32_t group, next_answer;  // answers.h; 0: the only one
+  AdapterId adapter;
   std::int32_t prompt, max_output;
   const BlockHash* prefix;  // the names of its blocks; the loop's, until Finish
   std::uint64_t session;

@@ -40,8 +40,9 @@ Signals::Signals(const FleetView& fleet, const CostTables& tables, const Devices
 DeviceColumns Signals::columns() const {
   const DeviceColumns are = devices_.columns();
   if (!differ_) return are;
-  return {are.pool,       waiting_,          running_,       prefill_, kv_tokens_,         waiting_tokens_, by_class_,
-          prefill_share_, are.prefill_burst, are.hit_tokens, cached_,  are.marginal_price, are.move_time};
+  return {are.pool,        waiting_,           running_,       prefill_,          kv_tokens_,
+          waiting_tokens_, by_class_,          prefill_share_, are.prefill_burst, are.hit_tokens,
+          cached_,         are.marginal_price, are.move_time,  are.adapter_load};
 }
 
 void Signals::bound(std::uint32_t d, Sequence& s, Tokens expected, Time now) {

@@ -67,6 +67,7 @@ class Compiler {
     view_.pue_thousandths = fleet_.pue_thousandths;
     view_.signals_age = fleet_.signals_age;
     for (const FleetPool& pool : fleet_.pools) add(pool);
+    for (const FleetAdapters& adapters : fleet_.adapters) add(adapters);
     compile_terms(fleet_, cards_, view_);
     compile_handoff(fleet_, cards_, view_);
     Mix drawn = mix();  // reads view_, so before it leaves
@@ -260,10 +261,29 @@ class Compiler {
     out.per_hour = pool.per_accelerator_hour * pool.tp;
     out.idle = chip.idle * pool.tp;
     out.busy = std::max(out.idle, Milliwatts(chip.tdp.count() * kBusyThousandthsOfTdp / 1000) * pool.tp);
+    out.adapter_slots = pool.adapter_slots;
+    out.adapter_load = pool.adapter_load.value_or(Duration());
+    out.adapter_bytes_per_s = pool.adapter_load ? 0 : pool.adapter_bytes_per_s;
+    out.adapter_affinity = pool.adapter_affinity;
     view_.pools.push_back(std::move(out));
   }
 
-  ModelId served(const MixRow& row) const {
+  // Numbered model by model, in the file's order.
+  void add(const FleetAdapters& adapters) {
+    const ModelId model = served(adapters);
+    if (std::ranges::none_of(view_.pools, [&](const PoolView& p) { return p.model == model && p.adapter_slots > 0; }))
+      throw InputError(fleet_.file, adapters.line, adapters.path + ".model",
+                       fmt::format("found '{}', of which no pool holds any", printable(adapters.model)),
+                       "add adapters: {slots: n} to a pool of that model");
+    for (std::uint32_t k = 0; k < adapters.count; ++k) {
+      const auto of = std::ranges::count(view_.adapters, model, &AdapterView::model);
+      std::string name = adapters.name.empty() ? fmt::format("{}", of + 1) : adapters.name;
+      view_.adapters.push_back({std::move(name), model, adapters.bytes});
+    }
+  }
+
+  // Of a row of the fleet's file that names a model.
+  ModelId served(const auto& row) const {
     const ModelCard* card = cards_.find(row.model);
     const std::string& name = card ? card->id : row.model;
     std::vector<std::string_view> names;

@@ -34,10 +34,13 @@ constexpr auto kPool = [](auto& io, auto& p) {
   io(p.window.unread), io(p.window.in_flight), io(p.window.kv_permille), io(p.window.start_timeout), io(p.wire_delay);
   io.one_of(p.admission.whole, 2), io.one_of(p.admission.ahead, 2), io(p.admission.watermark);
   io(p.window.use_by);
+  io(p.adapter_slots), io(p.adapter_load), io(p.adapter_bytes_per_s), io.one_of(p.adapter_affinity, 2);
 };
-constexpr std::size_t kLeastPool = 4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 3 * 8 + 2 + 4;
+constexpr std::size_t kLeastPool =
+    4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 3 * 8 + 2 + 4 + 4 + 8 + 8 + 1;
 
 constexpr auto kModel = [](auto& io, auto& m) { io(m.name), io(m.prefix_block), io.one_of(m.embeds, 2); };
+constexpr auto kAdapter = [](auto& io, auto& a) { io(a.name), io(a.model), io(a.bytes); };
 constexpr auto kClass = [](auto& io, auto& c) {
   io(c.name), io(c.rank), io(c.ttft), io(c.ttft_per_token), io(c.tpot), io(c.e2e), io(c.patience),
       io.one_of(c.on_overload, 2);
@@ -64,6 +67,7 @@ constexpr auto kFleet = [](auto& io, auto& f) {
   io(f.name);
   io.list(f.pools, kLeastPool, kPool);
   io.list(f.models, 9, kModel);
+  io.list(f.adapters, 4 + 4 + 8, kAdapter);
   io.list(f.classes, kLeastClass, kClass);
   io.list(f.tenants, kLeastTenant, kTenant);
   io.list(f.regions, 4, kString);
@@ -94,7 +98,7 @@ constexpr std::size_t kSlotEndBytes = 8 + 4 + 4 + 8 + 8 + 1;
 
 constexpr auto kSubmitted = [](auto& io, auto& e) {
   io(e.request), io(e.model), io(e.tenant), io(e.slo), io(e.prompt), io(e.max_output), io(e.regions), io(e.arrival);
-  io(e.providers), io(e.primary), io(e.answers), io(e.session);
+  io(e.providers), io(e.primary), io(e.answers), io(e.adapter), io(e.session);
 };
 constexpr auto kCancelAsked = [](auto& io, auto& e) { io(e.request); };
 constexpr auto kRunEnded = [](auto& io, auto& e) {
@@ -162,6 +166,10 @@ void check_pool(const PoolView& p, const RecordingHead& head) {
   require(p.window.use_by.count() >= 0 && p.window.use_by.count() <= kMostTime && p.wire_delay.count() >= 0 &&
               p.wire_delay.count() <= kMostTime,
           "a pool whose word of load lasts for ever");
+  require((p.adapter_slots == 0 || p.role == PoolRole::both) && p.adapter_slots <= kMostAdapterSlots &&
+              p.adapter_load.count() >= 0 && p.adapter_load <= seconds(kMostAdapterSeconds) &&
+              (p.adapter_bytes_per_s == 0 || p.adapter_bytes_per_s >= kLeastAdapterBytesPerS),
+          "a pool whose adapters are beyond their bounds");
 }
 
 void check_tenant(const TenantView& t, bool shares) {
@@ -249,14 +257,19 @@ void check_head(const RecordingHead& head) {
   const Bounds& b = head.bounds;
   for (const std::uint32_t bound : {b.sequences, b.events_per_tick, b.steps_per_run, b.answers, b.prefix_blocks})
     require(bound >= 1 && bound <= kMaxSequences, "bounds that no shard has");
-  std::uint64_t devices = 0, slots = 0;
+  std::uint64_t devices = 0, slots = 0, adapter_slots = 0;
   for (const PoolView& p : fleet.pools) {
     check_pool(p, head);
     require(p.first_device == devices, "pools whose devices are not numbered one after another (V1)");
     devices += p.devices;
     slots += std::uint64_t{p.devices} * p.max_sequences;
-    require(slots <= kMaxSlots, "more devices and sequences than a shard has");
+    adapter_slots += std::uint64_t{p.devices} * p.adapter_slots;
+    require(slots <= kMaxSlots && adapter_slots <= kMaxSlots, "more devices and sequences than a shard has");
   }
+  require(fleet.adapters.size() <= kMostAdapters, "more adapters than a fleet has");
+  for (const AdapterView& a : fleet.adapters)
+    require(a.model.value < fleet.models.size() && a.bytes >= 0 && a.bytes <= kMostAdapterBytes,
+            "an adapter of a model that there is not, or beyond its bounds");
   check_terms(fleet);
   check_handoff(fleet);
 }

@@ -47,6 +47,7 @@ std::int64_t cost_on(const PoolRates& pool, const DeviceColumns& devices, std::u
   const std::int64_t to_read = devices.prefill_tokens[d] + p - devices.hit_tokens[d];
   const std::int64_t steps = to_read <= pool.budget ? 1 : (to_read + pool.budget - 1) / pool.budget;
   std::int64_t first = plus(times(pool.c1, to_read), times(steps, c0 + times(pool.c2, devices.kv_tokens[d])));
+  first = plus(first, times(devices.adapter_load[d], 1000));
   if (together > pool.most) first = plus(first, times(together - pool.most, decoding / pool.most));
   if (held > pool.capacity) first = plus(first, times(held - pool.capacity, decoding / pool.capacity));
   first = plus(first, later);

@@ -111,7 +111,9 @@ struct Cost {
   const std::int64_t error = std::max<std::int64_t>(100, cost.error_permille());
   const std::int64_t spread = kOne * error * error / 1'000'000;
   const std::int64_t hit = devices.hit_tokens[d], reads = q.prompt - hit;
-  const std::int64_t own_reading = cost.reading(reads, prefill_pairs(reads, hit)).count() / 1000;
+  // Its adapter is loaded before its prompt is read, and everybody waits for both.
+  const std::int64_t own_reading =
+      cost.reading(reads, prefill_pairs(reads, hit)).count() / 1000 + devices.adapter_load[d];
   const std::int64_t reading = c1 * queued / 1000 + own_reading;
   const std::int64_t chunk = std::max<std::int64_t>(1, pool.token_budget.count() - devices.running[d]);
   const std::int64_t steps = (queued + reads + chunk - 1) / chunk;

@@ -20,9 +20,10 @@ constexpr NamedScorer kScorers[] = {
     named<policy::expected_cost>(ours, "expected_cost",
                                  "fewest promises missed, its own and others'; refuses where that is one or more",
                                  "waiting running prefill_tokens kv_tokens waiting_tokens by_class prefill_share "
-                                 "prefill_burst hit_tokens marginal_price move_time"),
-    named<policy::expected_seconds>(ours, "expected_seconds", "least expected seconds to first and last token",
-                                    "waiting running prefill_tokens kv_tokens waiting_tokens hit_tokens move_time"),
+                                 "prefill_burst hit_tokens marginal_price move_time adapter_load"),
+    named<policy::expected_seconds>(
+        ours, "expected_seconds", "least expected seconds to first and last token",
+        "waiting running prefill_tokens kv_tokens waiting_tokens hit_tokens move_time adapter_load"),
     named<policy::least_loaded>(rule, "least_loaded", "fewest sequences waiting or running", "waiting running"),
     named<policy::power_of_two>(rule, "power_of_two", "the less loaded of two drawn at random", "waiting running"),
     named<policy::round_robin>(rule, "round_robin", "each device in turn", ""),

@@ -59,6 +59,8 @@ void PoolTally::merge(const PoolTally& other) {
   output_tokens += other.output_tokens;
   requests += other.requests;
   preemptions += other.preemptions;
+  adapter_loads += other.adapter_loads, adapters_found += other.adapters_found;
+  adapter_load_ns += other.adapter_load_ns;
   kv_block_ns += other.kv_block_ns;
   kv_peak = std::max(kv_peak, other.kv_peak);
   busy_picojoules += other.busy_picojoules;
@@ -155,6 +157,8 @@ void Meter::on_launch(const Launch& launch, Time now) noexcept {
   open = {now, blocks, launch.run.generation, launch.bound_by, true};
   PoolTally& pool = pools_[pool_of_[launch.device.value]];
   pool.kv_peak = std::max(pool.kv_peak, blocks);
+  pool.adapter_loads += launch.loads, pool.adapters_found += launch.found;
+  pool.adapter_load_ns += wide_of(launch.load);
 }
 
 void Meter::on_run_ended(const RunEnded& ended, Time now) noexcept {

@@ -70,6 +70,8 @@ struct PoolTally {
   std::uint64_t runs = 0, steps = 0;
   std::uint64_t prefill_tokens = 0, output_tokens = 0;  // read and made in runs, recomputed ones included
   std::uint64_t requests = 0, preemptions = 0;          // of those that it served last
+  std::uint64_t adapter_loads = 0, adapters_found = 0;  // of those admitted that want one
+  Wide adapter_load_ns = 0;                             // of busy time
   Wide kv_block_ns = 0;                                 // blocks granted x time
   std::int64_t kv_peak = 0;                             // most blocks granted in one run
   Wide busy_picojoules = 0;  // measured, or busy power x time where a run's energy is 0; without PUE

@@ -161,6 +161,12 @@ Record of_pool(const FleetView& fleet, std::size_t p, const PoolTally& tally, Du
   for (std::size_t b = 0; b < kBounds; ++b) {
     record.set(fmt::format("bound_by_{}_pct", name_of(static_cast<BoundBy>(b))), percent(tally.busy_ns[b], busy));
   }
+  if (pool.adapter_slots > 0) {
+    record.set("adapter_loads", whole(tally.adapter_loads));
+    record.set("adapters_found", whole(tally.adapters_found));
+    record.set("adapters_found_pct", percent(tally.adapters_found, tally.adapter_loads + tally.adapters_found));
+    record.set("adapter_load_s", in_s(tally.adapter_load_ns));
+  }
   set_bill(record, bill);
   return record;
 }

@@ -236,6 +236,22 @@ std::string pools_text(const Metrics& m) {
          "bound by: what kept a busy pool from taking more: work (nothing waited), sequences, KV, tokens.\n";
 }
 
+// Where a pool holds adapters: what its admissions found there and what they had to load.
+std::string adapters_text(const Metrics& m) {
+  TextTable table({{"adapters", Align::left}, {"wanted"}, {"loaded"}, {"found %"}, {"loading s"}});
+  bool some = false;
+  for (const Record& r : m.pools) {
+    if (!r.has("adapter_loads")) continue;
+    some = true;
+    table.row({fitted(r.name("pool"), 24, Cut::back),
+               count_text(whole(r.figure("adapter_loads").units + r.figure("adapters_found").units)),
+               count_text(r.figure("adapter_loads")), grouped(r.figure("adapters_found_pct"), 2),
+               three_digits(r.figure("adapter_load_s"))});
+  }
+  return some ? table.text() + "wanted: by admissions to stepped replicas; of engines behind a wire nobody hears.\n\n"
+              : "";
+}
+
 // How each contract's replicas were paid, and the draw of each power domain; nothing where the fleet has none.
 std::string terms_text(const Metrics& m) {
   std::string text;
@@ -343,8 +359,8 @@ std::string run_text(const Metrics& m) {
 std::string report_text(const Summary& summary) {
   const Metrics m = measure(summary);
   return head_text(m) + "\n" + requests_text(m) + hits_text(m) + answers_text(m) + no_output_text(m) + reasons_text(m) +
-         "\n" + tenants_text(m) + latency_text(m) + "\n" + pools_text(m) + "\n" + links_text(m) + terms_text(m) +
-         signals_text(m) + totals_text(m) + run_text(m);
+         "\n" + tenants_text(m) + latency_text(m) + "\n" + pools_text(m) + "\n" + links_text(m) + adapters_text(m) +
+         terms_text(m) + signals_text(m) + totals_text(m) + run_text(m);
 }
 
 }  // namespace yard

@@ -55,6 +55,11 @@ struct HostOptions {
   std::string region = "local", provider = "embedder";  // where it stands, and whose it is: requests may say where
   double idle_w = 0, busy_w = 0;                        // that it draws; for a power domain that it lies in
   bool only_embeds = false;  // makes no tokens: requests that ask for any are rejected ("only_embeds")
+  // LoRA adapters of its model that requests may name, how many of them it holds at a time (0: it serves none), and
+  // what loading one takes, so that requests of one name gather where it is. All devices of a model know all names.
+  std::vector<std::string> adapters{};
+  std::uint32_t adapter_slots = 0;
+  std::chrono::nanoseconds adapter_load{};
 };
 
 // A description, cheap to copy; the scheduler makes the thing.
@@ -90,6 +95,11 @@ struct EndpointOptions {
   std::chrono::nanoseconds start_timeout = std::chrono::seconds(60);  // to the first token; then it goes elsewhere
   bool only_embeds = false;  // makes no tokens: requests that ask for any are rejected ("only_embeds")
   std::chrono::nanoseconds use_by = std::chrono::seconds(3);  // a report() older than that counts half, and so on
+  // LoRA adapters of its model that requests may name, how many of them it holds at a time (0: it serves none), and
+  // what loading one takes, so that requests of one name gather where it is. All devices of a model know all names.
+  std::vector<std::string> adapters{};
+  std::uint32_t adapter_slots = 0;
+  std::chrono::nanoseconds adapter_load{};
 };
 
 // An engine behind a wire, that batches by itself and that you talk to: place() says when and to whom. A model is
@@ -140,6 +150,7 @@ struct Request {
   // is read, and TTFT and E2E objectives count to there.
   std::uint32_t max_tokens = 256;
   std::string_view model{}, slo{};  // empty: the only one, the first class
+  std::string_view adapter{};       // of the model; empty: none; one that no device knows: "no_such_adapter"
   std::uint64_t tag = 0;            // comes back as StepSlot::tag: where a result that is no token goes
   std::string_view tenant{};        // unknown or empty: the first one
   Names regions{}, providers{};
@@ -158,6 +169,7 @@ struct PlaceRequest {
   std::string_view model{}, slo{};  // empty: the only one, the first class
   std::string_view tenant{};        // unknown or empty: the first one
   Names regions{}, providers{};
+  std::string_view adapter{};  // as in Request
 };
 
 enum class End : std::uint8_t { done, cancelled, rejected, failed };

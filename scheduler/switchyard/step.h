@@ -24,8 +24,9 @@ struct StepSlot {
   bool samples =
       false;            // this step yields a token: emit() it, or stop(), or both; false while a prompt is read in part
   bool scores = false;  // its prompt ends in this step, and no token was asked for: the result is due now
-  std::uint64_t tag = 0;     // as in its Request
-  std::uint32_t answer = 0;  // which of its Request's n answers this is, from 0: each draws its own
+  std::uint64_t tag = 0;       // as in its Request
+  std::string_view adapter{};  // the LoRA adapter that it wants; empty: none
+  std::uint32_t answer = 0;    // which of its Request's n answers this is, from 0: each draws its own
 
   // The next token; goes to the caller's reply at once. Once a step, and only where `samples` is set: a slot that
   // breaks this, or samples and neither emits nor stops, fails ("device_failed").

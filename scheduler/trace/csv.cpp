@@ -13,9 +13,10 @@ namespace yard {
 namespace {
 
 constexpr std::string_view kHeaders =
-    "TIMESTAMP,ContextTokens,GeneratedTokens or arrival_ns,prompt_tokens,output_tokens[,max_tokens][,n]";
+    "TIMESTAMP,ContextTokens,GeneratedTokens or arrival_ns,prompt_tokens,output_tokens[,max_tokens][,n][,adapter]";
 constexpr std::array<std::string_view, 3> kAzure{"TIMESTAMP", "ContextTokens", "GeneratedTokens"};
-constexpr std::array<std::string_view, 5> kOurs{"arrival_ns", "prompt_tokens", "output_tokens", "max_tokens", "n"};
+constexpr std::array<std::string_view, 6> kOurs{"arrival_ns", "prompt_tokens", "output_tokens", "max_tokens",
+                                                "n",          "adapter"};
 constexpr std::size_t kOursNeeded = 3;
 
 // Takes digits from the front, at least one. Returns: whether the number is at most `most`.
@@ -64,7 +65,7 @@ void CsvReader::assign_roles(const std::vector<std::string_view>& names) {
   const bool is_azure = azure >= ours;
   const auto dialect = is_azure ? std::span<const std::string_view>(kAzure) : std::span<const std::string_view>(kOurs);
   const auto needed = is_azure ? dialect : dialect.first(kOursNeeded);
-  constexpr Role kRoles[] = {Role::arrival_ns, Role::prompt, Role::output, Role::max, Role::answers};
+  constexpr Role kRoles[] = {Role::arrival_ns, Role::prompt, Role::output, Role::max, Role::answers, Role::adapter};
 
   for (const auto name : names) {
     const auto known = std::find(dialect.begin(), dialect.end(), name);
@@ -78,6 +79,7 @@ void CsvReader::assign_roles(const std::vector<std::string_view>& names) {
     }
     has_max_ |= role == Role::max;
     has_answers_ |= role == Role::answers;
+    has_adapters_ |= role == Role::adapter;
     columns_.push_back({role == Role::ignored ? std::string() : std::string(name), role});
   }
   for (const auto name : needed) {
@@ -116,6 +118,7 @@ TraceRow CsvReader::row_of(const Values& v) {
     fail("", fmt::format("found a row {} ns after the first", row.arrival.ns()),
          fmt::format("accepted: at most {} ns (146 years)", kLastArrival.ns()));
   row.answers = v.answers;
+  row.adapter = v.adapter;
   if (v.max != kNoMax) row.max_output = Tokens(v.max);
   return row;
 }
@@ -131,6 +134,8 @@ bool CsvReader::take_cell(Role role, const char*& at, const char* end, Values& v
     case Role::max: return at == end || *at == ',' || take_number(at, end, kMost, v.max);
     case Role::answers:
       return at == end || *at == ',' || (take_number(at, end, kMostAnswers, v.answers) && v.answers > 0);
+    case Role::adapter:
+      return at == end || *at == ',' || (take_number(at, end, kMostAdapter, v.adapter) && v.adapter > 0);
     case Role::ignored:
       while (at != end && *at != ',' && *at != '"' && *at != '\0') ++at;
       return true;
@@ -209,6 +214,8 @@ void CsvReader::fail_cell(const Column& column, std::string_view cell) {
     case Role::arrival_ns: fail(column.name, quoted(cell), "accepted: a whole number of nanoseconds below 2^63");
     case Role::prompt:
       fail(column.name, quoted(cell), fmt::format("accepted: a whole number from 1 to {}", kMostTokens.count()));
+    case Role::adapter:
+      fail(column.name, quoted(cell), fmt::format("accepted: a whole number from 1 to {}", kMostAdapter));
     case Role::answers:
       fail(column.name, quoted(cell), fmt::format("accepted: a whole number from 1 to {}", kMostAnswers));
     case Role::max:

@@ -1,13 +1,13 @@
 // A trace from a CSV file, in one of two dialects told apart by the names of the columns:
 //
 //   TIMESTAMP,ContextTokens,GeneratedTokens                     Azure's (AzurePublicDataset, LLM inference traces)
-//   arrival_ns,prompt_tokens,output_tokens[,max_tokens][,n]     ours, as write_trace() writes it
+//   arrival_ns,prompt_tokens,output_tokens[,max_tokens][,n][,adapter]     ours, as write_trace() writes it
 //
 // Columns go by name, in any order; others are ignored. TIMESTAMP: see timestamp.h. arrival_ns: whole nanoseconds from
 // any origin. Tokens: whole numbers up to 16,777,216; a prompt has 1 or more; max_tokens 0 (a score or an embedding is
 // asked for) or more, or nothing (as many as fit). n: answers wanted, each of output_tokens: 1 to 1,024, or nothing
-// (1). Cells may stand in quotes; a quoted cell ends on its line. Empty lines are skipped. A file of a header only has
-// no rows.
+// (1). adapter: the how manieth of its model's, from 1, or nothing. Cells may stand in quotes; a quoted cell ends on
+// its line. Empty lines are skipped. A file of a header only has no rows.
 //
 // A file that was cut is found out if a cell is missing or empty. A cut inside the last number, or behind a whole row,
 // leaves a valid file: no reader can tell.
@@ -35,9 +35,10 @@ class CsvReader : public TraceReader {
   std::optional<TraceRow> next() override;
   bool has_max_output() const override { return has_max_; }
   bool has_answers() const override { return has_answers_; }
+  bool has_adapters() const override { return has_adapters_; }
 
  private:
-  enum class Role : std::uint8_t { ignored, timestamp, arrival_ns, prompt, output, max, answers };
+  enum class Role : std::uint8_t { ignored, timestamp, arrival_ns, prompt, output, max, answers, adapter };
   struct Column {
     std::string name;
     Role role;
@@ -46,7 +47,7 @@ class CsvReader : public TraceReader {
   struct Values {
     std::int64_t ns = 0;
     std::int32_t prompt = 0, output = 0, max = kNoMax;
-    std::uint32_t answers = 1;
+    std::uint32_t answers = 1, adapter = 0;
   };
 
   void read_header();
@@ -64,7 +65,7 @@ class CsvReader : public TraceReader {
 
   LineReader lines_;
   std::vector<Column> columns_;
-  bool has_max_ = false, has_answers_ = false;
+  bool has_max_ = false, has_answers_ = false, has_adapters_ = false;
   TimestampParser timestamps_;
 
   bool started_ = false;

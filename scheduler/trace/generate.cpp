@@ -26,7 +26,7 @@ constexpr std::string_view kCurveNames[] = {"flat", "hour", "day"};
 constexpr std::string_view kPresetNames[] = {kPresets[0].name, kPresets[1].name};
 // Those of agentic.h, servegen.h and overlay.h stand here so that messages list them.
 constexpr std::string_view kAllNames[] = {kPresets[0].name, kPresets[1].name, "agentic", "servegen", "overlay"};
-constexpr std::string_view kKeys[] = {"rate", "burst", "hours", "curve"};
+constexpr std::string_view kKeys[] = {"rate", "burst", "hours", "curve", "adapters"};
 static_assert(std::size(kCurves) == std::size(kCurveNames) && std::size(kPresets) == std::size(kPresetNames));
 
 template <class Named>
@@ -67,6 +67,10 @@ GenerateSpec parse_generate(std::string_view name) {
     } else if (place.key == "hours") {
       seconds_micro =
           static_cast<std::int64_t>(3600 * place.millionths(value, 1000, kMicro * kMicro, "0.001 to 1000000"));
+    } else if (place.key == "adapters") {
+      const auto adapters = place.millionths(value, kMicro, 65536 * kMicro, "a whole number from 1 to 65536");
+      if (adapters % kMicro != 0) place.fail(value, "a whole number from 1 to 65536");
+      spec.adapters = static_cast<std::uint32_t>(adapters / kMicro);
     } else {
       const Curve* const curve = find_named(std::span<const Curve>(kCurves), value);
       if (curve == nullptr) place.unknown(value, kCurveNames);
@@ -129,7 +133,10 @@ Generator::Generator(const GenerateSpec& spec, Seed seed, std::uint64_t limit)
       curve_(spec.curve, spec.curve_step_ns),
       gaps_(Rng::stream(seed, 0)),
       prompts_(Rng::stream(seed, 1)),
-      outputs_(Rng::stream(seed, 2)) {
+      outputs_(Rng::stream(seed, 2)),
+      adapters_(Rng::stream(seed, 3)) {
+  for (std::uint64_t k = 1, sum = 0; k <= spec.adapters; ++k)
+    adapter_sums_.push_back(sum += (std::uint64_t{1} << 32) / k);
   CHECK(!gaps_by_table_ || preset_.gap != nullptr);
 }
 
@@ -142,6 +149,11 @@ std::optional<TraceRow> Generator::next() {
   const auto group = static_cast<std::size_t>(static_cast<Wide>(rank) * preset_.output.size() >> 64);
   row.prompt = Tokens(preset_.prompt->sample(rank));
   row.output = Tokens(preset_.output[group].sample(outputs_.next()));
+  if (!adapter_sums_.empty()) {
+    const std::uint64_t drawn = adapters_.below(adapter_sums_.back());
+    row.adapter =
+        static_cast<std::uint32_t>(std::ranges::upper_bound(adapter_sums_, drawn) - adapter_sums_.begin() + 1);
+  }
   return row;
 }
 

@@ -9,6 +9,9 @@
 //   hours   how many rows: rate * hours * 3600, where no limit is given: 0.001 to 1000000, at most six decimals
 //   burst   time between arrivals is gamma with this coefficient of variation instead of the preset's: 1 (Poisson) to
 //           100, at most three decimals
+//   adapters  each row asks for one of so many LoRA adapters, 1 to 65,536, drawn by Zipf's law: the k-th 1/k as often
+//   as
+//           the first; none, where it is not given
 //   curve   how the rate moves about its average: flat; hour (azure-conv's 58 minutes, closed to a ring of one hour);
 //           day (24 hours of a reasoning model's clients, ServeGen)
 //
@@ -27,6 +30,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "scheduler/trace/sample.h"
 #include "scheduler/trace/trace.h"
@@ -38,8 +42,9 @@ struct TracePreset;
 // What a `gen:` name says, checked.
 struct GenerateSpec {
   const TracePreset* preset;
-  std::uint64_t rate_micro;              // requests per 10^6 s
-  std::uint64_t rows;                    // where no limit is given
+  std::uint64_t rate_micro;  // requests per 10^6 s
+  std::uint64_t rows;        // where no limit is given
+  std::uint32_t adapters = 0;
   std::uint32_t burst_milli;             // 0: the preset's own table of gaps
   std::span<const std::uint32_t> curve;  // knots of the rate, evenly spaced on a ring; empty: flat
   std::int64_t curve_step_ns;            // from knot to knot
@@ -80,6 +85,7 @@ class Generator : public TraceReader {
 
   std::optional<TraceRow> next() override;
   std::optional<std::uint64_t> rows() const override { return rows_; }
+  bool has_adapters() const override { return !adapter_sums_.empty(); }
 
  private:
   Time next_arrival();
@@ -90,7 +96,8 @@ class Generator : public TraceReader {
   const bool gaps_by_table_;
   const GammaSampler gamma_;
   RateCurve curve_;
-  Rng gaps_, prompts_, outputs_;
+  Rng gaps_, prompts_, outputs_, adapters_;
+  std::vector<std::uint64_t> adapter_sums_;  // of weights, 2^32 / k; by number
   std::uint64_t made_ = 0;
   Wide even_ = 0;  // evenly running time, ns Q16
 };

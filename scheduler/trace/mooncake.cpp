@@ -26,10 +26,12 @@ enum Key : std::size_t {
   block_tokens,
   max_tokens,
   session,
-  wanted
+  wanted,
+  adapter
 };
-constexpr std::string_view kKeys[] = {"timestamp", "arrival_ns",   "input_length", "output_length", "hash_ids",
-                                      "prefix",    "block_tokens", "max_tokens",   "session",       "n"};
+constexpr std::string_view kKeys[] = {"timestamp", "arrival_ns", "input_length", "output_length",
+                                      "hash_ids",  "prefix",     "block_tokens", "max_tokens",
+                                      "session",   "n",          "adapter"};
 
 }  // namespace
 
@@ -41,7 +43,7 @@ struct MooncakeReader::Json {
 struct MooncakeReader::Row {
   std::array<bool, std::size(kKeys)> has{};
   std::int64_t ns = 0;
-  std::uint64_t prompt = 0, output = 0, max = 0, block = 0, session = 0, answers = 1;
+  std::uint64_t prompt = 0, output = 0, max = 0, block = 0, session = 0, answers = 1, adapter = 0;
 };
 
 MooncakeReader::MooncakeReader(LineReader lines) : lines_(std::move(lines)), json_(std::make_unique<Json>()) {
@@ -104,6 +106,7 @@ void MooncakeReader::take_field(std::string_view name, const Json& json, Row& ro
     case block_tokens: row.block = number(name, json, 1, 1 << 20); break;
     case max_tokens: row.max = number(name, json, 0, kTokens); break;
     case wanted: row.answers = number(name, json, 1, kMostAnswers); break;
+    case adapter: row.adapter = number(name, json, 1, kMostAdapter); break;
     case session: row.session = number(name, json, 1, kMost); break;
     default: break;
   }
@@ -156,6 +159,7 @@ TraceRow MooncakeReader::row_of(const Row& row) {
   }
   TraceRow out{.arrival = Time(row.ns - first_ns_), .prompt = prompt, .output = Tokens(row.output)};
   out.answers = static_cast<std::uint32_t>(row.answers);
+  out.adapter = static_cast<std::uint32_t>(row.adapter);
   if (row.has[max_tokens]) out.max_output = Tokens(row.max);
   out.prefix = blocks_;
   out.prefix_block = block;

@@ -12,7 +12,7 @@
 //                  are chained from them (chain.h); or prefix: 64-bit names that are chained already, taken as they
 //                  are. At most ceil(input_length / block_tokens) of them, and at most kMostBlocks
 //   block_tokens   1 to 1,048,576, the same in all rows; 512 where it is not given
-//   n              answers wanted, 1 to 1,024; it may be missing
+//   n              answers wanted, 1 to 1,024; adapter: the how manieth of its model's, from 1: both may be missing
 //   max_tokens     0 to 16,777,216; session: a number from 1: both may be missing
 //
 // All are whole numbers below 2^64. Keys come in any order, each once; others are ignored. Empty lines are skipped.
@@ -50,6 +50,7 @@ class MooncakeReader : public TraceReader {
   std::optional<TraceRow> next() override;
   bool has_max_output() const override { return true; }
   bool has_answers() const override { return true; }
+  bool has_adapters() const override { return true; }
   bool has_prefix() const override { return true; }
 
  private:

@@ -52,6 +52,7 @@ class Overlay : public TraceReader {
   std::optional<std::uint64_t> rows() const override { return seconds_ns_ > 0 ? std::nullopt : std::optional(limit_); }
   bool has_max_output() const override { return rows_->has_max_output(); }
   bool has_answers() const override { return rows_->has_answers(); }
+  bool has_adapters() const override { return rows_->has_adapters(); }
   bool has_prefix() const override { return rows_->has_prefix(); }
 
  private:

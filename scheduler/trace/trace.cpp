@@ -58,6 +58,7 @@ class Scaled : public TraceReader {
   }
   bool has_max_output() const override { return from_->has_max_output(); }
   bool has_answers() const override { return from_->has_answers(); }
+  bool has_adapters() const override { return from_->has_adapters(); }
   bool has_prefix() const override { return from_->has_prefix(); }
 
  private:

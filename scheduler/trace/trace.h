@@ -22,6 +22,7 @@ struct TraceRow {
       std::nullopt;  // as the caller asked; 0: a score or an embedding; none: as many as fit
 
   std::uint32_t answers = 1;  // wanted of it (n), each of that length
+  std::uint32_t adapter = 0;  // the how manieth of its model's, from 1; 0: none
 
   // What the prompt begins with, block by block, where the trace knows it: prefix[i] stands for its tokens up to
   // (i + 1) * prefix_block, so that two rows share exactly as many blocks as their spans begin alike. Of 0 to
@@ -37,6 +38,8 @@ constexpr Time kLastArrival{std::int64_t{1} << 62};
 constexpr Tokens kMostTokens{1 << 24};
 // No row asks for more answers than this.
 constexpr std::uint32_t kMostAnswers = 1024;
+// No row asks for an adapter of a higher number.
+constexpr std::uint32_t kMostAdapter = 1'000'000;
 
 class TraceReader {
  public:
@@ -53,6 +56,9 @@ class TraceReader {
 
   // Returns: whether rows may ask for several answers.
   virtual bool has_answers() const { return false; }
+
+  // Returns: whether rows may ask for adapters.
+  virtual bool has_adapters() const { return false; }
 
   // Returns: whether rows may carry a prefix or a session.
   virtual bool has_prefix() const { return false; }

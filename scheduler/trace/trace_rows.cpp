@@ -34,11 +34,13 @@ std::shared_ptr<const TraceRows> TraceRows::read(TraceReader& from, const std::s
     }
     all->has_max_output_ = all->has_max_output_ || row->max_output.has_value();
     all->has_answers_ = all->has_answers_ || row->answers > 1;
+    all->has_adapters_ = all->has_adapters_ || row->adapter > 0;
     all->rows_.push_back({.arrival_ns = row->arrival.ns() - first_ns,
                           .session = row->session,
                           .names_begin = begin,
                           .names = static_cast<std::uint32_t>(all->names_.size()) - begin,
                           .answers = row->answers,
+                          .adapter = row->adapter,
                           .prompt = row->prompt.count(),
                           .output = row->output.count(),
                           .max_output = row->max_output ? row->max_output->count() : -1});
@@ -54,6 +56,7 @@ TraceRow TraceRows::row(std::size_t i) const {
   const Row& r = rows_[i];
   TraceRow out{.arrival = Time(r.arrival_ns), .prompt = Tokens(r.prompt), .output = Tokens(r.output)};
   out.answers = r.answers;
+  out.adapter = r.adapter;
   if (r.max_output >= 0) out.max_output = Tokens(r.max_output);
   out.prefix = std::span(names_).subspan(r.names_begin, r.names);
   if (has_prefix()) out.prefix_block = block_;

@@ -37,13 +37,14 @@ class TraceRows {
   bool has_prefix() const { return block_.count() > 0; }
   bool has_max_output() const { return has_max_output_; }
   bool has_answers() const { return has_answers_; }
+  bool has_adapters() const { return has_adapters_; }
 
  private:
   struct Row {
     std::int64_t arrival_ns;
     std::uint64_t session;
     std::uint32_t names_begin, names;
-    std::uint32_t answers;
+    std::uint32_t answers, adapter;
     std::int32_t prompt, output, max_output;  // max_output below 0: none
   };
 
@@ -51,7 +52,7 @@ class TraceRows {
   std::vector<std::uint64_t> names_;
   Tokens block_{0};
   std::int64_t ring_ns_ = 0;
-  bool has_max_output_ = false, has_answers_ = false;
+  bool has_max_output_ = false, has_answers_ = false, has_adapters_ = false;
 };
 
 }  // namespace yard

@@ -50,6 +50,7 @@ std::uint64_t write_json_lines(TraceReader& reader, OutputFile& out) {
        << ", \"output_length\": " << row->output.count();
     if (row->max_output) to << ", \"max_tokens\": " << row->max_output->count();
     if (row->answers > 1) to << ", \"n\": " << row->answers;
+    if (row->adapter > 0) to << ", \"adapter\": " << row->adapter;
     if (row->session != 0) to << ", \"session\": " << row->session;
     if (row->prefix_block.count() != 0 && row->prefix_block != MooncakeReader::kBlock)
       to << ", \"block_tokens\": " << row->prefix_block.count();
@@ -69,9 +70,11 @@ std::uint64_t write_trace(TraceReader& reader, OutputFile& out) {
 }
 
 std::uint64_t write_trace_csv(TraceReader& reader, OutputFile& out) {
-  const bool with_max = reader.has_max_output(), with_answers = reader.has_answers();
+  const bool with_max = reader.has_max_output(), with_answers = reader.has_answers(),
+             with_adapters = reader.has_adapters();
   Writer to(out);
-  to << "arrival_ns,prompt_tokens,output_tokens" << (with_max ? ",max_tokens" : "") << (with_answers ? ",n" : "");
+  to << "arrival_ns,prompt_tokens,output_tokens" << (with_max ? ",max_tokens" : "") << (with_answers ? ",n" : "")
+     << (with_adapters ? ",adapter" : "");
   to.end_row();
   std::uint64_t rows = 0;
   for (; const auto row = reader.next(); ++rows) {
@@ -79,6 +82,8 @@ std::uint64_t write_trace_csv(TraceReader& reader, OutputFile& out) {
     if (with_max) to << ",";
     if (with_max && row->max_output) to << row->max_output->count();
     if (with_answers) to << "," << row->answers;
+    if (with_adapters) to << ",";
+    if (row->adapter > 0) to << row->adapter;
     to.end_row();
   }
   to.flush();
