@@ -79,6 +79,8 @@ void check_one(const Device::Facts& facts, const Key& key) {
   if (facts.kind == DeviceKind::stepped)
     require(facts.step != nullptr, key("step"), "an empty function", "a function over the slots of a step");
   check_memory(host, key);
+  require(host.role == "both", key("role"), fmt::format("'{}'", printable(host.role)),
+          "both: KV of host and pulled devices is not moved; a replay's fleets have prefill and decode pools");
   require_within(key("slots"), host.slots, 1, kMostSlots);
   require_within(key("token_budget"), host.token_budget, host.slots, kManyTokens);
 }

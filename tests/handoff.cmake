@@ -1,1 +1,7 @@
 yard_test(handoff_test ENTERS backend loop policy core cost base)
+yard_test(handoff_input_test ENTERS cost topology yaml LINKS fmt::fmt)
+yard_test(handoff_report_test ENTERS report base LINKS switchyard)
+if(TARGET handoff_report_test)
+  target_compile_definitions(handoff_report_test PRIVATE SWITCHYARD_PROGRAM="$<TARGET_FILE:switchyard_cli>")
+  add_dependencies(handoff_report_test switchyard_cli)
+endif()

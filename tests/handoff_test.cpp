@@ -289,6 +289,23 @@ TEST(Handoff, TheMovesTimeCountsWhereTwoAreAlike) {
   EXPECT_EQ(s.step(0).moves[0].to, DeviceId{2});
 }
 
+// 1 us a token, TTFT 100 us: behind 40 tokens that wait 90 more are late.
+TEST(Handoff, WhoWouldBeReadTooLateIsRefused) {
+  Given given = pair({.max_sequences = 64, .token_budget = 64, .c0 = 0, .c1 = 1'000'000}, {.c0 = 1'000'000});
+  given.policy("expected_cost");
+  given.fleet.classes[0].ttft = microseconds(100);
+  given.fleet.classes[0].on_overload = Overload::reject;
+  Scene s(given);
+  s.submit({.prompt = 40});
+  EXPECT_EQ(s.poll().order, "L");
+  s.submit({.prompt = 40});
+  EXPECT_TRUE(s.poll().finishes.empty());
+  s.submit({.prompt = 90});
+  const Said said = s.poll();
+  ASSERT_EQ(said.finishes.size(), 1u);
+  EXPECT_EQ(said.finishes[0].why, Reason::overloaded);
+}
+
 TEST(Handoff, APromptTooLongForAllThatGoOnIsTooLong) {
   Scene s(pair({}, {.max_context = 12}));
   s.submit({.prompt = 10, .max_output = 3});

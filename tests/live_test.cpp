@@ -615,10 +615,12 @@ TEST(Scheduler, WrongOptionsAreNamed) {
   EXPECT_EQ(key_of(one(count_up, {.slots = 0})), "devices[0].slots");
   EXPECT_EQ(key_of(one(count_up, {.slots = 10, .token_budget = 9})), "devices[0].token_budget");
   EXPECT_EQ(key_of(one(count_up, {.kv_blocks = 0})), "devices[0].kv_blocks");
+  EXPECT_EQ(key_of(one(count_up, {.role = "prefill"})), "devices[0].role");
   EXPECT_EQ(key_of({.devices = {host_device("a", count_up)}, .max_waiting = 0}), "max_waiting");
   EXPECT_EQ(key_of({.devices = {host_device("a", count_up)}, .classes = {{.name = "x"}, {.name = "x"}}}),
             "classes.name");
   EXPECT_THROW(Scheduler({.devices = {host_device("a", count_up)}, .policy = "best"}), ConfigError);
+  EXPECT_THROW(Scheduler({.devices = {pulled_device("a", {.role = "prefill"})}}), ConfigError);
   EXPECT_THROW(Scheduler({.devices = {host_device("a", count_up)}, .record_to = "no/such/folder/x.rec"}), ConfigError);
 }
 

@@ -148,7 +148,7 @@ void add_replay(CLI::App& app, Action& action) {
   verb->add_option("--trace", s.trace, "a file (CSV or JSON lines), a folder, or gen:NAME (azure-conv, overlay, ...)")
       ->type_name("FILE")
       ->capture_default_str();
-  verb->add_option("--fleet", s.fleet, "a YAML file, or builtin:NAME (single, mixed, thousand, cells)")
+  verb->add_option("--fleet", s.fleet, "a YAML file, or builtin:NAME (single, mixed, thousand, cells, handoff)")
       ->type_name("FILE")
       ->capture_default_str();
   verb->add_option("--policy", s.policy, "which device: a scorer's name, see `switchyard policies`")

@@ -5,6 +5,11 @@
 //   own    = 1 - (1 - S(8 (ttft / TTFT* - 1))) (1 - S(k_own (tpot / TPOT* - 1)))
 //   others = sum over classes of n_class (S(k_oth (T' / TPOT* - 1)) - S(k_oth (T / TPOT* - 1)))
 //   cost   = own + others + 0.03 (ttft + o tpot) / 1 s + 12 dollars
+// On a device that only reads prompts for others (PoolRole::prefill) there is no TPOT in `own`, and
+//   others = max(own, sum over classes of n_class (S(8 ((w + its reading) / T - 1)) - S(8 (w / T - 1))))
+// with w the reading that waits there and T the TTFT objective of a mean prompt of it: the time that it takes there others
+// do not have; who is expected late displaces somebody like itself. Where it only goes on (Ask::read) there is no TTFT in
+// `own`, and ttft is later by the time of its move.
 // S is the logistic function. T is the time per token there now, T' with the request; k = 1.7 / sqrt(s0^2 + v /
 // tokens): the less sure, the flatter, where s0 is the costs' own relative error (StepCost; 0.1 at the least) and v = u
 // Xb / TPOT* the jitter that prefill brings to decoding (u: share of time in prefill, Xb: size-biased prefill of one
@@ -129,13 +134,24 @@ struct Cost {
   const std::int64_t k_own = slope(spread + jitter / std::max<std::int64_t>(4, q.answers));
   if (q.read) ttft += std::min<std::int64_t>(devices.move_time[d], kLongest);
 
-  // Where it is only read nobody has a TPOT to lose, and where it only goes on its TTFT is past.
+  // Where it only goes on its TTFT is past. Where it is only read nobody has a TPOT to lose.
   const bool reads_only = pool.role == PoolRole::prefill;
   const std::int64_t keeps_ttft = q.read ? kOne : kOne - miss(ttft, q.ttft_objective, kTtftSlope);
   const std::int64_t keeps_tpot = reads_only ? kOne : kOne - miss(tpot, q.tpot_objective, k_own);
   const std::int64_t own = kOne - keeps_ttft * keeps_tpot / kOne;
 
   std::int64_t others = 0;
+  if (there > 0 && reads_only) {
+    const std::int64_t now = c1 * queued / 1000, then = now + own_reading;
+    const Tokens mean(std::min<std::int64_t>(queued / there, 1 << 20));
+    const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
+    for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
+      if (count[c] == 0) continue;
+      const std::int64_t objective = fleet.classes[c].ttft_objective(mean).count();
+      others += count[c] * (miss(then, objective, kTtftSlope) - miss(now, objective, kTtftSlope));
+    }
+    others = std::max(others, own);
+  }
   if (there > 0 && !reads_only) {
     const std::int64_t k = slope(spread + jitter / q.over_tokens);
     const std::int64_t now = (c0(there) + c2 * (kv + line) / 1000) * kOne / rest + c1 * queued / 1000 / q.over_tokens;

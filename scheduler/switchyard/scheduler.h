@@ -60,6 +60,8 @@ struct HostOptions {
   std::vector<std::string> adapters{};
   std::uint32_t adapter_slots = 0;
   std::chrono::nanoseconds adapter_load{};
+  // Only "both": a device whose step or loop is yours cannot give its KV away, as "prefill" would, nor take another's.
+  std::string role = "both";
 };
 
 // A description, cheap to copy; the scheduler makes the thing.
