@@ -15,6 +15,7 @@
 #include "scheduler/core/ledger.h"
 #include "scheduler/policy/registry.h"
 #include "tests/random_events.h"
+#include "tests/random_handoff.h"
 #include "tests/random_tenants.h"
 
 namespace {
@@ -205,6 +206,7 @@ TEST_P(NoTick, AllocatesWhateverHappens) {
   for (Seed seed = 0; seed < 40 && !HasFailure(); ++seed) {
     Case c = tiny_case(seed, GetParam().scorer);
     if (seed % 2) give_tenants(c);
+    if (seed % 5 == 4) c = with_handoff(std::move(c));
     c.options.order = GetParam().order;
     c.options.bind = GetParam().bind;
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -213,6 +215,7 @@ TEST_P(NoTick, AllocatesWhateverHappens) {
     sum.interrupts += ledger.interrupts;
     sum.late_cancels += ledger.late_cancels;
     sum.late_run_ends += ledger.late_run_ends;
+    sum.moves += ledger.moves, sum.moves_failed += ledger.moves_failed;
     for (std::size_t k = 0; k < sum.ended.size(); ++k) sum.ended[k] += ledger.ended[k];
     for (std::size_t k = 0; k < sum.reasons.size(); ++k) sum.reasons[k] += ledger.reasons[k];
   }
@@ -220,6 +223,8 @@ TEST_P(NoTick, AllocatesWhateverHappens) {
   EXPECT_GT(sum.interrupts, 0u);
   EXPECT_GT(sum.late_cancels, 0u);
   EXPECT_GT(sum.late_run_ends, 0u);
+  EXPECT_GT(sum.moves, 0u);
+  EXPECT_GT(sum.moves_failed, 0u);
   EXPECT_GT(sum.of(Outcome::done), 0u);
   EXPECT_GT(sum.of(Outcome::cancelled), 0u);
   for (const Reason why :

@@ -16,6 +16,7 @@
 #include "tests/builders.h"
 #include "tests/core_model.h"
 #include "tests/random_events.h"
+#include "tests/random_handoff.h"
 #include "tests/watch.h"
 
 namespace yard {
@@ -33,7 +34,8 @@ class Fuzz {
       : case_(c),
         bounds_{.sequences = c.options.sequences,
                 .events_per_tick = RandomEvents::kMostPerTick,
-                .steps_per_run = c.options.steps_per_run},
+                .steps_per_run = c.options.steps_per_run,
+                .moves_per_link = c.options.moves_per_link},
         core_(bounds_, c.fleet, c.costs, find_policies(c.options.scorer, c.options.order, c.options.bind),
               c.options.seed),
         watch_(c.fleet, bounds_),
@@ -85,7 +87,7 @@ class Fuzz {
       ASSERT_LT(tick, 20'000) << "somebody waits for ever";
       now_ += nanoseconds(1);
       for (int k = 0; k < 8; ++k)
-        if (const std::optional<Event> event = events_.run_end(now_)) tell(*event);
+        if (const std::optional<Event> event = k % 2 ? events_.move_end() : events_.run_end(now_)) tell(*event);
       ASSERT_NO_FATAL_FAILURE(poll());
     }
     EXPECT_FALSE(events_.any_open());
@@ -165,6 +167,25 @@ TEST(CoreFuzz, KeepsTheRulesWhereTheScorerRefuses) {
   if (many) {
     EXPECT_GT(refused, 0u);
   }
+}
+
+TEST(CoreFuzz, KeepsTheRulesWherePoolsHaveRoles) {
+  Ledger sum;
+  const bool many = for_seeds(400, [&](Seed seed) {
+    static constexpr std::array kScorers = {"expected_seconds", "expected_cost", "dynamo_kv", "round_robin"};
+    const Case c = with_handoff(tiny_case(seed, kScorers[seed % kScorers.size()]));
+    SCOPED_TRACE(c.text());
+    Visited none;
+    Fuzz fuzz(c, false, none);
+    fuzz.run(200);
+    sum.moves += fuzz.ledger().moves, sum.moves_failed += fuzz.ledger().moves_failed;
+    sum.late_answers += fuzz.ledger().late_answers, sum.retries += fuzz.ledger().retries;
+  });
+  if (!many) return;
+  EXPECT_GT(sum.moves, 1000u);
+  EXPECT_GT(sum.moves_failed, 100u);
+  EXPECT_GT(sum.late_answers, 10u);
+  EXPECT_GT(sum.retries, 100u);
 }
 
 // ---- the pairs that are a bug of the loop or of a device ------------------------------------------------------------

@@ -65,15 +65,15 @@ TEST(HandoffInput, EveryMistakeHasItsOneLine) {
        "f:7: handoff.links[0].bandwidth[1].transfer_kib: found '64'; accepted: sizes that rise"},
       {"NothingAtOnce", links("from: p, to: d, latency_ms: 0, at_once: 0"),
        "f:7: handoff.links[0].at_once: found '0'; accepted: a whole number from 1 to 65536"},
-      {"OtherModel",
-       two + "  - {name: d, model: llama-3.1-70b, accelerator: h100-sxm, tp: 4, role: decode}\n" + link,
+      {"OtherModel", two + "  - {name: d, model: llama-3.1-70b, accelerator: h100-sxm, tp: 4, role: decode}\n" + link,
        "f:6: handoff.links[0]: found llama-3.1-8b at one end and llama-3.1-70b at the other; accepted: ends that serve "
        "one model"},
       {"OtherKv", two + pool("d", "role: decode, kv_precision: fp8") + link,
        "f:6: handoff.links[0]: found KV in bf16 at one end and in fp8 at the other; accepted: one kv_precision at both "
        "ends"},
       {"OtherSizeOfKv", two + pool("d", "role: decode, kv_bytes_per_token: 7") + link,
-       "f:6: handoff.links[0]: found 131072 bytes of KV a token at one end and 7 at the other; accepted: KV of one size "
+       "f:6: handoff.links[0]: found 131072 bytes of KV a token at one end and 7 at the other; accepted: KV of one "
+       "size "
        "at both ends"},
       {"BesideCells", "cells: 2\n" + links("from: p, to: d, latency_ms: 0"),
        "f:6: handoff: found it beside cells; accepted: one of the two; a cell decides alone what moves in it"},
@@ -104,8 +104,8 @@ TEST(HandoffInput, ASizeBetweenTwoIsInterpolated) {
 
 TEST(HandoffInput, LargerTransfersAndMoreAcceleratorsAreFaster) {
   const auto rate = [](const std::string& pools, const std::string& more) {
-    return compile_fleet(read_fleet("f", "pools:\n" + pools + "handoff:\n  links:\n    - {from: p, to: d, latency_ms: 0" +
-                                             more + "}\n"))
+    return compile_fleet(read_fleet("f", "pools:\n" + pools +
+                                             "handoff:\n  links:\n    - {from: p, to: d, latency_ms: 0" + more + "}\n"))
         .view.links[0]
         .bytes_per_s;
   };

@@ -13,8 +13,8 @@ namespace {
 
 TEST(HandoffReport, SaysWhatMovedAndReenacts) {
   const Scratch here;
-  const Ran ran = switchyard({"replay", "--fleet", "builtin:handoff", "--limit", "400", "--rate-scale", "40", "--record",
-                              here.at("day.rec"), "--json", here.at("day.json")});
+  const Ran ran = switchyard({"replay", "--fleet", "builtin:handoff", "--limit", "400", "--rate-scale", "40",
+                              "--record", here.at("day.rec"), "--json", here.at("day.json")});
   ASSERT_EQ(ran.code, 0) << ran;
   EXPECT_NE(ran.out.find("links    to      at once  GB/s"), std::string::npos) << ran.out;
   EXPECT_NE(ran.out.find("Without a move: "), std::string::npos) << ran.out;

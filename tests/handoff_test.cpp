@@ -170,10 +170,11 @@ TEST(Handoff, ACancelOnTheWayEndsItWhenItsMoveEnds) {
   EXPECT_TRUE(w.s.poll().empty()) << "somebody may still write into its blocks";
   w.s.cancel(w.a);
   EXPECT_EQ(w.s.ledger().late_cancels, 1u);
-  w.s.end_move(w.move);
+  w.s.end_move(w.move), w.s.end_move(w.move);  // the second is late, though its Finish is yet to be said
   const Said said = w.s.poll();
   ASSERT_EQ(said.order, "F");
   EXPECT_EQ(said.finishes[0].outcome, Outcome::cancelled);
+  EXPECT_EQ(w.s.ledger().late_answers, 1u);
 }
 
 TEST(Handoff, ACancelBeforeItsMoveEndsItAtOnce) {

@@ -44,6 +44,7 @@ class RandomEvents {
 
   // Returns: the next event, if there is one to be had; its slots live until the next call.
   std::optional<Event> next(Time now) {
+    if (!moves_.empty() && rng_.below(3) == 0) return move_end();
     switch (rng_.below(16)) {
       case 0:
       case 1:
@@ -77,7 +78,17 @@ class RandomEvents {
                     .slots = device.latest};
   }
 
+  // Returns: the end of some move under way, or now and then of one that is over.
+  std::optional<Event> move_end() {
+    if (moves_.empty()) return std::nullopt;
+    std::swap(moves_[rng_.below(moves_.size())], moves_.back());
+    const Move move = moves_.back();
+    if (rng_.below(16) > 0) moves_.pop_back();  // else it ends again later
+    return MoveEnded{move.sequence, move.attempt, rng_.below(5) ? MoveEnd::arrived : MoveEnd::failed};
+  }
+
   void performed(const Command& command) {
+    if (const auto* move = std::get_if<Move>(&command)) moves_.push_back(*move);
     if (const auto* launch = std::get_if<Launch>(&command)) {
       Device& device = devices_[launch->device.value];
       device.open = true;
@@ -172,6 +183,7 @@ class RandomEvents {
   std::vector<Device> devices_;
   Rng rng_;
   std::uint32_t used_ = 0;
+  std::vector<Move> moves_;  // under way
   std::vector<RequestId> free_, ids_;
 };
 

@@ -105,7 +105,10 @@ void Core::State::start_moves() {
 
 void Core::State::apply(const MoveEnded& e) {
   const std::uint32_t i = e.sequence.index;
-  if (i >= pool.capacity() || pool.id(i) != e.sequence || !pool[i].link.some() || pool[i].attempt != e.attempt) {
+  const bool on_its_way = i < pool.capacity() && pool.id(i) == e.sequence && pool[i].attempt == e.attempt &&
+                          pool[i].link.some() &&
+                          (pool[i].state == SequenceState::moving || pool[i].state == SequenceState::cancelling);
+  if (!on_its_way) {
     ++ledger.late_answers;
     return;
   }

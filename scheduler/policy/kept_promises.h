@@ -7,15 +7,15 @@
 //   cost   = own + others + 0.03 (ttft + o tpot) / 1 s + 12 dollars
 // On a device that only reads prompts for others (PoolRole::prefill) there is no TPOT in `own`, and
 //   others = max(own, sum over classes of n_class (S(8 ((w + its reading) / T - 1)) - S(8 (w / T - 1))))
-// with w the reading that waits there and T the TTFT objective of a mean prompt of it: the time that it takes there others
-// do not have; who is expected late displaces somebody like itself. Where it only goes on (Ask::read) there is no TTFT in
-// `own`, and ttft is later by the time of its move.
-// S is the logistic function. T is the time per token there now, T' with the request; k = 1.7 / sqrt(s0^2 + v /
-// tokens): the less sure, the flatter, where s0 is the costs' own relative error (StepCost; 0.1 at the least) and v = u
-// Xb / TPOT* the jitter that prefill brings to decoding (u: share of time in prefill, Xb: size-biased prefill of one
-// prompt); dollars are the marginal price of the time that the device works longer (money_weight.h). One miss weighs
-// the same in every class. A request that asks for no token has no TPOT, and is gone when its prompt is read; its TTFT
-// is the time to its result. Ratios and probabilities are in 1/65536, slopes k in 1/256, times in nanoseconds.
+// with w the reading that waits there and T the TTFT objective of a mean prompt of it: the time that it takes there
+// others do not have; who is expected late displaces somebody like itself. Where it only goes on (Ask::read) there is
+// no TTFT in `own`, and ttft is later by the time of its move. S is the logistic function. T is the time per token
+// there now, T' with the request; k = 1.7 / sqrt(s0^2 + v / tokens): the less sure, the flatter, where s0 is the costs'
+// own relative error (StepCost; 0.1 at the least) and v = u Xb / TPOT* the jitter that prefill brings to decoding (u:
+// share of time in prefill, Xb: size-biased prefill of one prompt); dollars are the marginal price of the time that the
+// device works longer (money_weight.h). One miss weighs the same in every class. A request that asks for no token has
+// no TPOT, and is gone when its prompt is read; its TTFT is the time to its result. Ratios and probabilities are in
+// 1/65536, slopes k in 1/256, times in nanoseconds.
 #pragma once
 #include <algorithm>
 #include <array>
