@@ -60,8 +60,10 @@ Candidate candidate(const RecordingHead& head, const Decision& decision, std::ui
           .prefill_burst = columns.prefill_burst[d],
           .marginal_price = columns.marginal_price[d],
           .move_time = decision.ask.read ? columns.move_time[d] : 0,
-          .terms = kept_promises::terms_on(pool, head.tables[pool.cost], head.fleet, columns, d,
-                                           kept_promises::Request(head.fleet, decision.ask))};
+          .terms = kept_promises::terms_on(
+              pool, head.tables[pool.cost], head.fleet, columns, d,
+              kept_promises::Request(head.fleet, decision.ask,
+                                     kept_promises::worth_of_reading(decision.eligible, columns, decision.ask)))};
 }
 
 // The best of each class, in order, and the chosen one. Of equals the first, as a scan would have it.

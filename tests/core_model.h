@@ -287,6 +287,7 @@ class CoreModel : private reference::Simulator {
                              : device.line.empty()                         ? BoundBy::work
                              : tokens == pool.token_budget.count()         ? BoundBy::tokens
                              : device.running.size() == pool.max_sequences ? BoundBy::sequences
+                             : out_of_time_                                ? BoundBy::tokens
                                                                            : BoundBy::kv;
     said_.push_back(text_of_launch(d, {d, generations_[d]}, device.run->step_limit, bound_by) + slots);
   }

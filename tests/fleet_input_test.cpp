@@ -91,7 +91,7 @@ const std::vector<Wrong>& wrongs() {
        "cells, control_lag_ms, signals_age_ms, handoff"},
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
-       "precision, kv_precision, max_sequences, token_budget, max_context, block_tokens, memory_utilization, "
+       "precision, kv_precision, max_sequences, token_budget, chunk, max_context, block_tokens, memory_utilization, "
        "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, serves, adapters, "
        "usd_per_accelerator_hour, "
        "cell, role, kv_bytes_per_token"},

@@ -50,10 +50,20 @@ class CaseMaker {
     embed(c);
     ask_for_several(c);
     adapt(c);
+    size_chunks(c);
     return c;
   }
 
  private:
+  // Drawn apart, so that whatever is added leaves the rest of a seed's case as it is.
+  void size_chunks(Case& c) {
+    Rng rng = Rng::stream(seed_, 0x6368756e6b);
+    for (SloClass& slo : c.fleet.classes)
+      if (rng.below(2) == 0) slo.tpot = steps(1 + static_cast<std::int64_t>(rng.below(8)));
+    for (PoolView& pool : c.fleet.pools)
+      if (rng.below(2) == 0) pool.chunk = Chunk::objective;
+  }
+
   // What a step costs by and large, and on which grid times lie.
   void choose_scale() {
     switch (rng_.below(10)) {

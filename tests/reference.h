@@ -472,6 +472,8 @@ class Simulator : protected HandoffWorld {
     const PoolView& pool = *device.pool;
     const std::int64_t free_before = free_blocks(device);
     std::int64_t budget = pool.token_budget.count();
+    ReadingTime time = reading_time(device);
+    out_of_time_ = false;
     std::vector<Slot> slots;
     bool preempted = false;
     std::int64_t load = 0;
@@ -480,7 +482,10 @@ class Simulator : protected HandoffWorld {
     for (std::size_t i = 0; i < device.running.size() && budget > 0; ++i) {
       const std::size_t who = device.running[i];
       Sequence& s = sequences[who];
-      const Slot slot{.who = who, .reads = std::min(s.rest(), budget), .held_before = s.blocks};
+      const bool reading = s.context < s.to_read;
+      const Slot slot{
+          .who = who, .reads = reading ? time.fits(s.context, std::min(s.rest(), budget)) : 0, .held_before = s.blocks};
+      if (reading && slot.reads == 0) continue;
       const std::int64_t needs = device.blocks_for(s.context + slot.step_tokens());
       while (s.stage == Stage::running && free_blocks(device) < needs - s.blocks) {
         preempt(device.running.back());
@@ -490,6 +495,7 @@ class Simulator : protected HandoffWorld {
       s.blocks = needs;
       make_room(d);
       budget -= slot.step_tokens();
+      time.spend(s.context, slot.reads);
       slots.push_back(slot);
     }
 
@@ -506,7 +512,11 @@ class Simulator : protected HandoffWorld {
              !std::all_of(found.begin(), found.end(), [&](BlockHash b) { return device.kept.has(b); }))
         found.pop_back();
       const std::int64_t hit = static_cast<std::int64_t>(found.size()) * prefix_block(device);
-      const Slot slot{.who = who, .reads = std::min(s.to_read - hit, budget), .held_before = 0};
+      const Slot slot{.who = who, .reads = time.fits(hit, std::min(s.to_read - hit, budget)), .held_before = 0};
+      if (slot.reads == 0) {
+        out_of_time_ = true;
+        break;
+      }
       const std::int64_t held =
           std::count_if(found.begin(), found.end(), [&](BlockHash b) { return device.kept.held(b); });
       if (free_blocks(device) < device.blocks_for(hit + slot.reads) - held * unit_of(device)) {
@@ -531,6 +541,7 @@ class Simulator : protected HandoffWorld {
       s.blocks = device.blocks_for(hit + slot.reads);
       make_room(d);
       budget -= slot.reads;
+      time.spend(hit, slot.reads);
       slots.push_back(slot);
     }
 
@@ -565,6 +576,51 @@ class Simulator : protected HandoffWorld {
     std::erase(device.adapters, a);
     device.adapters.push_back(a);
     return there ? 0 : load_ps(device, a);
+  }
+
+  // What a step may take for reading where chunks are sized by the objective: README, "What a step reads".
+  struct ReadingTime {
+    const StepCost& cost;
+    std::int64_t left;  // ps; less than zero: no limit
+    std::int64_t read = 0;
+
+    std::int64_t takes(std::int64_t tokens, std::int64_t context) const {
+      const std::int64_t pairs = tokens * context + tokens * (tokens + 1) / 2;
+      return cost.c1().count() * tokens + cost.c4().count() * pairs / 1024;
+    }
+    std::int64_t fits(std::int64_t context, std::int64_t most) const {
+      if (left < 0) return most;
+      std::int64_t m = std::min(most, read < 128 ? 128 - read : left > 0 ? std::int64_t{1} : 0);
+      while (m < most && takes(m + 1, context) <= left) ++m;
+      return m;
+    }
+    void spend(std::int64_t context, std::int64_t tokens) {
+      if (left < 0) return;
+      read += tokens;
+      left = std::max<std::int64_t>(0, left - takes(tokens, context));
+    }
+  };
+
+  ReadingTime reading_time(const Device& device) const {
+    const PoolView& pool = *device.pool;
+    ReadingTime time{.cost = costs[pool.cost], .left = -1};
+    if (pool.chunk == Chunk::budget) return time;
+    const auto running = static_cast<std::uint32_t>(device.running.size());
+    std::int64_t decoding = time.cost.c0(std::min(running + 1, pool.max_sequences)).count();
+    for (const std::size_t who : device.running)
+      if (const Sequence& s = sequences[who]; s.context >= s.to_read) decoding += time.cost.c2().count() * s.context;
+    std::optional<std::int64_t> least;
+    for (const std::size_t who : device.running) {
+      const Sequence& s = sequences[who];
+      const std::int64_t objective = fleet.classes[s.request.slo.value].tpot.count();
+      if (s.context < s.to_read || s.generated == 0 || objective <= 0) continue;
+      const std::int64_t kept = 1000 * (objective - objective / 20);
+      const std::int64_t in_time = kept * s.generated - 1000 * (now_ - s.first_token).count();
+      const std::int64_t owed = in_time < decoding ? kept : in_time;
+      if (!least || owed < *least) least = owed;
+    }
+    if (least) time.left = std::max<std::int64_t>(0, *least - decoding);
+    return time;
   }
 
   void preempt(std::size_t who) {
@@ -722,6 +778,7 @@ class Simulator : protected HandoffWorld {
   bool any_run_ended_ = false;                    // in this tick
   std::vector<std::vector<std::size_t>> queues_;  // unbound, by model, in no order
   std::int64_t preemptions_ = 0, submissions_ = 0;
+  bool out_of_time_ = false;  // the last plan stopped its line for want of reading time
   std::map<std::size_t, std::pair<Outcome, Reason>> why_not_done_;  // by first sequence of a request
   std::vector<Ending> endings_;
   std::size_t requests_ = 0;

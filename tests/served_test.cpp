@@ -47,6 +47,7 @@ TEST(Served, WithoutDelayAndWindowItIsASteppedDeviceToTheNanosecond) {
     }
     Case same = c;
     for (std::size_t p = 0; p < same.fleet.pools.size(); ++p) {
+      same.fleet.pools[p].chunk = Chunk::budget;  // as engines do
       same.fleet.pools[p].max_sequences = std::max(same.fleet.pools[p].max_sequences, 64u);
       same.fleet.pools[p].token_budget = open.fleet.pools[p].token_budget =
           Tokens(std::max(same.fleet.pools[p].token_budget.count(), 64));

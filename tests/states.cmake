@@ -1,4 +1,5 @@
 yard_test(core_test ENTERS policy core cost base)
+yard_test(chunk_test ENTERS policy core cost base)
 yard_test(core_door_test ENTERS policy core cost base)
 yard_test(core_device_test ENTERS policy core cost base)
 yard_test(core_policy_test ENTERS policy core cost base)

@@ -47,6 +47,7 @@ struct FleetPool {
   std::string precision = "native", kv_precision = "bf16";
   std::uint32_t max_sequences = 256;
   Tokens token_budget{2048}, block_tokens{16};
+  Chunk chunk = Chunk::objective;     // of a stepped one
   std::optional<Tokens> max_context;  // the model's, or what the KV pool holds
   std::optional<Blocks> kv_blocks;    // what memory leaves
   std::int32_t memory_thousandths = 900;

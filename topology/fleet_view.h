@@ -62,6 +62,10 @@ struct EngineAdmission {
 // ones take over what others have read, and read short prompts themselves.
 enum class PoolRole : std::uint8_t { both, prefill, decode };
 
+// What a step reads of prompts. budget: what those who decode leave of the token budget. objective: besides, no more
+// than lets each of them keep its TPOT objective (core/README.md, "What a step reads").
+enum class Chunk : std::uint8_t { budget, objective };
+
 // Replicas of one kind that serve one model.
 struct PoolView {
   std::string name, provider, region_name, accelerator;
@@ -77,6 +81,7 @@ struct PoolView {
   Tokens block_tokens{16};
   std::uint32_t max_sequences = 256;  // running together on one replica
   Tokens token_budget{2048};          // read in one step, prefill and decode together
+  Chunk chunk = Chunk::budget;        // of a stepped one
   Tokens max_context;                 // prompt and answer of one sequence; at most what the KV pool holds + 1
   NanoDollars per_hour;               // of one replica
   bool prefix_cache = true;           // keeps the KV of prompts that it has read, for others that begin alike

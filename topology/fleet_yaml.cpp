@@ -185,6 +185,7 @@ NanoDollars price_of(const Field& entry, const Accelerator& chip, const std::str
 // ---- pools ----------------------------------------------------------------------------------------------------------
 
 constexpr std::array<std::string_view, 2> kOffOn = {"off", "on"};
+constexpr std::array<std::string_view, 2> kChunks = {"budget", "objective"};  // as in Chunk
 
 GivenTable read_table(const Field& entry) {
   entry.only({"c0_ps", "c1_ps", "c2_ps", "c4_ps"});
@@ -213,6 +214,7 @@ void read_engine(const Field& entry, FleetPool& pool) {
     entry.refuse(
         fmt::format("found token_budget {} below max_sequences {}", pool.token_budget.count(), pool.max_sequences),
         "accepted: token_budget of at least max_sequences");
+  if (const auto field = entry.get("chunk")) pool.chunk = static_cast<Chunk>(field->one_of(kChunks));
   if (const auto field = entry.get("block_tokens")) pool.block_tokens = Tokens(field->integer(1, 4096));
   if (const auto field = entry.get("max_context")) pool.max_context = Tokens(field->integer(2, kMostTokens));
   if (const auto field = entry.get("kv_blocks")) pool.kv_blocks = Blocks(field->integer(1, 1'000'000'000));
@@ -242,6 +244,7 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
               "kv_precision",
               "max_sequences",
               "token_budget",
+              "chunk",
               "max_context",
               "block_tokens",
               "memory_utilization",

@@ -1,8 +1,12 @@
 #include "scheduler/core/batcher.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace yard {
+namespace {
+constexpr Duration kLongestPace = seconds(3600);  // between two tokens: objectives beyond bind nobody
+}
 
 bool Batcher::lease_more(std::uint32_t d, std::int32_t blocks, Sequence& s) {
   std::int32_t& free = devices_[d].free_blocks;
@@ -15,7 +19,7 @@ bool Batcher::lease_more(std::uint32_t d, std::int32_t blocks, Sequence& s) {
 
 // The first of the line comes in if the blocks for its first chunk are there, less what the device has read already;
 // an engine may ask for more (EngineAdmission).
-bool Batcher::admit(Step& step, std::uint32_t i) {
+Batcher::Entry Batcher::admit(Step& step, std::uint32_t i) {
   Sequence& s = pool_[i];
   CHECK(devices_.adapters().admits(step.d, s.adapter));
   KvCache& kv = devices_.kv();
@@ -25,17 +29,18 @@ bool Batcher::admit(Step& step, std::uint32_t i) {
     found = found.first(kv.kept(step.d, found));
   }
   const std::int32_t hit = static_cast<std::int32_t>(found.size()) * kv.block(step.d).count();
-  const std::int32_t chunk = std::min(s.to_read - hit, step.budget);
+  const std::int32_t chunk = step.time.fits(step.cost, hit, std::min(s.to_read - hit, step.budget));
+  if (chunk == 0) return Entry::lacks_time;
   const auto held = static_cast<std::int32_t>(found.size() - kv.idle_among(step.d, found));
   const EngineAdmission& asks = step.pool.admission;
   const Blocks needs = blocks_for(Tokens(asks.whole ? s.to_read : hit + chunk), step.pool.block_tokens);
   const std::int32_t beside = step.slots > 0 ? asks.watermark.count() : 0;
-  if (needs.count() - held * kv.unit(step.d) + beside > step.device.free_blocks) return false;
+  if (needs.count() - held * kv.unit(step.d) + beside > step.device.free_blocks) return Entry::lacks_kv;
   devices_.admits(pool_, step.d, i);
   devices_.reuses(step.d, s, found);
   if (s.adapter.some()) bring_adapter(step, s);
   CHECK(lease(step.d, step.pool, s, chunk));
-  return true;
+  return Entry::came_in;
 }
 
 // It is loaded before the run's step, unless it is there: as vLLM does, whose workers load what a step needs before it
@@ -57,6 +62,7 @@ void Batcher::take_part(Step& step, std::uint32_t i, std::int32_t tokens) {
   if (!reads) devices_.commits(step.d, s, s.blocks + devices_.shared_blocks(step.d, s));
   step.budget -= tokens;
   step.reads |= reads;
+  if (reads) step.time.spend(step.cost, s.context, tokens);
   if (reads) devices_.plans_to_read(step.d, tokens);
   // Field by field into its place: built beside it and copied, the copy waits for the stores (13 % of a replay).
   Slot& slot = step.room[step.slots++];
@@ -88,6 +94,27 @@ void Batcher::preempt_last(Step& step) {
   devices_.joins_line(pool_, step.d, victim);
 }
 
+// The least, over those who decode, of the time in which each can have its next token and keep its TPOT so far; less
+// what their decoding takes. Who is behind in any case is owed one objective.
+ReadingTime Batcher::reading_time(const Step& step) const {
+  constexpr std::int64_t kNobodyDecodes = std::numeric_limits<std::int64_t>::max();
+  std::int64_t context = 0;
+  for (std::uint32_t i = step.device.running.first(); i != kNobody; i = pool_[i].next)
+    if (!pool_[i].reading()) context += pool_[i].context;
+  const std::uint32_t beside = std::min(devices_.running(step.d) + 1, step.pool.max_sequences);
+  const std::int64_t decoding = (step.cost.c0(beside) + step.cost.c2() * context).count();
+  std::int64_t least = kNobodyDecodes;
+  for (std::uint32_t i = step.device.running.first(); i != kNobody; i = pool_[i].next) {
+    const Sequence& s = pool_[i];
+    const std::int64_t kept = kept_of(std::min(fleet_.classes[s.slo.value].tpot, kLongestPace).count());
+    if (s.reading() || kept <= 0 || s.generated == 0) continue;
+    const std::int64_t in_time = std::min(kept * s.generated - (now_ - s.first_token).count(), kLongestPace.count());
+    least = std::min(least, in_time * 1000 < decoding ? kept : in_time);
+  }
+  if (least == kNobodyDecodes) return {};
+  return ReadingTime(Picoseconds(std::max<std::int64_t>(0, least * 1000 - decoding)));
+}
+
 void Batcher::plan_running(Step& step) {
   Device& device = step.device;
   std::int32_t leased = device.moving_blocks;
@@ -100,7 +127,8 @@ void Batcher::plan_running(Step& step) {
 
   for (std::uint32_t i = device.running.first(); i != kNobody && step.budget > 0; i = pool_[i].next) {
     Sequence& s = pool_[i];
-    const std::int32_t tokens = s.reading() ? std::min(s.rest(), step.budget) : 1;
+    const std::int32_t tokens = s.reading() ? step.time.fits(step.cost, s.context, std::min(s.rest(), step.budget)) : 1;
+    if (tokens == 0) continue;
     while (!lease(step.d, step.pool, s, tokens)) {
       const bool itself = device.running.last() == i;
       preempt_last(step);

@@ -5,6 +5,7 @@
 #pragma once
 #include <span>
 
+#include "scheduler/core/chunk.h"
 #include "scheduler/core/device.h"
 
 namespace yard {
@@ -20,8 +21,9 @@ struct Plan {
 
 class Batcher {
  public:
-  Batcher(const FleetView& fleet, SequencePool& pool, Devices& devices, std::uint32_t steps_per_run)
-      : fleet_(fleet), pool_(pool), devices_(devices), steps_per_run_(steps_per_run) {}
+  Batcher(const FleetView& fleet, const CostTables& tables, SequencePool& pool, Devices& devices,
+          std::uint32_t steps_per_run)
+      : fleet_(fleet), tables_(tables), pool_(pool), devices_(devices), steps_per_run_(steps_per_run) {}
 
   // Requires: device d is idle; `room` has a place for each of its max_sequences.
   // Cost: O(sequences running on d). `admitted(i)` hears of each
@@ -39,14 +41,18 @@ class Batcher {
     return lacks <= 0 || lease_more(d, (lacks + per_block - 1) / per_block, s);
   }
   bool lease_more(std::uint32_t d, std::int32_t blocks, Sequence&);
-  bool admit(Step&, std::uint32_t i);
   void bring_adapter(Step&, Sequence&);
+  // Returns: what became of the first of the line: it came in, or lacks KV, or nothing more is read in this step.
+  enum class Entry : std::uint8_t { came_in, lacks_kv, lacks_time };
+  Entry admit(Step&, std::uint32_t i);
+  ReadingTime reading_time(const Step&) const;
   void take_part(Step&, std::uint32_t i, std::int32_t tokens);
   void plan_running(Step&);
   void preempt_last(Step&);
   std::uint32_t extend(Step&);
 
   const FleetView& fleet_;
+  const CostTables& tables_;
   SequencePool& pool_;
   Devices& devices_;
   const std::uint32_t steps_per_run_;
@@ -61,6 +67,8 @@ struct Batcher::Step {
   std::span<Slot> room;
   std::uint32_t slots = 0;
   std::int32_t budget = 0;
+  const StepCost& cost;
+  ReadingTime time{};
   std::uint32_t preempted = 0;
   std::uint32_t loads = 0, found = 0;
   Duration load = {};
@@ -72,7 +80,13 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
   now_ = now;
   Device& device = devices_[d];
   const PoolView& facts = fleet_.pools[devices_.pool_of(d)];
-  Step step{.d = d, .device = device, .pool = facts, .room = room, .budget = facts.token_budget.count()};
+  Step step{.d = d,
+            .device = device,
+            .pool = facts,
+            .room = room,
+            .budget = facts.token_budget.count(),
+            .cost = tables_[facts.cost]};
+  if (facts.chunk == Chunk::objective) step.time = reading_time(step);
   plan_running(step);
 
   BoundBy bound_by = step.preempted ? BoundBy::kv : BoundBy::work;
@@ -96,15 +110,15 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
       passed_over.push_back(pool_, i);
       continue;
     }
-    if (!admit(step, i)) {
-      bound_by = BoundBy::kv;
+    if (const Entry entry = admit(step, i); entry != Entry::came_in) {
+      bound_by = entry == Entry::lacks_kv ? BoundBy::kv : BoundBy::tokens;
       break;
     }
     move_to(s, SequenceState::running);
     s.front = false;
     admitted(i);
     if (s.admit == Time::never()) s.admit = now;
-    take_part(step, i, std::min(s.rest(), step.budget));
+    take_part(step, i, step.time.fits(step.cost, s.context, std::min(s.rest(), step.budget)));
   }
   while (!passed_over.empty()) device.line.join(pool_, passed_over.pop_front(pool_));
   if (step.slots == 0) return {.slots = {}, .step_limit = 0, .bound_by = bound_by, .preempted = step.preempted};

@@ -27,6 +27,7 @@ CellPlacement::CellPlacement(std::span<const CellView> cells, const CostTables& 
       policies_(policies),
       of_(cells[0].view.models.size()),
       expected_(cells[0].view.models.size() * cells[0].view.classes.size(), 256),
+      answers_(cells[0].view.models.size() * cells[0].view.classes.size(), kUnknownAnswers),
       prompts_(cells[0].view.models.size()),
       round_robin_(cells[0].view.models.size()),
       chosen_(rows_in(cells)),
@@ -94,6 +95,14 @@ void CellPlacement::hear(std::span<const ShardSummary> summaries, bool sent_sinc
   for (const ShardSummary& summary : summaries)
     for (std::size_t i = 0; i < expected_.size(); ++i) expected_[i] += summary.expected_output[i];
   for (std::int64_t& expected : expected_) expected = std::max<std::int64_t>(1, expected / cells_);
+  for (std::size_t i = 0; i < answers_.size(); ++i) {
+    for (std::size_t q = 0; q < answers_[i].tokens.size(); ++q) {
+      std::int64_t sum = 0;
+      for (const ShardSummary& summary : summaries) sum += summary.answers[i].tokens[q];
+      answers_[i].tokens[q] = static_cast<std::int32_t>(sum / cells_);
+    }
+    answers_[i].weigh();
+  }
 }
 
 std::uint32_t CellPlacement::place(const Submitted& s) noexcept {
@@ -150,6 +159,7 @@ std::uint32_t CellPlacement::pick(const Submitted& s, std::uint32_t& nearest) no
                 .expected_output = std::min(Tokens(expected), s.max_output),
                 .now = s.arrival,
                 .arrival = s.arrival,
+                .answers = std::span(answers_).subspan(s.model.value * view_.classes.size(), view_.classes.size()),
                 .may_refuse = false};
   const DeviceColumns columns{pool_,        waiting_, running_, prefill_, kv_, waiting_tokens_, classes_, share_,
                               burst_,       hits_,    cached_,  price_,   {},  // no cell reads for another

@@ -63,6 +63,7 @@ class CellPlacement {
   std::vector<std::int64_t> by_class_, sent_;   // [row * classes + class]; the latter: sequences since the last hear()
   std::vector<std::int64_t> sent_tokens_, sent_hits_;  // by row, since the last hear()
   std::vector<std::int64_t> expected_, prompts_;       // [model * classes + class]; by model: mean prompt, 1/256 tokens
+  std::vector<AnswerLengths> answers_;                 // [model * classes + class], mean over the cells
   std::vector<std::uint32_t> round_robin_, eligible_;
   std::vector<std::uint64_t> chosen_;
   PolicyState state_;

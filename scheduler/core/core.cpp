@@ -32,7 +32,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       money(f),
       handoff(f, b.moves_per_link),
       placement(f, tables_, policies, seed, devices, signals, served, power, prefixes, handoff),
-      batcher(f, pool, devices, b.steps_per_run),
+      batcher(f, tables_, pool, devices, b.steps_per_run),
       occupancy(f),
       tenants(f),
       waiters(f),

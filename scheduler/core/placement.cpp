@@ -7,6 +7,18 @@
 
 namespace yard {
 
+void LengthMean::learn(Tokens generated, AnswerLengths& lengths) {
+  const std::int64_t length = 256 * std::int64_t{generated.count()};
+  mean_ += (length - mean_) / 64;
+  for (std::size_t i = 0; i < quantiles_.size(); ++i) {
+    const auto p = static_cast<std::int64_t>(2 * i + 1);  // of 8
+    std::int64_t& q = quantiles_[i];
+    q = length > q ? q + q * p / 128 + 1 : std::max<std::int64_t>(256, q - q * (8 - p) / 128);
+    lengths.tokens[i] = static_cast<std::int32_t>(q / 256);
+  }
+  lengths.weigh();
+}
+
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
                      Devices& devices, Signals& signals, const Served& served, const Power& power,
                      PrefixIndex& prefixes, const Handoff& handoff)
@@ -21,6 +33,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
       handoff_(handoff),
       models_(fleet.models.size()),
       means_(fleet.models.size() * fleet.classes.size()),
+      lengths_(fleet.models.size() * fleet.classes.size(), kUnknownAnswers),
       round_robin_(fleet.models.size()),
       chosen_(fleet.devices()),
       state_{Rng(seed), round_robin_, chosen_} {
@@ -234,6 +247,7 @@ Ask Placement::ask_of(const Sequence& s, Time now) {
           .expected_output = expected_output(s),
           .now = now,
           .arrival = s.arrival,
+          .answers = answers(s.model),
           .may_refuse = !s.let_in};
 }
 
@@ -294,17 +308,9 @@ Placement::Takeover Placement::choose_takeover(const Sequence& s, Time now) {
   }
   if (hits) clear_hits(s.model);
   for (const std::uint32_t d : eligible_) devices_.expects_hit(d, s.prompt + s.generated);
-  const Ask ask{.model = s.model,
-                .slo = s.slo,
-                .tenant = s.tenant,
-                .prefix_head = s.prefix_blocks > 0 ? s.prefix[0].bits : 0,
-                .session = s.session,
-                .prompt = Tokens(s.prompt + s.generated),
-                .expected_output = expected_output(s),
-                .now = now,
-                .arrival = s.arrival,
-                .may_refuse = false,
-                .read = true};
+  Ask ask = ask_of(s, now);
+  ask.may_refuse = false;
+  ask.read = true;
   const DeviceColumns columns = seen(now);
   const std::uint32_t at = policies_.scorer(eligible_, columns, fleet_, tables_, ask, state_);
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible_, columns, ask, at});

@@ -17,14 +17,17 @@
 
 namespace yard {
 
-// What was generated so far by requests of one model and class, as an exponential mean (gain 1/64) in 1/256 tokens.
+// What was generated so far by requests of one model and class, in 1/256 tokens: an exponential mean (gain 1/64), and
+// four quantiles, each moved by every answer, up by p/16 of itself or down by (1 - p)/16 (stochastic approximation).
 class LengthMean {
  public:
-  void learn(Tokens generated) { mean_ += (256 * std::int64_t{generated.count()} - mean_) / 64; }
+  // Writes what is known now of its quantiles.
+  void learn(Tokens generated, AnswerLengths&);
   Tokens expected(Tokens at_most) const { return std::min(Tokens(std::max<std::int64_t>(1, mean_ / 256)), at_most); }
 
  private:
   std::int64_t mean_ = 256 * 256;
+  std::array<std::int64_t, 4> quantiles_{256 * 256, 256 * 256, 256 * 256, 256 * 256};
 };
 
 class Placement {
@@ -81,9 +84,13 @@ class Placement {
   Tokens expected_output(ModelId m, SloClassId c) const {
     return means_[m.value * fleet_.classes.size() + c.value].expected(Tokens::max());
   }
+  // Of a model, by class.
+  std::span<const AnswerLengths> answers(ModelId m) const {
+    return std::span(lengths_).subspan(m.value * fleet_.classes.size(), fleet_.classes.size());
+  }
   // A sequence of which no token was asked says nothing about answers.
   void ended(const Sequence& s) {
-    if (s.max_output > 0) mean(s).learn(Tokens(s.generated));
+    if (s.max_output > 0) mean(s).learn(Tokens(s.generated), lengths_[row_of(s)]);
   }
   std::span<const std::uint32_t> pools_of(ModelId m) const { return models_[m.value].pools; }
 
@@ -127,7 +134,8 @@ class Placement {
   DeviceColumns seen(Time now);
   void show_loads(const Sequence&);
   void clear_loads(const Sequence&);
-  LengthMean& mean(const Sequence& s) { return means_[s.model.value * fleet_.classes.size() + s.slo.value]; }
+  std::size_t row_of(const Sequence& s) const { return s.model.value * fleet_.classes.size() + s.slo.value; }
+  LengthMean& mean(const Sequence& s) { return means_[row_of(s)]; }
 
   const FleetView& fleet_;
   const CostTables& tables_;
@@ -139,7 +147,8 @@ class Placement {
   PrefixIndex& prefixes_;
   const Handoff& handoff_;
   std::vector<Model> models_;
-  std::vector<LengthMean> means_;  // by model and class
+  std::vector<LengthMean> means_;       // by model and class
+  std::vector<AnswerLengths> lengths_;  // likewise
   std::vector<std::uint32_t> round_robin_;
   std::vector<std::uint64_t> chosen_;
   std::vector<std::uint32_t> eligible_;  // scratch

@@ -4,6 +4,7 @@
 // An order says which waiting sequence goes first; a scorer says which device a sequence goes to. Both are chosen by
 // name (policy/registry.h). They read no clock, hold nothing, allocate nothing.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -38,6 +39,22 @@ struct DeviceColumns {
       {};  // of the asked adapter, ns; 0 where it is expected, or none is asked
 };
 
+// How long answers are: lengths that 1/8, 3/8, 5/8 and 7/8 of them stay below, so that each stands for a quarter, and
+// the share of each quarter among those who decode at one moment, 1/65536.
+struct AnswerLengths {
+  std::array<std::int32_t, 4> tokens{1, 1, 1, 1}, at_work{16384, 16384, 16384, 16384};
+
+  // An answer is at work for as many steps as it has tokens. Requires: tokens of at least one.
+  void weigh() {
+    std::int64_t sum = 0;
+    for (const std::int32_t length : tokens) sum += length;
+    for (std::size_t i = 0; i < tokens.size(); ++i)
+      at_work[i] = static_cast<std::int32_t>(std::int64_t{tokens[i]} * 65536 / sum);
+  }
+};
+
+inline constexpr AnswerLengths kUnknownAnswers{.tokens{256, 256, 256, 256}};
+
 // The sequence to be placed.
 struct Ask {
   ModelId model;
@@ -50,7 +67,8 @@ struct Ask {
                            // where it asks for no token, and only there
   Time now;
   Time arrival;
-  bool may_refuse;    // false: it was let in before
+  std::span<const AnswerLengths> answers;  // of its model, by class
+  bool may_refuse;                         // false: it was let in before
   bool read = false;  // elsewhere: its KV moves to the device, as a hit of all of it, and what is placed is decoding
 };
 

@@ -17,6 +17,7 @@ void Core::summarise(ShardSummary& summary) const noexcept {
   for (std::size_t m = 0; m < s.fleet.models.size(); ++m) {
     const ModelId model{static_cast<std::uint32_t>(m)};
     summary.unbound[m] = s.occupancy.waiting(model);
+    std::ranges::copy(s.placement.answers(model), summary.answers.begin() + static_cast<std::ptrdiff_t>(m * classes));
     for (std::size_t c = 0; c < classes; ++c)
       summary.expected_output[m * classes + c] =
           s.placement.expected_output(model, SloClassId{static_cast<std::uint32_t>(c)}).count();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "scheduler/core/policy.h"
 #include "topology/fleet_view.h"
 
 namespace yard {
@@ -24,12 +25,14 @@ struct ShardSummary {
       : pools(fleet.pools.size()),
         by_class(fleet.pools.size() * fleet.classes.size()),
         unbound(fleet.models.size()),
-        expected_output(fleet.models.size() * fleet.classes.size()) {}
+        expected_output(fleet.models.size() * fleet.classes.size()),
+        answers(fleet.models.size() * fleet.classes.size()) {}
 
   std::vector<PoolSummary> pools;
   std::vector<std::int64_t> by_class;         // [pool * classes + class]: bound sequences
   std::vector<std::int64_t> unbound;          // by model: sequences that wait, bound to no device
   std::vector<std::int64_t> expected_output;  // [model * classes + class], tokens
+  std::vector<AnswerLengths> answers;         // likewise
 };
 
 }  // namespace yard

@@ -257,6 +257,7 @@ class Compiler {
     out.scrape = pool.scrape, out.scrape_lag = pool.scrape_lag, out.background = pool.background;
     out.max_sequences = pool.max_sequences;
     out.token_budget = pool.token_budget;
+    out.chunk = pool.kind == PoolKind::stepped ? pool.chunk : Chunk::budget;
     out.max_context = max_context_of(pool, card, out.kv_blocks);
     out.per_hour = pool.per_accelerator_hour * pool.tp;
     out.idle = chip.idle * pool.tp;

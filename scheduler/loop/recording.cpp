@@ -29,6 +29,7 @@ constexpr auto kPool = [](auto& io, auto& p) {
   io(p.model), io(p.region), io(p.provider_id), io(p.domain), io(p.cost), io.one_of(p.licensed, 2);
   io(p.first_device), io(p.devices), io(p.accelerators_per_device);
   io(p.kv_blocks), io(p.block_tokens), io(p.max_sequences), io(p.token_budget), io(p.max_context);
+  io.one_of(p.chunk, 2);
   io(p.per_hour), io(p.idle), io(p.busy);
   io.one_of(p.prefix_cache, 2), io.one_of(p.kind, 2), io.one_of(p.window.rule, kWindowRules);
   io(p.window.unread), io(p.window.in_flight), io(p.window.kv_permille), io(p.window.start_timeout), io(p.wire_delay);
@@ -37,7 +38,7 @@ constexpr auto kPool = [](auto& io, auto& p) {
   io(p.adapter_slots), io(p.adapter_load), io(p.adapter_bytes_per_s), io.one_of(p.adapter_affinity, 2);
 };
 constexpr std::size_t kLeastPool =
-    4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 3 * 1 + 3 * 4 + 3 * 8 + 2 + 4 + 4 + 8 + 8 + 1;
+    4 * 4 + 5 * 4 + 1 + 3 * 4 + 5 * 4 + 3 * 8 + 4 * 1 + 3 * 4 + 3 * 8 + 2 + 4 + 4 + 8 + 8 + 1;
 
 constexpr auto kModel = [](auto& io, auto& m) { io(m.name), io(m.prefix_block), io.one_of(m.embeds, 2); };
 constexpr auto kAdapter = [](auto& io, auto& a) { io(a.name), io(a.model), io(a.bytes); };

@@ -11,7 +11,7 @@ namespace yard::policy {
 
 std::uint32_t expected_cost(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
                             const FleetView& fleet, const CostTables& tables, const Ask& ask, PolicyState&) noexcept {
-  const kept_promises::Request request(fleet, ask);
+  const kept_promises::Request request(fleet, ask, kept_promises::worth_of_reading(eligible, devices, ask));
   std::uint32_t best = 0;
   kept_promises::Cost least{.misses = 0, .total = std::numeric_limits<std::int64_t>::max()};
   for (std::uint32_t k = 0; k < eligible.size(); ++k) {

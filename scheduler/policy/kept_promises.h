@@ -3,19 +3,25 @@
 //
 // The placement study's formula (DESIGN, "One currency: kept promises"), in integers:
 //   own    = 1 - (1 - S(8 (ttft / TTFT* - 1))) (1 - S(k_own (tpot / TPOT* - 1)))
-//   others = sum over classes of n_class (S(k_oth (T' / TPOT* - 1)) - S(k_oth (T / TPOT* - 1)))
-//   cost   = own + others + 0.03 (ttft + o tpot) / 1 s + 12 dollars
+//   others = sum over classes of n_class, over a quarter of their answers each, of length r,
+//            weight (S(k_r (T' / TPOT* - 1)) - S(k_r (T / TPOT* - 1)))
+//   cost   = own + others + 0.03 (ttft + o tpot) / 1 s - U^2 saved / 1 s + 12 dollars
+// S is the logistic function. T is the time per token there now, T' with the request: what a prefill of X adds to each
+// of r tokens is X / r, but where chunks are sized by the objective no more than that leaves (core/README.md). Those in
+// the line weigh alike, those admitted by how long they are at work. k = 1.7 / sqrt(s0^2 + v / tokens): the less sure,
+// the flatter, where s0 is the costs' own relative error (StepCost; 0.1 at the least) and v = u Xb / TPOT* the jitter
+// that prefill brings to decoding (u: share of time in prefill, Xb: size-biased prefill of one prompt); dollars are the
+// marginal price of the time that the device works longer (money_weight.h). One miss weighs the same in every class.
+// `saved` is the reading that the device's prefix cache saves: at U, the mean share of their time that the candidates
+// spend reading, a second of it is worth U^2 of a miss to those to come.
+//
 // On a device that only reads prompts for others (PoolRole::prefill) there is no TPOT in `own`, and
 //   others = max(own, sum over classes of n_class (S(8 ((w + its reading) / T - 1)) - S(8 (w / T - 1))))
 // with w the reading that waits there and T the TTFT objective of a mean prompt of it: the time that it takes there
 // others do not have; who is expected late displaces somebody like itself. Where it only goes on (Ask::read) there is
-// no TTFT in `own`, and ttft is later by the time of its move. S is the logistic function. T is the time per token
-// there now, T' with the request; k = 1.7 / sqrt(s0^2 + v / tokens): the less sure, the flatter, where s0 is the costs'
-// own relative error (StepCost; 0.1 at the least) and v = u Xb / TPOT* the jitter that prefill brings to decoding (u:
-// share of time in prefill, Xb: size-biased prefill of one prompt); dollars are the marginal price of the time that the
-// device works longer (money_weight.h). One miss weighs the same in every class. A request that asks for no token has
-// no TPOT, and is gone when its prompt is read; its TTFT is the time to its result. Ratios and probabilities are in
-// 1/65536, slopes k in 1/256, times in nanoseconds.
+// no TTFT in `own`, and ttft is later by the time of its move. A request that asks for no token has no TPOT, and is
+// gone when its prompt is read; its TTFT is the time to its result. Ratios and probabilities are in 1/65536, slopes k
+// in 1/256, times in nanoseconds.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -23,6 +29,7 @@
 #include <cstdint>
 #include <span>
 
+#include "scheduler/core/chunk.h"
 #include "scheduler/core/policy.h"
 #include "scheduler/policy/money_weight.h"
 
@@ -32,6 +39,7 @@ inline constexpr std::int64_t kOne = 65536;        // one promise
 inline constexpr std::int64_t kMostShare = 55705;  // u <= 0.85
 inline constexpr std::int64_t kTtftSlope = 8 * 256;
 inline constexpr std::int64_t kPerSecond = 1966;               // 0.03 of a miss
+inline constexpr std::int64_t kLeastAnswer = 8;                // tokens: a prefill is spread over so many at the least
 inline constexpr std::int64_t kLongest = 100'000'000'000'000;  // ns: beyond a day all waits are alike
 
 // S(x) at x = 0, 1/4, .. 8.
@@ -70,24 +78,36 @@ inline std::int64_t miss(std::int64_t t, std::int64_t objective, std::int64_t k)
   return logistic(std::clamp<std::int64_t>(over, -(1 << 20), 1 << 20) * k / 256);
 }
 
+// What a second of reading saved is worth, 1/65536 of a miss: U^2.
+inline std::int64_t worth_of_reading(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
+                                     const Ask& ask) {
+  if (ask.prefix_head == 0) return 0;  // nothing is saved anywhere
+  std::int64_t sum = 0;
+  for (const std::uint32_t d : eligible) sum += devices.prefill_share[d];
+  const std::int64_t mean = sum / static_cast<std::int64_t>(eligible.size());
+  return mean * mean / kOne;
+}
+
 struct Request {
-  Request(const FleetView& fleet, const Ask& ask)
+  Request(const FleetView& fleet, const Ask& ask, std::int64_t per_second_saved)
       : prompt(ask.prompt.count()),
         answers(ask.expected_output.count()),
         waited((ask.now - ask.arrival).count()),
         ttft_objective(fleet.classes[ask.slo.value].ttft_objective(ask.prompt).count()),
         tpot_objective(ask.expected_output.count() > 0 ? fleet.classes[ask.slo.value].tpot.count() : 0),
-        over_tokens(std::max<std::int64_t>(8, ask.expected_output.count() * 6 / 10)),
+        saved_second(per_second_saved),
+        lengths(ask.answers),
         read(ask.read) {}
   std::int64_t prompt, answers, waited;  // tokens, tokens, ns
   std::int64_t ttft_objective, tpot_objective;
-  std::int64_t over_tokens;  // r: answers of others over which a prefill is spread
-  bool read;                 // its first token is out: its KV moves to where it goes on
+  std::int64_t saved_second;               // 1/65536 of a miss
+  std::span<const AnswerLengths> lengths;  // of others, by class
+  bool read;                               // its first token is out: its KV moves to where it goes on
 };
 
 // What the cost is made of, and what it follows from.
 struct Terms {
-  std::int64_t own, others, seconds, money;  // 1/65536 of a miss
+  std::int64_t own, others, seconds, money;  // 1/65536 of a miss; seconds: less what is saved
   std::int64_t ttft, tpot;                   // expected, ns; waited so far included
 };
 
@@ -96,6 +116,24 @@ struct Cost {
   // Its own promise is worth one: it loses more than it keeps.
   bool loses() const { return misses >= kOne; }
 };
+
+// What those who decode on a device, and are promised a TPOT, leave for reading beside them: tokens of a step.
+inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
+                             const DeviceColumns& devices, std::uint32_t d, std::int64_t step, std::int64_t own_reading,
+                             std::int64_t reads) {
+  const std::int64_t budget = std::max<std::int64_t>(1, pool.token_budget.count() - devices.running[d]);
+  if (pool.chunk == Chunk::budget || devices.running[d] == 0) return budget;
+  std::int64_t objective = kLongest;
+  const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
+  for (std::size_t c = 0; c < fleet.classes.size(); ++c)
+    if (count[c] > 0 && fleet.classes[c].tpot.count() > 0)
+      objective = std::min(objective, fleet.classes[c].tpot.count());
+  if (objective == kLongest) return budget;
+  const std::int64_t per_token = std::max(cost.c1().count(), reads > 0 ? own_reading * 1000 / reads : 0);
+  const std::int64_t fits =
+      std::max<std::int64_t>(0, kept_of(objective) - step) * 1000 / std::max<std::int64_t>(1, per_token);
+  return std::clamp(fits, std::min<std::int64_t>(kLeastRead.count(), budget), budget);
+}
 
 // Inlined by force: for a scan it is the loop's body, and what a scan does not use is not computed.
 [[gnu::always_inline]] inline Terms terms_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
@@ -120,7 +158,7 @@ struct Cost {
   const std::int64_t own_reading =
       cost.reading(reads, prefill_pairs(reads, hit)).count() / 1000 + devices.adapter_load[d];
   const std::int64_t reading = c1 * queued / 1000 + own_reading;
-  const std::int64_t chunk = std::max<std::int64_t>(1, pool.token_budget.count() - devices.running[d]);
+  const std::int64_t chunk = chunk_on(pool, cost, fleet, devices, d, step, own_reading, reads);
   const std::int64_t steps = (queued + reads + chunk - 1) / chunk;
   const std::int64_t held = kv + line + q.prompt;
   const std::int64_t tpot = (c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / rest;
@@ -153,20 +191,33 @@ struct Cost {
     others = std::max(others, own);
   }
   if (there > 0 && !reads_only) {
-    const std::int64_t k = slope(spread + jitter / q.over_tokens);
-    const std::int64_t now = (c0(there) + c2 * (kv + line) / 1000) * kOne / rest + c1 * queued / 1000 / q.over_tokens;
+    const std::int64_t base = (c0(there) + c2 * (kv + line) / 1000) * kOne / rest;
     // Who asks for no token is gone when its prompt is read.
     const std::int64_t beside =
         q.answers > 0 ? (c0(there + 1) - c0(there)) + c2 * (q.prompt + q.answers / 2) / 1000 : 0;
-    const std::int64_t then = now + own_reading / q.over_tokens + beside;
     const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
     for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
-      if (count[c] == 0) continue;
       const std::int64_t objective = fleet.classes[c].tpot.count();
-      others += count[c] * (miss(then, objective, k) - miss(now, objective, k));
+      if (count[c] == 0 || objective <= 0) continue;
+      const std::int64_t room =
+          pool.chunk == Chunk::objective ? std::max<std::int64_t>(0, kept_of(objective) - base) : kLongest;
+      const AnswerLengths& lengths = q.lengths[c];
+      for (std::size_t i = 0; i < lengths.tokens.size(); ++i) {
+        const std::int64_t r = std::max<std::int64_t>(kLeastAnswer, lengths.tokens[i]);
+        const std::int64_t k = slope(spread + jitter / r);
+        const std::int64_t now = base + std::min(room, c1 * queued / 1000 / r);
+        const std::int64_t then = base + std::min(room, (c1 * queued / 1000 + own_reading) / r) + beside;
+        const std::int64_t weight =
+            (devices.waiting[d] * (kOne / 4) + devices.running[d] * std::int64_t{lengths.at_work[i]}) / there;
+        others += count[c] * (miss(then, objective, k) - miss(now, objective, k)) * weight / kOne;
+      }
     }
   }
-  const std::int64_t seconds = (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
+  std::int64_t seconds = (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
+  if (hit > 0 && q.saved_second > 0) {
+    const std::int64_t whole = cost.reading(q.prompt, prefill_pairs(q.prompt, 0)).count() / 1000;
+    seconds -= std::min(whole - own_reading, kLongest) / 1'000'000 * q.saved_second / 1000;
+  }
   // The device works longer by the prompt, and by what the sequence adds to each step: on an idle one, the whole step.
   const std::int64_t per_token = c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.prompt + q.answers / 2) / 1000;
   const std::int64_t longer = std::clamp<std::int64_t>(own_reading + q.answers * per_token, 0, kLongest);
