@@ -54,7 +54,8 @@ constexpr const char* kUsage =
     "  --out       Markdown to a file; standard output has it in any case\n"
     "  --fleets    mixed, uniform\n"
     "  --traces    azure-conv, azure-code, mooncake, agentic, servegen\n"
-    "  --policies  as `switchyard policies` lists them, +refusal or +none behind; expected_cost always plays\n"
+    "  --policies  as `switchyard policies` lists them, +refusal or +none behind, and /objective or /budget for\n"
+    "              chunks sized so; expected_cost always plays\n"
     "Traces are found through SWITCHYARD_DATA_DIR; without, generators stand in where there are any.\n";
 
 std::vector<std::string> split(const std::string& text) {
@@ -156,7 +157,7 @@ Sheet play_ground(const Ground& g, const std::vector<Entrant>& all, const Rules&
     sheet.rates.push_back(ours * kLoads[l] / 100);
     sheet.attainment_bound[l] = bound_on_attainment(g, sheet.rates[l]);
   }
-  const auto plays = [&](const Entrant& e) { return e.as_is || e.name == all[0].name + "+none"; };
+  const auto plays = [&](const Entrant& e) { return e.as_is || e.origin == ScorerOrigin::ours; };
   play_loads(g, all, rules, sheet.rates, plays, sheet.results);
   return sheet;
 }
@@ -207,8 +208,9 @@ std::string play(const Options& o) {
   for (const std::string& name : o.fleets)
     for (const Workload& workload : league.workloads) {
       const auto began = std::chrono::steady_clock::now();
-      const auto fleet = make_fleet(name, workload.tenants);
-      const Ground ground{workload, *fleet};
+      const auto fleet = make_fleet(name, workload.tenants, Chunk::objective);
+      const auto engines = make_fleet(name, workload.tenants, Chunk::budget);
+      const Ground ground{workload, *fleet, *engines};
       if (!o.ages.empty()) {
         pages += aged(ground, all, rules, o);
       } else if (o.robust) {

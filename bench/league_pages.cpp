@@ -56,13 +56,19 @@ std::string gains_text(const Sheet& s, const std::vector<Entrant>& all) {
     const auto of = [&](std::size_t e) -> const auto& { return s.results[e].capacity[share]; };
     const auto not_ours = [&](const Entrant& e) { return e.origin != ScorerOrigin::ours; };
     const std::size_t as_is = best_of(s, all, share, [&](const Entrant& e) { return not_ours(e) && e.as_is; });
-    const std::size_t refusing = best_of(s, all, share, [&](const Entrant& e) { return not_ours(e) && !e.as_is; });
+    const std::size_t refusing =
+        best_of(s, all, share, [&](const Entrant& e) { return not_ours(e) && e.name.ends_with("+refusal"); });
     text += fmt::format("- @{} %:", kShares[share] / 10);
     if (as_is > 0)
       text +=
           fmt::format(" placement {} (ours without refusal / {}),", ratio_text(of(none), of(as_is)), all[as_is].name);
     text += fmt::format(" refusal {} (ours / ours without)", ratio_text(of(kOurs), of(none)));
     if (refusing > 0) text += fmt::format("; ours / {} {}", all[refusing].name, ratio_text(of(kOurs), of(refusing)));
+    if (const std::size_t budget = named(all, all[kOurs].name + "/budget"); budget < all.size())
+      text += fmt::format("; chunk {} (ours / ours with the engines' chunks)", ratio_text(of(kOurs), of(budget)));
+    const std::size_t given =
+        best_of(s, all, share, [&](const Entrant& e) { return not_ours(e) && e.name.ends_with("/objective"); });
+    if (given > 0) text += fmt::format("; ours / {} {}", all[given].name, ratio_text(of(kOurs), of(given)));
     text += "\n";
   }
   return text;

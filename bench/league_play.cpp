@@ -1,6 +1,7 @@
 #include "bench/league_play.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <exception>
@@ -9,6 +10,8 @@
 #include <fmt/format.h>
 #include <tbb/parallel_for.h>
 #include <tbb/task_arena.h>
+
+#include "scheduler/base/input_error.h"
 
 namespace yard::league {
 namespace {
@@ -33,6 +36,10 @@ void all_of(std::size_t n, const Rules& rules, const std::string& what, const st
   });
 }
 
+const CompiledFleet& fleet_of(const Ground& g, const Entrant& e) {
+  return e.chunk == Chunk::objective ? g.fleet : g.engines;
+}
+
 std::string place(const Ground& g) { return fmt::format("{} {}", g.fleet.view.name, g.workload.name); }
 
 // Of all fleets capacities lie near the mixed one's: a search begins there, and where the seed before ended.
@@ -44,13 +51,19 @@ std::vector<Entrant> entrants(const std::vector<std::string>& names) {
   std::vector<Entrant> all;
   const auto add = [&](const std::string& name, ScorerOrigin origin) {
     if (std::ranges::any_of(all, [&](const Entrant& e) { return e.name == name; })) return;
+    const std::size_t cut = std::min(name.find('/'), name.size());
+    const std::string chunk = name.substr(cut);
+    if (!chunk.empty() && chunk != "/objective" && chunk != "/budget")
+      throw InputError("", 0, "--policies", "found '" + printable(chunk) + "'", "accepted: /objective, /budget");
+    const bool objective = chunk.empty() ? origin == ScorerOrigin::ours : chunk == "/objective";
     all.push_back({.name = name,
                    .origin = origin,
-                   .as_is = name.find('+') == std::string::npos,
-                   .policies = find_policies(name, kDefaultOrder, name_of(Bind::arrival))});
+                   .as_is = chunk.empty() && name.find('+') == std::string::npos,
+                   .chunk = objective ? Chunk::objective : Chunk::budget,
+                   .policies = find_policies(name.substr(0, cut), kDefaultOrder, name_of(Bind::arrival))});
   };
   const auto origin_of = [](std::string_view name) {
-    const auto of = std::ranges::find(scorers(), name.substr(0, name.find('+')), &NamedScorer::name);
+    const auto of = std::ranges::find(scorers(), name.substr(0, name.find_first_of("+/")), &NamedScorer::name);
     return of == scorers().end() ? ScorerOrigin::ours : of->origin;  // find_policies says what is wrong
   };
   add(std::string(kDefaultScorer), origin_of(kDefaultScorer));
@@ -59,7 +72,7 @@ std::vector<Entrant> entrants(const std::vector<std::string>& names) {
   for (const NamedScorer& s : scorers()) add(std::string(s.name), s.origin);
   for (const NamedScorer& s : scorers())
     if (s.name == kDefaultScorer)
-      add(std::string(s.name) + "+none", s.origin);
+      add(std::string(s.name) + "+none", s.origin), add(std::string(s.name) + "/budget", s.origin);
     else
       add(std::string(s.name) + "+refusal", s.origin);
   return all;
@@ -70,10 +83,10 @@ std::vector<Result> find_capacities(const Ground& ground, const std::vector<Entr
   all_of(all.size(), rules, place(ground) + ", capacities", [&](std::size_t e) {
     double guess = first_guess(ground), share_guess = 0;
     for (Seed seed = 1; seed <= rules.seeds; ++seed) {
-      const double at90 = capacity(ground, all[e].policies, seed, kShares[0], guess);
+      const double at90 = capacity(ground.workload, fleet_of(ground, all[e]), all[e].policies, seed, kShares[0], guess);
       if (at90 > 0) guess = at90;
       const double near = share_guess > 0 ? share_guess : std::max(at90, guess / 100) * 0.8;
-      const double at99 = capacity(ground, all[e].policies, seed, kShares[1], near);
+      const double at99 = capacity(ground.workload, fleet_of(ground, all[e]), all[e].policies, seed, kShares[1], near);
       if (at99 > 0) share_guess = at99;
       results[e].capacity[0].push_back(std::llround(at90 * 1000));
       results[e].capacity[1].push_back(std::llround(at99 * 1000));
@@ -93,7 +106,8 @@ void play_loads(const Ground& ground, const std::vector<Entrant>& all, const Rul
   const std::size_t each = rates.size() * rules.seeds;
   all_of(playing.size() * each, rules, place(ground) + ", loads", [&](std::size_t i) {
     const std::size_t e = playing[i / each], load = i % each / rules.seeds, s = i % rules.seeds;
-    results[e].at_load[load][s] = play_at(ground, all[e].policies, rates[load], s + 1);
+    results[e].at_load[load][s] =
+        play_at(ground.workload, fleet_of(ground, all[e]), all[e].policies, rates[load], s + 1);
   });
 }
 
@@ -104,7 +118,9 @@ std::vector<Robust> play_wrong(const Ground& ground, const std::vector<Entrant>&
   all_of(all.size() * rules.seeds, rules, place(ground) + ", wrong costs", [&](std::size_t i) {
     const std::size_t e = i / rules.seeds, s = i % rules.seeds;
     const auto attainment = [&](const CostTables* believed) {
-      return play_at(ground, all[e].policies, rate, s + 1, believed).scores[0].value_or(0);
+      return play_at(ground.workload, fleet_of(ground, all[e]), all[e].policies, rate, s + 1, believed)
+          .scores[0]
+          .value_or(0);
     };
     const CostTables wrong = off_by(ground.fleet.tables, kWrongPercent, s + 1);
     const CostTables aware = off_by(ground.fleet.tables, kWrongPercent, s + 1, kWrongPercent * 10);
@@ -117,15 +133,21 @@ std::vector<Robust> play_wrong(const Ground& ground, const std::vector<Entrant>&
 
 std::vector<Aged> play_aged(const Ground& ground, const std::vector<Entrant>& all, const Rules& rules, double rate,
                             const std::vector<Duration>& ages) {
-  std::vector<CompiledFleet> fleets(ages.size() + 1, ground.fleet);
-  for (std::size_t a = 0; a < ages.size(); ++a) fleets[a + 1].view.signals_age = ages[a];
+  std::array<std::vector<CompiledFleet>, 2> fleets;  // by Chunk
+  for (const Chunk chunk : {Chunk::budget, Chunk::objective}) {
+    std::vector<CompiledFleet>& of = fleets[static_cast<std::size_t>(chunk)];
+    of.assign(ages.size() + 1, chunk == Chunk::objective ? ground.fleet : ground.engines);
+    for (std::size_t a = 0; a < ages.size(); ++a) of[a + 1].view.signals_age = ages[a];
+  }
   std::vector<Aged> aged(all.size(), {std::vector<std::int64_t>(rules.seeds),
                                       std::vector(ages.size(), std::vector<std::int64_t>(rules.seeds))});
-  const std::size_t each = fleets.size() * rules.seeds;
+  const std::size_t each = (ages.size() + 1) * rules.seeds;
   all_of(all.size() * each, rules, place(ground) + ", old signals", [&](std::size_t i) {
     const std::size_t e = i / each, f = i % each / rules.seeds, s = i % rules.seeds;
-    const Ground at{ground.workload, fleets[f]};
-    (f == 0 ? aged[e].fresh : aged[e].old[f - 1])[s] = play_at(at, all[e].policies, rate, s + 1).scores[0].value_or(0);
+    (f == 0 ? aged[e].fresh : aged[e].old[f - 1])[s] =
+        play_at(ground.workload, fleets[static_cast<std::size_t>(all[e].chunk)][f], all[e].policies, rate, s + 1)
+            .scores[0]
+            .value_or(0);
   });
   return aged;
 }

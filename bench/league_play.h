@@ -14,13 +14,14 @@ namespace yard::league {
 struct Entrant {
   std::string name;
   ScorerOrigin origin;
-  bool as_is;  // without '+': as it refuses by itself
+  bool as_is;   // without '+' and '/': as it is shipped
+  Chunk chunk;  // ours size chunks by the objective, peers' engines by the budget, unless '/' says otherwise
   PolicySet policies;
 };
 
 // Every registered scorer as it is; ours also with nobody refused, the others also with our refusal.
-// `names`: only those, as --policy takes them; empty: all. The default scorer always is among them, first.
-// Errors: InputError.
+// Each may end in /objective or /budget, the other's chunks. `names`: only those, as --policy takes them; empty: all,
+// and ours with the engines' chunks. The default scorer always is among them, first. Errors: InputError.
 std::vector<Entrant> entrants(const std::vector<std::string>& names);
 
 struct Rules {

@@ -56,40 +56,36 @@ class Jury final : public SimObserver {
 
 }  // namespace
 
-Outcome play_at(const Ground& ground, const PolicySet& policies, double rate, Seed seed, const CostTables* believed) {
+Outcome play_at(const Workload& workload, const CompiledFleet& fleet, const PolicySet& policies, double rate, Seed seed,
+                const CostTables* believed) {
   Outcome out;
-  Census census(ground.workload, out);
-  MixedTrace source(arrivals_of(ground.workload, rate, seed), ground.fleet, seed);
-  const Played played = play({.fleet = ground.fleet,
+  Census census(workload, out);
+  MixedTrace source(arrivals_of(workload, rate, seed), fleet, seed);
+  const Played played = play({.fleet = fleet,
                               .policies = policies,
                               .seed = seed,
                               .believed = believed,
-                              .counted_from = counted_from(ground.workload),
+                              .counted_from = counted_from(workload),
                               .also = &census},
                              source);
   out.scores = scores_of(played.meter, played.idle_beside_work);
   const ClassTally all = played.meter.all();
-  const auto rate_of = [&](std::uint64_t n) {
-    return static_cast<std::int64_t>(n * 1000) / ground.workload.measured_s;
-  };
+  const auto rate_of = [&](std::uint64_t n) { return static_cast<std::int64_t>(n * 1000) / workload.measured_s; };
   out.good_requests = rate_of(all.attained);
   out.good_tokens = rate_of(all.attained_tokens);
   return out;
 }
 
-bool attains_at(const Ground& ground, const PolicySet& policies, double rate, Seed seed, std::uint32_t permille) {
+bool attains_at(const Workload& workload, const CompiledFleet& fleet, const PolicySet& policies, double rate, Seed seed,
+                std::uint32_t permille) {
   std::uint64_t arrivals = 0;
-  const auto count = arrivals_of(ground.workload, rate, seed);
-  while (const auto row = count->next()) arrivals += row->arrival >= counted_from(ground.workload);
+  const auto count = arrivals_of(workload, rate, seed);
+  while (const auto row = count->next()) arrivals += row->arrival >= counted_from(workload);
   if (arrivals == 0) return true;
-  Jury jury(ground.fleet.view, arrivals, permille);
-  MixedTrace source(arrivals_of(ground.workload, rate, seed), ground.fleet, seed);
+  Jury jury(fleet.view, arrivals, permille);
+  MixedTrace source(arrivals_of(workload, rate, seed), fleet, seed);
   try {
-    play({.fleet = ground.fleet,
-          .policies = policies,
-          .seed = seed,
-          .counted_from = counted_from(ground.workload),
-          .also = &jury},
+    play({.fleet = fleet, .policies = policies, .seed = seed, .counted_from = counted_from(workload), .also = &jury},
          source);
   } catch (const Certain& verdict) {
     return verdict.attains;
@@ -97,8 +93,9 @@ bool attains_at(const Ground& ground, const PolicySet& policies, double rate, Se
   CHECK_WHY(false, "every arrival was judged");
 }
 
-double capacity(const Ground& ground, const PolicySet& policies, Seed seed, std::uint32_t permille, double guess) {
-  const auto holds = [&](double rate) { return attains_at(ground, policies, rate, seed, permille); };
+double capacity(const Workload& workload, const CompiledFleet& fleet, const PolicySet& policies, Seed seed,
+                std::uint32_t permille, double guess) {
+  const auto holds = [&](double rate) { return attains_at(workload, fleet, policies, rate, seed, permille); };
   double low = guess, high = guess, step = 1.12;
   if (holds(guess)) {
     for (high = guess * step; holds(high); high *= step) low = high, step = std::min(step * step, 2.0);

@@ -15,7 +15,8 @@ namespace yard::league {
 // Where an entrant plays.
 struct Ground {
   const Workload& workload;
-  const CompiledFleet& fleet;
+  const CompiledFleet& fleet;    // chunks sized by the objective, as our own batching does
+  const CompiledFleet& engines;  // the same devices with chunks of the budget, as peers' engines do
 };
 
 struct Share {
@@ -32,15 +33,16 @@ struct Outcome {
 };
 
 // `believed`: what Core takes the costs for; null: what they are.
-Outcome play_at(const Ground&, const PolicySet&, double rate, Seed, const CostTables* believed = nullptr);
+Outcome play_at(const Workload&, const CompiledFleet&, const PolicySet&, double rate, Seed,
+                const CostTables* believed = nullptr);
 
 // Returns: whether at least `permille` of the counted arrivals attain. Plays only until that is certain.
-bool attains_at(const Ground&, const PolicySet&, double rate, Seed, std::uint32_t permille);
+bool attains_at(const Workload&, const CompiledFleet&, const PolicySet&, double rate, Seed, std::uint32_t permille);
 
 // Returns: the highest rate, to 2 %, found by going up or down from `guess` to a bracket, and bisection; 0 where it is
 // below a thousandth of the guess. (Where attainment does not fall steadily with the rate, one of the places at which
 // it falls below.)
-double capacity(const Ground&, const PolicySet&, Seed, std::uint32_t permille, double guess);
+double capacity(const Workload&, const CompiledFleet&, const PolicySet&, Seed, std::uint32_t permille, double guess);
 
 // Costs off by `percent` per row, more or less by chance. What they say of their own error: `error_permille`; 0: as
 // before.

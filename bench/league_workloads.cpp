@@ -99,11 +99,12 @@ League load_workloads(const Wanted& w) {
   return league;
 }
 
-std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants) {
+std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants, Chunk chunk) {
   std::string text = fmt::format("name: {}\npools:\n", name);
-  const auto pool = [&](const char* id, const char* chip, int replicas, int chunk) {
-    text += fmt::format("  - {{name: {}, model: llama-3.1-8b, accelerator: {}, replicas: {}, token_budget: {}}}\n", id,
-                        chip, replicas, chunk);
+  const auto pool = [&](const char* id, const char* chip, int replicas, int budget) {
+    text += fmt::format(
+        "  - {{name: {}, model: llama-3.1-8b, accelerator: {}, replicas: {}, token_budget: {}, chunk: {}}}\n", id, chip,
+        replicas, budget, chunk == Chunk::objective ? "objective" : "budget");
   };
   if (name == "uniform") {
     pool("h100", "h100-sxm", 40, 2048);

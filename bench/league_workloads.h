@@ -39,7 +39,7 @@ League load_workloads(const Wanted&);
 
 // Forty accelerators that serve Llama 3.1 8B, one chip each. `name`: mixed (8 each of H100, H200, L40S, TPU v6e,
 // Trainium2) or uniform (40 H100). Errors: InputError.
-std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants);
+std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants, Chunk);
 double usd_per_hour(const FleetView&);
 
 // Returns: the workload's arrivals at so many requests a second.
