@@ -1,6 +1,7 @@
 // The `switchyard` program as its users see it: verbs, help, exit codes, reports, files. What it says to wrong input is
 // in cli_input_test.cpp; that it decides alike however it is asked to, in cli_exact_test.cpp.
 #include <fcntl.h>
+#include <poll.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -275,10 +276,13 @@ std::string on_a_terminal(const std::vector<std::string>& words) {
   if (other < 0) return "no terminal";
   const Ran ran = switchyard(words, {.err = other});  // a few lines: they fit the terminal's own buffer
   EXPECT_EQ(ran.code, 0) << ran;
-  ::fcntl(terminal, F_SETFL, O_NONBLOCK);
-  std::string shown(1 << 16, ' ');
-  const ssize_t n = ::read(terminal, shown.data(), shown.size());
-  shown.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+  std::string shown;  // what was written comes through the kernel a while later, on a busy machine
+  pollfd ready{.fd = terminal, .events = POLLIN, .revents = 0};
+  for (char some[4096]; ::poll(&ready, 1, 1000) > 0;) {
+    const ssize_t n = ::read(terminal, some, sizeof some);
+    if (n <= 0) break;
+    shown.append(some, static_cast<std::size_t>(n));
+  }
   ::close(other);
   ::close(terminal);
   return shown;
