@@ -83,6 +83,8 @@ TEST(Fleet, AnEngineThatIsScrapedKeepsItsWordForThreeScrapes) {
   EXPECT_EQ(plain.window.use_by, seconds(3));
   EXPECT_EQ(plain.scrape, Duration());
   EXPECT_EQ(plain.background.per_s_thousandths, 0);
+  EXPECT_FALSE(plain.block_events);
+  EXPECT_TRUE(pool("block_events: true").view.pools[0].block_events);
   const PoolView scraped =
       pool("scrape_ms: 50, scrape_lag_ms: 20.5, background: {per_s: 1.5, prompt_tokens: 9}").view.pools[0];
   EXPECT_EQ(scraped.window.use_by, milliseconds(150));

@@ -67,6 +67,7 @@ struct FleetPool {
   Duration wire_delay;                             // likewise
   Duration scrape, scrape_lag;                     // likewise
   Background background;                           // likewise
+  bool block_events = false;                       // likewise
   NanoDollars per_accelerator_hour;
   PoolRole role = PoolRole::both;
   std::optional<std::int64_t> kv_token_bytes;  // the model card's

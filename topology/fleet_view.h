@@ -92,6 +92,7 @@ struct PoolView {
   Duration scrape;            // likewise: so often it says what its load is; zero: never
   Duration scrape_lag;        // likewise: its word comes so much later
   Background background;      // likewise
+  bool block_events = false;  // likewise: it says what its prefix cache stores and lets go
   Milliwatts idle, busy;      // of one replica; chips only, PUE apart
   PoolRole role = PoolRole::both;
   std::int64_t kv_token_bytes = 0;  // of one token's KV, all layers and ranks; 0: unknown, then no link leads here

@@ -63,7 +63,7 @@ void read_background(const Field& entry, Background& background) {
 void read_served(const Field& entry, FleetPool& pool) {
   entry.only({"preset", "wire_delay_ms", "window", "window_tokens", "window_sequences", "window_kv_percent",
               "start_timeout_ms", "admit", "plans_ahead", "watermark_percent", "scrape_ms", "scrape_lag_ms",
-              "use_by_ms", "background"});
+              "use_by_ms", "background", "block_events"});
   constexpr std::array<std::string_view, kWindowRules> kRules = {"tokens", "sequences", "gradient", "net_gain"};
   constexpr std::int64_t kHour = 3'600'000'000'000;
   pool.kind = PoolKind::served;
@@ -88,6 +88,7 @@ void read_served(const Field& entry, FleetPool& pool) {
   }
   if (const auto field = entry.get("scrape_lag_ms")) pool.scrape_lag = Duration(field->decimal(6, 0, kHour));
   if (const auto field = entry.get("use_by_ms")) pool.window.use_by = Duration(field->decimal(6, 1'000'000, kHour));
+  if (const auto field = entry.get("block_events")) pool.block_events = field->flag();
   if (const auto field = entry.get("background")) read_background(*field, pool.background);
 }
 

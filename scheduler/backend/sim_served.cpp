@@ -44,7 +44,7 @@ Bounds engine_bounds(const PoolView& pool, Tokens prefix_block) {
 
 }  // namespace
 
-class SimServed::Engine {
+class SimServed::Engine final : private BlockWatcher {
  public:
   // `id`: as its senders name it; `index`: in its pool.
   Engine(const FleetView& view, const CostTables& tables, const PoolView& pool, DeviceId id, std::uint32_t index,
@@ -58,8 +58,12 @@ class SimServed::Engine {
         device_block_(pool.block_tokens),
         ahead_(pool.admission.ahead),
         bounds_(engine_bounds(view.pools[0], view.models[0].prefix_block)),
-        policies_{
-            .scorer_name = "", .order_name = "", .scorer = the_only_one, .order = as_they_came, .bind = Bind::arrival},
+        policies_{.scorer_name = "",
+                  .order_name = "",
+                  .scorer = the_only_one,
+                  .order = as_they_came,
+                  .bind = Bind::arrival,
+                  .blocks = pool.block_events ? this : nullptr},
         core_(bounds_, view, tables, policies_, 0),
         device_(view, tables, bounds_, exact) {
     if (scrape_.count() > 0) next_scrape_ = Time() + Duration(scrape_.count() * (index + 1) / pool.devices);
@@ -86,6 +90,12 @@ class SimServed::Engine {
     }
     for (; next_scrape_ <= now; next_scrape_ += scrape_) measure(now);
     for (; first_of(reports_) <= now; reports_.pop_front()) said.push_back(reports_.front().event);
+    told_blocks_.clear();
+    for (; first_of(block_news_) <= now; block_news_.pop_front()) {
+      told_blocks_.push_back(std::move(block_news_.front().blocks));  // they live until the next call
+      block_news_.front().event.blocks = told_blocks_.back();
+      said.push_back(block_news_.front().event);
+    }
     while (!out_.empty() && out_.front().at <= now) {
       said.push_back(out_.front().event);
       out_.pop_front();
@@ -95,11 +105,11 @@ class SimServed::Engine {
 
   // Returns: when it does something next by itself.
   Time next() const {
-    return std::min(
-        {run_, first_of(in_), first_of(held_), first_of(out_), first_of(reports_), next_scrape_, next_background_});
+    return std::min({run_, first_of(in_), first_of(held_), first_of(out_), first_of(reports_), first_of(block_news_),
+                     next_scrape_, next_background_});
   }
   // Whether it does nothing that its sender asked for, nor has anything to say of it.
-  bool quiet() const { return ours_ == 0 && in_.empty() && held_.empty() && out_.empty(); }
+  bool quiet() const { return ours_ == 0 && in_.empty() && held_.empty() && out_.empty() && block_news_.empty(); }
   bool alone() const { return scrape_.count() == 0 && background_.per_s_thousandths == 0; }
 
   EngineFault fault = EngineFault::none;
@@ -116,6 +126,11 @@ class SimServed::Engine {
   struct Out {
     Time at;
     Event event;
+  };
+  struct BlockNews {
+    Time at;
+    BlocksChanged event;
+    std::vector<BlockHash> blocks;
   };
   struct Tenant {  // of a request slot of the engine
     SequenceId sequence;
@@ -151,6 +166,18 @@ class SimServed::Engine {
                           .regions = {},
                           .arrival = now},
                 now);
+  }
+
+  // What its cache does, as vLLM's KV events say it.
+  void keeps(DeviceId, std::span<const BlockHash> chain, Time now) noexcept override {
+    tell({id_, BlocksFate::stored, {}, {}, now}, {chain.begin(), chain.end()});
+  }
+  void lets_go(DeviceId, BlockHash block, Time now) noexcept override {
+    tell({id_, BlocksFate::removed, {}, {}, now}, {block});
+  }
+  void tell(BlocksChanged event, std::vector<BlockHash> blocks) {
+    if (fault == EngineFault::silent) return;
+    block_news_.push_back({event.measured + delay_, event, std::move(blocks)});
   }
 
   // What it says of its load, as vLLM's num_requests_running, num_requests_waiting and kv_cache_usage_perc do.
@@ -302,6 +329,8 @@ class SimServed::Engine {
   std::deque<In> held_;  // what is there and waits for the step to end
   std::deque<Out> out_;  // what is on its way from it
   std::deque<Out> reports_;
+  std::deque<BlockNews> block_news_;
+  std::vector<std::vector<BlockHash>> told_blocks_;
   Time next_scrape_ = Time::never(), next_background_ = Time::never();
   std::uint32_t ours_ = 0;  // requests in it
   std::vector<Tenant> tenants_;

@@ -81,6 +81,17 @@ void Core::State::apply(const LoadReport& e) {
   unbound_changed = true;
 }
 
+void Core::State::apply(const BlocksChanged& e) {
+  CHECK(e.device.value < devices.size());
+  const PoolView& facts = fleet.pools[devices.pool_of(e.device.value)];
+  if (facts.kind != PoolKind::served || !facts.prefix_cache) {
+    ++ledger.useless_reports;
+    return;
+  }
+  reports.apply(e, now);
+  devices.touch(e.device.value);
+}
+
 // An attempt on a device failed for a reason that speaks against it. Where that ejects it, others may now be needed
 // that were ejected before.
 void Core::State::failed_at(std::uint32_t d) {

@@ -22,6 +22,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       pool(static_cast<std::uint32_t>(pool_size(b))),
       prefixes({.holdings = b.prefix_blocks, .devices = f.devices()}),
       evictions(prefixes, f.signals_age, b.prefix_blocks),
+      reports(prefixes),
       kv(f, b.prefix_blocks, evictions),
       shares(f),
       devices(f, kv, shares),
@@ -48,6 +49,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
         return std::min(n, pool_size(b));
       }()),
       commands(3 * pool_size(b) + 2 * std::size_t{f.devices()}) {
+  kv.tell(policies.blocks);
   devices.show_prices(money.marginal_price());
   CHECK(policies.scorer && policies.order && b.sequences > 0 && b.events_per_tick > 0 && b.steps_per_run > 0);
   CHECK(!f.classes.empty() && !f.tenants.empty() && !f.regions.empty() && f.regions.size() <= 64);
@@ -704,6 +706,7 @@ std::span<const Command> Core::poll(Time now) noexcept {
   s.place_unbound();
   s.start_moves();
   s.drive_devices();
+  s.reports.note(now);
   s.occupancy.end_of_tick(now);
   ++s.ledger.ticks;
   s.ledger.commands += s.commands_used;

@@ -113,6 +113,18 @@ struct Load {
   Blocks kv_used = {};                     // held by sequences; what its prefix cache keeps for nobody is free
 };
 
+// What an engine did with its prefix cache, as it says itself: exact, and as of `measured`. stored: these blocks, each
+// behind the one before, the first behind `parent` (0: a prompt's beginning). removed: these, in any order. cleared:
+// all. The blocks live until Core::apply returns.
+enum class BlocksFate : std::uint8_t { stored, removed, cleared };
+struct BlocksChanged {
+  DeviceId device;
+  BlocksFate fate;
+  BlockHash parent;
+  std::span<const BlockHash> blocks;
+  Time measured;
+};
+
 // Scraped: it comes late, and is of a moment.
 struct LoadReport {
   DeviceId device;
@@ -144,7 +156,7 @@ struct CapChanged {
 };
 
 using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed,
-                           CapChanged, LoadReport, MoveEnded>;
+                           CapChanged, LoadReport, MoveEnded, BlocksChanged>;
 static_assert(std::is_trivially_copyable_v<Event>);
 
 }  // namespace yard

@@ -42,18 +42,20 @@ std::uint32_t KvCache::hold(std::uint32_t d, Prompt prompt) noexcept {
 
 KvCache::Taken KvCache::keep(std::uint32_t d, Prompt chain, std::uint32_t from, Time now) noexcept {
   Taken taken;
+  bool any_new = false;
   Device& device = devices_[d];
   for (const BlockHash hash : chain.subspan(from)) {
     HoldingSlot* slot = &table_.at({hash, d});
     if (slot->empty()) {
       if (free_ == 0 && touched_ == bound_) {
-        if (device.idle == 0) return taken;
+        if (device.idle == 0) break;
         evict_oldest(d, now);
         slot = &table_.at({hash, d});  // it may have moved
       }
       const Place place = take_place();
       *slot = {hash.bits, d, place};
       blocks_[place] = {hash, 0, 0, 0};
+      any_new = true;
     } else if (blocks_[slot->place].holders == 0) {
       leave_idle(device, slot->place);
       --device.held;  // counted again below
@@ -62,6 +64,7 @@ KvCache::Taken KvCache::keep(std::uint32_t d, Prompt chain, std::uint32_t from, 
     if (block.holders++ == 0) ++device.held, ++taken.fresh;
     ++taken.blocks;
   }
+  if (watcher_ && any_new) watcher_->keeps(DeviceId{d}, chain.first(from + taken.blocks), now);
   return taken;
 }
 
@@ -107,6 +110,7 @@ void KvCache::evict_oldest(std::uint32_t d, Time now) noexcept {
   blocks_[place].older = free_;
   free_ = place;
   told_.gone(DeviceId{d}, hash, now);
+  if (watcher_) watcher_->lets_go(DeviceId{d}, hash, now);
 }
 
 KvCache::Place KvCache::take_place() noexcept {

@@ -19,6 +19,7 @@
 #include "scheduler/base/block_hash.h"
 #include "scheduler/core/evictions.h"
 #include "scheduler/core/holding.h"
+#include "scheduler/core/policy.h"
 #include "scheduler/core/prefix_index.h"
 #include "scheduler/core/probe_table.h"
 #include "topology/fleet_view.h"
@@ -66,6 +67,9 @@ class KvCache {
   // The device lost its memory. Requires: nothing is held.
   void clear(std::uint32_t d, Time now) noexcept;
 
+  // Who is told of every change; null: nobody. Outlives it.
+  void tell(BlockWatcher* watcher) { watcher_ = watcher; }
+
   std::uint32_t held(std::uint32_t d) const { return devices_[d].held; }
   std::uint32_t idle(std::uint32_t d) const { return devices_[d].idle; }
 
@@ -95,6 +99,7 @@ class KvCache {
   const std::uint32_t bound_;
   std::vector<Device> devices_;
   Evictions& told_;
+  BlockWatcher* watcher_ = nullptr;
 };
 
 }  // namespace yard

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "scheduler/base/block_hash.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/rng.h"
 #include "scheduler/base/units.h"
@@ -125,13 +126,25 @@ class Onlooker {
 using Harm = bool (*)(std::uint32_t device, const DeviceColumns&, const FleetView&, const CostTables&,
                       const Ask&) noexcept;
 
+// Sees what devices keep of prompts, and what they let go. Threads: the shard's own.
+class BlockWatcher {
+ public:
+  // The device keeps this chain now, from a prompt's beginning. Spans live until the call returns.
+  virtual void keeps(DeviceId, std::span<const BlockHash> chain, Time) noexcept = 0;
+  virtual void lets_go(DeviceId, BlockHash, Time) noexcept = 0;
+
+ protected:
+  ~BlockWatcher() = default;
+};
+
 struct PolicySet {
   std::string scorer_name, order_name;
   Scorer scorer = nullptr;
   Order order = nullptr;
   Bind bind = Bind::arrival;
-  Harm harms = nullptr;          // what a window of the rule `net_gain` asks; null: nobody is harmed
-  Onlooker* onlooker = nullptr;  // no part of the choice; outlives the Core
+  Harm harms = nullptr;            // what a window of the rule `net_gain` asks; null: nobody is harmed
+  Onlooker* onlooker = nullptr;    // no part of the choice; outlives the Core
+  BlockWatcher* blocks = nullptr;  // likewise
 };
 
 }  // namespace yard

@@ -6,6 +6,7 @@
 
 #include "scheduler/core/answers.h"
 #include "scheduler/core/batcher.h"
+#include "scheduler/core/block_reports.h"
 #include "scheduler/core/core.h"
 #include "scheduler/core/handoff.h"
 #include "scheduler/core/ledger.h"
@@ -39,6 +40,7 @@ struct Core::State {
   void apply(const Failed&);
   void apply(const CapChanged&);
   void apply(const LoadReport&);
+  void apply(const BlocksChanged&);
   void apply(const MoveEnded&);
 
   void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&, bool stepped);
@@ -101,6 +103,7 @@ struct Core::State {
   SequencePool pool;
   PrefixIndex prefixes;  // what placement expects to be kept where
   Evictions evictions;   // what they let go, on its way there
+  BlockReports reports;  // what engines say of theirs, into it
   KvCache kv;            // what stepped devices keep
   Shares shares;
   Devices devices;

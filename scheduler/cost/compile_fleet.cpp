@@ -255,6 +255,7 @@ class Compiler {
                      Blocks(std::int64_t{out.kv_blocks.count()} * pool.watermark_thousandths / 1000)};
     out.wire_delay = pool.wire_delay;
     out.scrape = pool.scrape, out.scrape_lag = pool.scrape_lag, out.background = pool.background;
+    out.block_events = pool.block_events;
     out.max_sequences = pool.max_sequences;
     out.token_budget = pool.token_budget;
     out.chunk = pool.kind == PoolKind::stepped ? pool.chunk : Chunk::budget;

@@ -117,6 +117,9 @@ constexpr auto kDeviceChanged = [](auto& io, auto& e) { io(e.device), io.one_of(
 constexpr auto kLoadReport = [](auto& io, auto& e) {
   io(e.device), io(e.load.running), io(e.load.waiting), io(e.load.kv_used), io(e.measured);
 };
+constexpr auto kBlocksChanged = [](auto& io, auto& e) {
+  io(e.device), io.one_of(e.fate, 3), io(e.parent.bits), io(e.measured);
+};
 constexpr auto kCapChanged = [](auto& io, auto& e) { io(e.domain), io(e.cap); };
 constexpr auto kMoveEnded = [](auto& io, auto& e) { io(e.sequence), io(e.attempt), io.one_of(e.how, 2); };
 
@@ -332,6 +335,11 @@ void encode(wire::Writer& io, const Event& event) {
           io(static_cast<std::uint32_t>(e.prefix.size()));
           for (const BlockHash hash : e.prefix) io(hash.bits);
         }
+        if constexpr (std::is_same_v<E, BlocksChanged>) {
+          kBlocksChanged(io, e);
+          io(static_cast<std::uint32_t>(e.blocks.size()));
+          for (const BlockHash hash : e.blocks) io(hash.bits);
+        }
         if constexpr (std::is_same_v<E, CancelAsked>) kCancelAsked(io, e);
         if constexpr (std::is_same_v<E, DeviceChanged>) kDeviceChanged(io, e);
         if constexpr (std::is_same_v<E, Accepted>) kAccepted(io, e);
@@ -355,12 +363,15 @@ Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::vector<Bl
   std::uint8_t kind;
   io(kind);
   of_it = 0;
+  const auto read_hashes = [&] {
+    io(of_it);
+    if (of_it > io.left() / sizeof(BlockHash)) throw Malformed{"a count beyond the bytes there are"};
+    for (std::uint32_t i = 0; i < of_it; ++i) io(hashes.emplace_back().bits);
+  };
   switch (kind) {
     case 0: {
       const Event event = decoded<Submitted>(io, kSubmitted);
-      io(of_it);
-      if (of_it > io.left() / sizeof(BlockHash)) throw Malformed{"a count beyond the bytes there are"};
-      for (std::uint32_t i = 0; i < of_it; ++i) io(hashes.emplace_back().bits);
+      read_hashes();
       return event;
     }
     case 1: return decoded<CancelAsked>(io, kCancelAsked);
@@ -379,6 +390,11 @@ Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::vector<Bl
     case 8: return decoded<CapChanged>(io, kCapChanged);
     case 9: return decoded<LoadReport>(io, kLoadReport);
     case 10: return decoded<MoveEnded>(io, kMoveEnded);
+    case 11: {
+      const Event event = decoded<BlocksChanged>(io, kBlocksChanged);
+      read_hashes();
+      return event;
+    }
     default: throw Malformed{"an event of no known kind"};
   }
 }
@@ -392,6 +408,8 @@ void check_event(const Event& event, const FleetView& fleet) {
     require(e->device.value < fleet.devices(), "a run's end on a device that there is not");
   if (const auto* e = std::get_if<DeviceChanged>(&event))
     require(e->device.value < fleet.devices(), "news of a device that there is not");
+  if (const auto* e = std::get_if<BlocksChanged>(&event))
+    require(e->device.value < fleet.devices(), "the blocks of a device that there is not");
   if (const auto* e = std::get_if<LoadReport>(&event))
     require(e->device.value < fleet.devices(), "the load of a device that there is not");
 }
