@@ -71,7 +71,8 @@ std::int32_t read_beside_one(const Given& given, std::int64_t ns) {
   s.submit({.prompt = 10'000, .max_output = 5});
   s.at(ns);
   s.end_run(0);
-  for (const Slot& slot : s.poll().launches.at(0).slots)
+  const builders::Said said = s.poll();
+  for (const Slot& slot : said.launches.at(0).slots)
     if (slot.prefill > Tokens(0)) return slot.prefill.count();
   return 0;
 }
