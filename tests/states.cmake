@@ -8,6 +8,7 @@ yard_test(core_fuzz_test ENTERS policy core cost base)
 if(NOT CMAKE_CXX_FLAGS MATCHES "fsanitize=thread")  # whose operator new cannot be replaced; the test has one thread
   yard_test(allocation_test ENTERS policy core cost base)
 endif()
+yard_test(watch_test ENTERS policy core cost base)
 yard_test(swarm_test ENTERS backend loop policy core cost base)
 if(TARGET allocation_test)
   target_link_options(

@@ -62,6 +62,7 @@ class Watch {
     std::optional<SequenceId> sequence;
     std::optional<std::uint32_t> at;  // the device of its latest run, unless that may have lost it since
     DeviceId device;
+    std::uint32_t run = 0;  // the device's, its latest
     std::int32_t context = 0, started_at = 0, generated = 0, limit = 0;
     std::uint32_t restarts = 0;
     bool inside = false;  // through the door by the end of an earlier tick
@@ -319,8 +320,8 @@ class Watch {
     expect(fleet_.tenants[life.facts.tenant.value].regions.has(pool.region), "and in the regions of its tenant");
     expect(!life.sequence || *life.sequence == slot.sequence, "a sequence keeps its name");
     expect(device.state == DeviceState::up || life.device == launch.device, "draining devices take nobody new");
+    const std::int32_t block = fleet_.models[pool.model.value].prefix_block.count();
     if (slot.prefill.count() > 0 && slot.context.count() != life.context) {  // it starts, or starts anew
-      const std::int32_t block = fleet_.models[pool.model.value].prefix_block.count();
       const std::int64_t found_blocks = slot.context.count() / block;
       expect(slot.context.count() % block == 0 && (found_blocks == 0 || unit(pool) > 0) &&
                  found_blocks <= static_cast<std::int64_t>(life.facts.prefix.size()),
@@ -328,6 +329,9 @@ class Watch {
       if (life.context > 0) ++life.restarts;
       expect(!life.read, "what was read is not read anew while it can go on");
       life.context = life.started_at = slot.context.count();
+    } else if (slot.prefill.count() > 0 && life.context % block == 0 && may_be_anew(life, launch.device)) {
+      const std::int32_t named = unit(pool) > 0 ? static_cast<std::int32_t>(life.facts.prefix.size()) * block : 0;
+      if (life.context <= named) life.started_at = life.context;
     }
     const std::int32_t prompt = life.facts.prompt.count(), whole = prompt + slot.generated.count();
     const std::int32_t after = slot.context.count() + slot.prefill.count();
@@ -346,7 +350,18 @@ class Watch {
     life.in_run = true;
     life.sequence = slot.sequence;
     life.device = launch.device;
+    life.run = device.runs;
     life.at = launch.device.value;
+  }
+
+  // Whether it may have lost its KV since its latest run, and now have found again as much as it had: after a run of
+  // its device without it, after its prompt was read, or where moves hold so much that all were preempted at once.
+  bool may_be_anew(const Life& life, DeviceId d) const {
+    if (life.device != d || life.run + 1 != devices_[d.value].runs || life.generated > 0) return true;
+    return std::any_of(lives_.begin(), lives_.end(), [&](const auto& entry) {
+      const Life& other = entry.second;
+      return (other.read && other.device == d) || (other.moving && other.to == d);
+    });
   }
 
   // Where sequences are only read, that of the largest pool behind.
