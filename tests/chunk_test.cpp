@@ -1,9 +1,8 @@
 // Chunks sized by the TPOT objective of those who decode: what of prompts a step reads (core/README.md, "What a step
-// reads"), and what answers' lengths placement is told.
+// reads").
 #include <gtest/gtest.h>
 
 #include "scheduler/core/chunk.h"
-#include "scheduler/core/placement.h"
 #include "tests/builders.h"
 
 namespace yard {
@@ -118,28 +117,6 @@ TEST(Chunk, IsSharedByThoseWhoRead) {
   EXPECT_EQ(run.slots[1].prefill, Tokens(1000));
   EXPECT_EQ(run.slots[2].prefill, Tokens(700));
   EXPECT_EQ(run.bound_by, BoundBy::tokens);
-}
-
-// ---- how long answers are ------------------------------------------------------------------------------------------
-
-TEST(AnswerLengths, ComeNearTheQuantilesOfWhatIsSeen) {
-  Rng rng(11);
-  LengthMean mean;
-  AnswerLengths lengths = kUnknownAnswers;
-  for (int i = 0; i < 5000; ++i) mean.learn(Tokens(static_cast<std::int32_t>(1 + rng.below(800))), lengths);
-  for (std::size_t q = 0; q < 4; ++q) {
-    const auto truly = static_cast<std::int32_t>(100 + 200 * q);
-    EXPECT_GT(lengths.tokens[q], truly * 6 / 10) << q;
-    EXPECT_LT(lengths.tokens[q], truly * 14 / 10) << q;
-    if (q > 0) EXPECT_GT(lengths.at_work[q], lengths.at_work[q - 1]) << "longer answers are at work longer";
-  }
-}
-
-TEST(AnswerLengths, AreNeverBelowOneToken) {
-  LengthMean mean;
-  AnswerLengths lengths = kUnknownAnswers;
-  for (int i = 0; i < 1000; ++i) mean.learn(Tokens(0), lengths);
-  for (const std::int32_t tokens : lengths.tokens) EXPECT_EQ(tokens, 1);
 }
 
 }  // namespace

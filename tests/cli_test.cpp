@@ -1,8 +1,8 @@
 // The `switchyard` program as its users see it: verbs, help, exit codes, reports, files. What it says to wrong input is
 // in cli_input_test.cpp; that it decides alike however it is asked to, in cli_exact_test.cpp.
 #include <fcntl.h>
-#include <poll.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include <algorithm>

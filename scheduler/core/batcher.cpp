@@ -30,17 +30,17 @@ Batcher::Entry Batcher::admit(Step& step, std::uint32_t i) {
   }
   const std::int32_t hit = static_cast<std::int32_t>(found.size()) * kv.block(step.d).count();
   const std::int32_t chunk = step.time.fits(step.cost, hit, std::min(s.to_read - hit, step.budget));
-  if (chunk == 0) return Entry::lacks_time;
+  if (chunk == 0) return {.stays_for = BoundBy::tokens};
   const auto held = static_cast<std::int32_t>(found.size() - kv.idle_among(step.d, found));
   const EngineAdmission& asks = step.pool.admission;
   const Blocks needs = blocks_for(Tokens(asks.whole ? s.to_read : hit + chunk), step.pool.block_tokens);
   const std::int32_t beside = step.slots > 0 ? asks.watermark.count() : 0;
-  if (needs.count() - held * kv.unit(step.d) + beside > step.device.free_blocks) return Entry::lacks_kv;
+  if (needs.count() - held * kv.unit(step.d) + beside > step.device.free_blocks) return {.stays_for = BoundBy::kv};
   devices_.admits(pool_, step.d, i);
   devices_.reuses(step.d, s, found);
   if (s.adapter.some()) bring_adapter(step, s);
   CHECK(lease(step.d, step.pool, s, chunk));
-  return Entry::came_in;
+  return {.reads = chunk};
 }
 
 // It is loaded before the run's step, unless it is there: as vLLM does, whose workers load what a step needs before it

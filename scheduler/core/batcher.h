@@ -42,8 +42,12 @@ class Batcher {
   }
   bool lease_more(std::uint32_t d, std::int32_t blocks, Sequence&);
   void bring_adapter(Step&, Sequence&);
-  // Returns: what became of the first of the line: it came in, or lacks KV, or nothing more is read in this step.
-  enum class Entry : std::uint8_t { came_in, lacks_kv, lacks_time };
+  // Returns: what the step reads of the first of the line, which came in; 0: it stays, for want of KV or of time to
+  // read.
+  struct Entry {
+    std::int32_t reads = 0;
+    BoundBy stays_for = BoundBy::work;
+  };
   Entry admit(Step&, std::uint32_t i);
   ReadingTime reading_time(const Step&) const;
   void take_part(Step&, std::uint32_t i, std::int32_t tokens);
@@ -110,15 +114,16 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
       passed_over.push_back(pool_, i);
       continue;
     }
-    if (const Entry entry = admit(step, i); entry != Entry::came_in) {
-      bound_by = entry == Entry::lacks_kv ? BoundBy::kv : BoundBy::tokens;
+    const Entry entry = admit(step, i);
+    if (entry.reads == 0) {
+      bound_by = entry.stays_for;
       break;
     }
     move_to(s, SequenceState::running);
     s.front = false;
     admitted(i);
     if (s.admit == Time::never()) s.admit = now;
-    take_part(step, i, step.time.fits(step.cost, s.context, std::min(s.rest(), step.budget)));
+    take_part(step, i, entry.reads);
   }
   while (!passed_over.empty()) device.line.join(pool_, passed_over.pop_front(pool_));
   if (step.slots == 0) return {.slots = {}, .step_limit = 0, .bound_by = bound_by, .preempted = step.preempted};

@@ -7,18 +7,6 @@
 
 namespace yard {
 
-void LengthMean::learn(Tokens generated, AnswerLengths& lengths) {
-  const std::int64_t length = 256 * std::int64_t{generated.count()};
-  mean_ += (length - mean_) / 64;
-  for (std::size_t i = 0; i < quantiles_.size(); ++i) {
-    const auto p = static_cast<std::int64_t>(2 * i + 1);  // of 8
-    std::int64_t& q = quantiles_[i];
-    q = length > q ? q + q * p / 128 + 1 : std::max<std::int64_t>(256, q - q * (8 - p) / 128);
-    lengths.tokens[i] = static_cast<std::int32_t>(q / 256);
-  }
-  lengths.weigh();
-}
-
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
                      Devices& devices, Signals& signals, const Served& served, const Power& power,
                      PrefixIndex& prefixes, const Handoff& handoff)

@@ -10,25 +10,13 @@
 #include "scheduler/core/command.h"
 #include "scheduler/core/device.h"
 #include "scheduler/core/handoff.h"
+#include "scheduler/core/length_mean.h"
 #include "scheduler/core/policy.h"
 #include "scheduler/core/power.h"
 #include "scheduler/core/served.h"
 #include "scheduler/core/signals.h"
 
 namespace yard {
-
-// What was generated so far by requests of one model and class, in 1/256 tokens: an exponential mean (gain 1/64), and
-// four quantiles, each moved by every answer, up by p/16 of itself or down by (1 - p)/16 (stochastic approximation).
-class LengthMean {
- public:
-  // Writes what is known now of its quantiles.
-  void learn(Tokens generated, AnswerLengths&);
-  Tokens expected(Tokens at_most) const { return std::min(Tokens(std::max<std::int64_t>(1, mean_ / 256)), at_most); }
-
- private:
-  std::int64_t mean_ = 256 * 256;
-  std::array<std::int64_t, 4> quantiles_{256 * 256, 256 * 256, 256 * 256, 256 * 256};
-};
 
 class Placement {
  public:
@@ -160,23 +148,21 @@ template <class LeasedAhead>
 Placement::Takeover Placement::take_over(const Sequence& s, Time now, const LeasedAhead& leased_ahead) {
   const Tokens expected = expected_output(s);
   eligible_.clear();
-  for (const LinkId l : handoff_.links_from(devices_.pool_of(s.device.value))) {
-    const std::uint32_t p = handoff_.at(l).to.value;
-    const PoolView& facts = fleet_.pools[p];
-    if (!handoff_.has_place(l) || !allowed(facts, s) || !can_hold(p, s)) continue;
-    const std::int32_t blocks = blocks_for(Tokens(s.context + 1), facts.block_tokens).count();
-    for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
-      if (devices_[d].state == DeviceState::up && has_room(d, s, expected, now) && devices_[d].free_blocks >= blocks)
-        eligible_.push_back(d);
-  }
+  const auto each_with_room = [&](const auto& act) {
+    for (const LinkId l : handoff_.links_from(devices_.pool_of(s.device.value))) {
+      const std::uint32_t p = handoff_.at(l).to.value;
+      const PoolView& facts = fleet_.pools[p];
+      if (!handoff_.has_place(l) || !allowed(facts, s) || !can_hold(p, s)) continue;
+      for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
+        if (devices_[d].state == DeviceState::up && has_room(d, s, expected, now)) act(d, facts);
+    }
+  };
+  each_with_room([&](std::uint32_t d, const PoolView& facts) {
+    if (devices_[d].free_blocks >= blocks_for(Tokens(s.context + 1), facts.block_tokens).count())
+      eligible_.push_back(d);
+  });
   if (!eligible_.empty()) return choose_takeover(s, now);
-  for (const LinkId l : handoff_.links_from(devices_.pool_of(s.device.value))) {
-    const std::uint32_t p = handoff_.at(l).to.value;
-    const PoolView& facts = fleet_.pools[p];
-    if (!handoff_.has_place(l) || !allowed(facts, s) || !can_hold(p, s)) continue;
-    for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
-      if (devices_[d].state == DeviceState::up && has_room(d, s, expected, now)) leased_ahead(d);
-  }
+  each_with_room([&](std::uint32_t d, const PoolView&) { leased_ahead(d); });
   return {};
 }
 

@@ -1,4 +1,5 @@
-// What a Core is made of. Only core.cpp, attempts.cpp, handoff.cpp and idle.cpp see it.
+// What a Core is made of. Only those .cpp files of this room see it that hold a part of Core: core, runs, answers,
+// attempts, handoff, idle, inspection, summary.
 #pragma once
 #include <cstdint>
 #include <limits>
