@@ -155,6 +155,9 @@ const std::vector<Wrong>& wrongs() {
       {"BudgetBelowSequences", pool("token_budget: 100}\n"),
        ":2: pools[0]: found token_budget 100 below max_sequences 256; accepted: token_budget of at least "
        "max_sequences"},
+      {"UnknownChunk", pool("chunk: budgte}\n"), ":2: pools[0].chunk: found 'budgte'; accepted: budget, objective"},
+      {"ChunkOfAnEngine", pool("chunk: objective, served: {preset: vllm}}\n"),
+       ":2: pools[0].chunk: found it beside served; accepted: one of both; an engine cuts its prompts itself"},
       {"UnknownSite",
        "sites: [{name: east, provider: p, region: r}]\npools:\n  - {name: a, model: llama-3.1-8b, accelerator: "
        "h100-sxm, site: est}\n",
@@ -250,6 +253,8 @@ TEST(FleetInput, TheRightNeighbourOfEveryMistakeIsAccepted) {
   EXPECT_EQ(answer(pool("kv_blocks: 33301}\n")), "");
   EXPECT_EQ(answer(pool("kv_blocks: 10, max_context: 161}\n")), "");
   EXPECT_EQ(answer(pool("token_budget: 256}\n")), "");
+  EXPECT_EQ(answer(pool("chunk: budget}\n")), "");
+  EXPECT_EQ(answer(pool("served: {preset: vllm}}\n")), "");
   EXPECT_EQ(answer("pools:\n  - {name: a, model: llama-3.1-70b, accelerator: h100-sxm, tp: 2}\n"), "");
   EXPECT_EQ(answer("pools:\n  - {name: a, model: META-LLAMA/llama-3.1-8b, accelerator: H100}\n"), "");
   EXPECT_EQ(answer("\xef\xbb\xbf" + kPool), "");

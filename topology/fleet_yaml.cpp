@@ -284,6 +284,8 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
   apply_preset(entry, pool);
   read_engine(entry, pool);
   if (const auto field = entry.get("served")) read_served(*field, pool);
+  if (const auto field = entry.get("chunk"); field && pool.kind == PoolKind::served)
+    field->refuse("found it beside served", "accepted: one of both; an engine cuts its prompts itself");
   read_role(entry, pool);
   if (const auto field = entry.get("adapters")) read_adapter_slots(*field, chip, pool);
   pool.per_accelerator_hour = price_of(entry, chip, fleet.sites[pool.site].provider, prices);

@@ -175,6 +175,7 @@ std::string fleet_json(const Fleet& fleet, const CompiledFleet& compiled) {
                   .number("block_tokens", pool.block_tokens.count())
                   .number("max_sequences", pool.max_sequences)
                   .number("token_budget", pool.token_budget.count())
+                  .text("chunk", pool.chunk == Chunk::objective ? "objective" : "budget")
                   .number("max_context_tokens", pool.max_context.count())
                   .number("idle_w", pool.idle.count(), 3)
                   .number("busy_w", pool.busy.count(), 3)
