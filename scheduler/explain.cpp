@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -17,8 +18,9 @@ AskedRequest AskedRequest::parse(std::string_view text) {
   AskedRequest asked;
   const auto number = [&](std::string_view digits) {
     std::uint32_t n = 0;
-    const char* const end = digits.data() + digits.size();
-    const auto [at, error] = std::from_chars(digits.data(), end, n);
+    const char* const begin = std::to_address(digits.begin());
+    const char* const end = begin + digits.size();
+    const auto [at, error] = std::from_chars(begin, end, n);
     if (error != std::errc() || at != end)
       throw InputError("", 0, "--request", "found '" + printable(text) + "'", "accepted: INDEX or INDEX:GENERATION");
     return n;
