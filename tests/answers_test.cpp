@@ -135,6 +135,22 @@ TEST(Answers, ThoseOfADeviceThatDrainsGoElsewhere) {
   EXPECT_EQ(said.launches[1].slots[0].answer, 1u);
 }
 
+TEST(Answers, FailWhereNothingIsLeftThatCouldServeThem) {
+  for (const char* bind : {"arrival", "room"}) {
+    Scene s(Given().pool({}).policy("round_robin", "fcfs", bind));
+    const RequestId request = s.submit({.max_output = 9, .answers = 3});
+    s.poll();
+    s.change(0, DeviceState::draining);
+    EXPECT_TRUE(s.poll().finishes.empty()) << "the first runs on";
+    const Said said = s.step(0);
+    ASSERT_EQ(said.finishes.size(), 1u) << bind;
+    EXPECT_EQ(said.finishes[0].request, request);
+    EXPECT_EQ(said.finishes[0].outcome, Outcome::failed);
+    EXPECT_EQ(said.finishes[0].why, Reason::device_lost);
+    EXPECT_EQ(s.ledger().in_flight, 0u);
+  }
+}
+
 TEST(Answers, TakeThePlacesOfAllAtTheDoor) {
   Given given;
   given.bounds.sequences = 4;

@@ -161,6 +161,27 @@ TEST(Served, AThrottledEngineIsNotAskedBeforeItSaidSo) {
   EXPECT_EQ(all.by_row[0].finish.ns(), 2'000'000'000);  // sent at 0, 1 and 2 s
 }
 
+TEST(Served, AnAttemptThatFailsWhereNoEngineTakesAnythingAnyMoreFailsItsRequest) {
+  for (const char* bind : {"arrival", "room"}) {
+    const Case c = one_engine();
+    Core core({.sequences = 8, .events_per_tick = 8}, c.fleet, c.costs, find_policies("least_loaded", "fcfs", bind), 0);
+    reference::Request r;
+    r.prompt = Tokens(10);
+    Submitted facts = reference::facts_of(r);
+    facts.request = {0, 1};
+    core.apply(facts, Time(0));
+    const Send send = std::get<Send>(core.poll(Time(0)).front());
+    core.apply(DeviceChanged{{0}, DeviceState::draining}, Time(1));
+    EXPECT_TRUE(core.poll(Time(1)).empty());
+    core.apply(Failed{.sequence = send.sequence, .attempt = send.attempt, .why = Failure::refused, .retry_after = {}},
+               Time(2));
+    const auto said = core.poll(Time(2));
+    ASSERT_EQ(said.size(), 1u) << bind;
+    EXPECT_EQ(std::get<Finish>(said[0]).outcome, Outcome::failed);
+    EXPECT_EQ(std::get<Finish>(said[0]).why, Reason::device_lost);
+  }
+}
+
 TEST(Served, ACancelledAttemptIsAbortedAndItsLateAnswerIgnored) {
   Case c = one_engine();
   c.fleet.pools[0].wire_delay = milliseconds(5);

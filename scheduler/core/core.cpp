@@ -234,7 +234,8 @@ void Core::State::place_arrivals() {
   while (!arrivals.empty()) {
     const std::uint32_t i = arrivals.first();
     Sequence& s = pool[i];
-    if (!s.passed_door) {
+    const bool returns = s.passed_door;
+    if (!returns) {
       const Reason why = at_the_door(s);
       if (why != Reason::none) {
         end(i, Outcome::rejected, why);
@@ -252,6 +253,7 @@ void Core::State::place_arrivals() {
       queues[s.model.value].join(pool, i);
       unbound[s.model.value].push_back(pool, i);
       unbound_changed = true;
+      devices_went |= returns;  // since it passed the door some may have: is anything left that could serve it?
       continue;
     }
     const auto [device, refused] = placement.place(s, now, false);

@@ -35,7 +35,6 @@ void Core::State::read_anew(std::uint32_t i, Reason in_the_end) {
   }
   retry_permits -= kPermitsPerRetry;
   ++ledger.retries;
-  devices_went = unbound_changed = true;  // since it was bound: somebody may have to see that nothing is left for it
 }
 
 // Nowhere that it could go on is up any more.
