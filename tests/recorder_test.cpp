@@ -522,7 +522,25 @@ TEST_F(Recording, EventsAboutWhatThereIsNotAreRefused) {
   EXPECT_NE(error(s), "taken for cut");
   s.slo = {0}, s.tenant = {2};
   EXPECT_NE(error(s), "taken for cut");
+  EXPECT_EQ(error(CapChanged{{0}, Milliwatts(1)}), "the cap of a power domain that there is not");
   EXPECT_EQ(error(CancelAsked{}, Time(6)), "time goes back");
+}
+
+TEST_F(Recording, CapsOfDomainsThatThereAreNotAreRefused) {
+  FleetView fleet;
+  fleet.domains = {{.name = "hall", .cap = Milliwatts(5)}};
+  const auto error = [&](std::uint32_t domain, std::int64_t cap) -> std::string {
+    try {
+      recording::check_event(CapChanged{{domain}, Milliwatts(cap)}, fleet);
+      return "none";
+    } catch (const wire::Malformed& e) {
+      return e.what;
+    }
+  };
+  EXPECT_EQ(error(0, 0), "none");
+  EXPECT_EQ(error(1, 5), "the cap of a power domain that there is not");
+  EXPECT_EQ(error(DomainId::kNone, 5), "the cap of a power domain that there is not");
+  EXPECT_EQ(error(0, -1), "a cap beyond its bounds");
 }
 
 // ---- files ---------------------------------------------------------------------------------------------------------

@@ -188,6 +188,8 @@ void check_tenant(const TenantView& t, bool shares) {
           "a tenant's limits beyond their bounds (V4)");
 }
 
+constexpr std::int64_t kMostMilliwatts = 1'000'000'000'000'000;  // of a cap
+
 // T1 to T3, and bounds at which no sum of prices or watts leaves 64 bits.
 void check_terms(const FleetView& fleet) {
   constexpr std::int64_t kMost = 1'000'000'000'000'000, kMostTime = 4'000'000'000'000'000'000;
@@ -217,8 +219,8 @@ void check_terms(const FleetView& fleet) {
   for (std::uint32_t d = 0; d < fleet.domains.size(); ++d) {
     const DomainView& domain = fleet.domains[d];
     require(!domain.parent.some() || domain.parent.value < d, "a power domain before its parent (T2)");
-    require(within(domain.cap, kMost), "a cap beyond its bounds");
-    for (const CapChange& change : domain.caps) require(within(change.cap, kMost), "a cap beyond its bounds");
+    require(within(domain.cap, kMostMilliwatts), "a cap beyond its bounds");
+    for (const CapChange& change : domain.caps) require(within(change.cap, kMostMilliwatts), "a cap beyond its bounds");
   }
   for (const PoolView& pool : fleet.pools) {
     require(pool.provider_id.value < fleet.providers.size(), "a pool whose provider there is not (V3)");
@@ -412,6 +414,10 @@ void check_event(const Event& event, const FleetView& fleet) {
     require(e->device.value < fleet.devices(), "the blocks of a device that there is not");
   if (const auto* e = std::get_if<LoadReport>(&event))
     require(e->device.value < fleet.devices(), "the load of a device that there is not");
+  if (const auto* e = std::get_if<CapChanged>(&event)) {
+    require(e->domain.value < fleet.domains.size(), "the cap of a power domain that there is not");
+    require(e->cap.count() >= 0 && e->cap.count() <= kMostMilliwatts, "a cap beyond its bounds");
+  }
 }
 
 }  // namespace yard::recording
