@@ -201,8 +201,7 @@ TEST(Cells, AnotherSeedDrawsOtherwise) {
   EXPECT_NE(simulate(celled, 1).hash, one.hash);
 }
 
-// ---- what is known when
-// -----------------------------------------------------------------------------------------------
+// ---- what is known when ---------------------------------------------------------------------------------------------
 
 std::map<std::uint32_t, std::size_t> cell_of_row(const Story& story) {
   std::map<std::uint32_t, std::size_t> cells;
@@ -257,8 +256,7 @@ TEST(Cells, WhatNobodyServesIsRefusedAsByTheWholeFleet) {
   EXPECT_GT(refused, 200u);
 }
 
-// ---- where it goes
-// ----------------------------------------------------------------------------------------------------
+// ---- where it goes --------------------------------------------------------------------------------------------------
 
 // Cells of 40 devices each but the last, which has 80; so many requests between two exchanges.
 std::vector<std::uint32_t> shares(const std::string& scorer, std::uint32_t requests) {

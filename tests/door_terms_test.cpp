@@ -38,8 +38,7 @@ std::string refused(Options options) {
   return std::holds_alternative<ConfigError>(opened) ? std::get<ConfigError>(opened).message : "accepted";
 }
 
-// ---- tenants
-// -----------------------------------------------------------------------------------------------------------
+// ---- tenants --------------------------------------------------------------------------------------------------------
 
 TEST(DoorTerms, ATenantsQuotaEndsAtTheDoorAndAnothersDoesNot) {
   Options options;
@@ -104,8 +103,7 @@ TEST(DoorTerms, SharesFollowWeights) {
   EXPECT_LE(of_a_at_first, 13);
 }
 
-// ---- places
-// ------------------------------------------------------------------------------------------------------------
+// ---- places ---------------------------------------------------------------------------------------------------------
 
 TEST(DoorTerms, ARequestRunsOnlyWhereItAndItsTenantMay) {
   Options options;
@@ -133,8 +131,7 @@ TEST(DoorTerms, ARequestRunsOnlyWhereItAndItsTenantMay) {
   EXPECT_EQ(where({.regions = west, .providers = one}), "no_provider");
 }
 
-// ---- watts
-// -------------------------------------------------------------------------------------------------------------
+// ---- watts ----------------------------------------------------------------------------------------------------------
 
 TEST(DoorTerms, ACapKeepsDevicesFromWorkingTogetherUntilItRises) {
   Gate gate;
@@ -172,8 +169,7 @@ TEST(DoorTerms, ACapKeepsDevicesFromWorkingTogetherUntilItRises) {
   EXPECT_EQ(end_of(second).end, End::done);
 }
 
-// ---- what is wrong
-// -----------------------------------------------------------------------------------------------------
+// ---- what is wrong --------------------------------------------------------------------------------------------------
 
 TEST(DoorTerms, EveryMistakeHasItsOneLine) {
   EXPECT_EQ(refused({.tenants = {{.name = "a"}, {.name = "a"}}}), "tenants[1].name: 'a' twice; a name of its own");

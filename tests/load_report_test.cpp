@@ -10,8 +10,7 @@
 namespace yard {
 namespace {
 
-// ---- what is not ours, by hand
-// ---------------------------------------------------------------------------------------
+// ---- what is not ours, by hand --------------------------------------------------------------------------------------
 
 Time at_ms(std::int64_t ms) { return Time(ms * 1'000'000); }
 
@@ -78,8 +77,7 @@ TEST(ForeignLoad, IgnoresWhatIsOlderThanItKnowsOrThanItRemembers) {
   EXPECT_EQ(load.age(0, at_ms(20'011)), milliseconds(1));
 }
 
-// ---- engines that report
-// -----------------------------------------------------------------------------------------------
+// ---- engines that report --------------------------------------------------------------------------------------------
 
 // What Core takes for others' after each tick, and the reports that came.
 struct Believed final : SimObserver {

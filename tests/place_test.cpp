@@ -496,8 +496,7 @@ TEST(Place, CountsBalanceWhileManyThreadsPlace) {
   EXPECT_GT(c.cancelled, 0u);
 }
 
-// ---- what endpoints say of their load
-// --------------------------------------------------------------------------------
+// ---- what endpoints say of their load -------------------------------------------------------------------------------
 
 TEST(Place, GoesWhereNobodyElsesRequestsAreAsTheEndpointsReport) {
   Scheduler scheduler(of({endpoint("a"), endpoint("b")}));

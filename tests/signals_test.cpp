@@ -15,8 +15,7 @@
 namespace yard {
 namespace {
 
-// ---- against what it is said to be
-// -------------------------------------------------------------------------------------
+// ---- against what it is said to be ----------------------------------------------------------------------------------
 
 struct Seen {
   std::int64_t waiting = 0, running = 0, prefill = 0, kv_tokens = 0, waiting_tokens = 0, of_class = 0;
@@ -102,8 +101,7 @@ TEST(Signals, SeeAllThatWasPlacedNowAndTheRestAsItWas) {
   }
 }
 
-// ---- forecasts
-// -------------------------------------------------------------------------------------------------------
+// ---- forecasts ------------------------------------------------------------------------------------------------------
 
 TEST(Forecasts, TakeAPromptForReadUntilTheTruthOfThatTimeIsKnown) {
   const auto changes = [](std::optional<std::int64_t> told, std::int64_t until) {
@@ -136,8 +134,7 @@ TEST(Forecasts, AreNoMoreThanThereIsRoomForAndMakeRoomAgain) {
   EXPECT_EQ(forecasts.expect({}, Time(3000)), names[7]);
 }
 
-// ---- in a simulation
-// -------------------------------------------------------------------------------------------------
+// ---- in a simulation ------------------------------------------------------------------------------------------------
 
 Outcomes with_age(Case c, Duration age, Exact exact = Exact::jump) {
   c.fleet.signals_age = age;

@@ -45,8 +45,7 @@ Case with_rule(WindowRule rule, std::uint32_t in_flight) {
   return c;
 }
 
-// ---- gradient
-// --------------------------------------------------------------------------------------------------------
+// ---- gradient -------------------------------------------------------------------------------------------------------
 
 TEST(Window, TheGradientRisesWhileFirstTokensAreSoonUpToWhatTheEngineRuns) {
   Case c = with_rule(WindowRule::gradient, 4);
@@ -72,8 +71,7 @@ TEST(Window, TheGradientFallsWhereFirstTokensTakeTwiceTheIdeal) {
   EXPECT_EQ(longest_wait_of_the_last(), 32'000'000);
 }
 
-// ---- net gain
-// --------------------------------------------------------------------------------------------------------
+// ---- net gain -------------------------------------------------------------------------------------------------------
 
 // One answer is under way, and its promise is 1.5 ms a token; steps take 1 ms, and 1 ms more with two in them.
 Case a_second_would_break_the_promise(WindowRule rule) {
@@ -101,8 +99,7 @@ TEST(Window, NetGainSendsWhoeverHarmsNobody) {
   EXPECT_EQ(watch(c).endings.at(1).admit.ns(), 5'000'000);
 }
 
-// ---- panic
-// -----------------------------------------------------------------------------------------------------------
+// ---- panic ----------------------------------------------------------------------------------------------------------
 
 // So many engines of which the first `bad` refuse everything. Returns: what was sent where in the second half.
 std::map<std::uint32_t, int> sends_with(std::uint32_t engines, std::uint32_t bad,
@@ -125,8 +122,7 @@ TEST(Window, EjectionIsIgnoredWhereMoreThanHalfAreEjectedOrDown) {
   EXPECT_GT(one_down.at(0) + one_down.at(1), 30) << "two ejected and one down of four";
 }
 
-// ---- engines that asked for peace
-// ------------------------------------------------------------------------------------
+// ---- engines that asked for peace -----------------------------------------------------------------------------------
 
 TEST(Window, NobodyIsBoundToAClosedEngineWhileAnOpenOneIsEligible) {
   Case c = one_engine(2);
