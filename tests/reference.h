@@ -6,30 +6,30 @@
 // looking at all of them. Lists are vectors in no order, sorted whenever an order is asked for; loads are summed up
 // anew whenever a scorer looks; a run is walked step by step. Nothing here is fast, and nothing is remembered twice.
 //
-// reference_values.h: what goes in and comes out; reference_world.h: what is known at an instant; reference_scorers.h.
+// In layers: reference_values.h, what goes in and comes out; reference_world.h and _handoff.h, what is known at an
+// instant; _planning.h, one run; _endings.h, how one ends; here, an instant's stages. Beside them reference_scorers.h.
 // Where the page can be read in two ways, the comment says "Reading:" and what was chosen.
 #pragma once
 #include <algorithm>
 #include <cstdint>
 #include <limits>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "scheduler/base/check.h"
-#include "tests/reference_handoff.h"
+#include "tests/reference_endings.h"
 #include "tests/reference_scorers.h"
 #include "tests/reference_values.h"
 #include "tests/reference_world.h"
 
 namespace yard::reference {
 
-class Simulator : protected HandoffWorld {
+class Simulator : protected Finisher {
  public:
   // Requires: `requests` ascending by arrival, rows ascending; an index inside its table, except a model's.
   Simulator(FleetView the_fleet, CostTables the_costs, const std::vector<Request>& requests, Options the_options)
-      : HandoffWorld{{std::move(the_fleet), std::move(the_costs), std::move(the_options)}}, scorers_(*this) {
+      : Finisher(std::move(the_fleet), std::move(the_costs), std::move(the_options)), scorers_(*this) {
     for (const PoolView& pool : fleet.pools) {
       CHECK(pool.first_device == devices.size());
       for (std::uint32_t i = 0; i < pool.devices; ++i) devices.push_back(Device{.pool = &pool});
@@ -174,9 +174,7 @@ class Simulator : protected HandoffWorld {
   void start_move(std::size_t who, std::uint32_t to) {
     Sequence& s = sequences[who];
     Device& there = devices[to];
-    std::vector<BlockHash> found = unit_of(there) > 0 ? reusable(there, s) : std::vector<BlockHash>();
-    while (!found.empty() && !std::all_of(found.begin(), found.end(), [&](BlockHash b) { return there.kept.has(b); }))
-      found.pop_back();
+    const std::vector<BlockHash> found = found_on(there, s);
     std::erase(read[pool_of(s.device)], who);
     there.coming.push_back(who);
     for (const BlockHash b : found) there.kept.hold(b);
@@ -306,7 +304,7 @@ class Simulator : protected HandoffWorld {
       }
       if (why == Reason::none) s.inside = true, s.to_come = answers_of(s) - 1;
       if (why != Reason::none) {
-        count(why);
+        count_refusal(why);
         finish(who, Outcome::rejected, why);
       } else if (options.bind == "arrival") {
         bind(who, scorers_.choose(s, candidates(s, false)));
@@ -318,9 +316,6 @@ class Simulator : protected HandoffWorld {
     }
   }
 
-  static std::int64_t answers_of(const Sequence& s) {
-    return s.request.max_output == Tokens(0) ? 1 : std::int64_t{s.request.answers};
-  }
   bool is_room_for(const Sequence& s) const {
     return static_cast<std::int64_t>(in_flight()) + answers_of(s) <= std::int64_t{options.sequences};
   }
@@ -409,31 +404,6 @@ class Simulator : protected HandoffWorld {
     }
   }
 
-  // The whole blocks of a prompt that has been read stay, once.
-  void keep_prompt(Device& device, Sequence& s) {
-    if (unit_of(device) == 0) return;
-    const std::int64_t whole = s.request.prompt.count() / prefix_block(device);
-    for (std::size_t i = static_cast<std::size_t>(s.shared);
-         i < s.request.prefix.size() && static_cast<std::int64_t>(i) < whole; ++i) {
-      if (device.kept.has(s.request.prefix[i])) count(Happening::read_twice);
-      device.kept.hold(s.request.prefix[i]);
-      ++s.shared;
-    }
-  }
-
-  // It leaves its device, its blocks from the last to the first.
-  void let_go(Device& device, Sequence& s) {
-    for (; s.shared > 0; --s.shared) device.kept.let_go(s.request.prefix[static_cast<std::size_t>(s.shared - 1)]);
-  }
-
-  void make_room(std::uint32_t d) {
-    Device& device = devices[d];
-    while (device.kept.idle() * unit_of(device) > free_blocks(device)) {
-      expected.remove(d, device.kept.lose_oldest());
-      count(Happening::kept_block_went);
-    }
-  }
-
   // Reading: a model's queue has the order of a line, and every queue is looked at in every tick, after all arrivals.
   void bind_from_queues() {
     for (std::vector<std::size_t>& queue : queues_) {
@@ -465,203 +435,6 @@ class Simulator : protected HandoffWorld {
     if (run.end() == now_) count(Happening::interrupt_at_boundary);
   }
 
-  // ---- planning one run --------------------------------------------------------------------------------------------
-
-  void plan(std::uint32_t d) {
-    Device& device = devices[d];
-    const PoolView& pool = *device.pool;
-    const std::int64_t free_before = free_blocks(device);
-    std::int64_t budget = pool.token_budget.count();
-    ReadingTime time = reading_time(device);
-    out_of_time_ = false;
-    std::vector<Slot> slots;
-    bool preempted = false;
-    std::int64_t load = 0;
-    std::uint32_t passed_over = 0;
-
-    for (std::size_t i = 0; i < device.running.size() && budget > 0; ++i) {
-      const std::size_t who = device.running[i];
-      Sequence& s = sequences[who];
-      const bool reading = s.context < s.to_read;
-      const Slot slot{
-          .who = who, .reads = reading ? time.fits(s.context, std::min(s.rest(), budget)) : 0, .held_before = s.blocks};
-      if (reading && slot.reads == 0) continue;
-      const std::int64_t needs = device.blocks_for(s.context + slot.step_tokens());
-      while (s.stage == Stage::running && free_blocks(device) < needs - s.blocks) {
-        preempt(device.running.back());
-        preempted = true;
-      }
-      if (s.stage != Stage::running) break;  // it was itself the last admitted
-      s.blocks = needs;
-      make_room(d);
-      budget -= slot.step_tokens();
-      time.spend(s.context, slot.reads);
-      slots.push_back(slot);
-    }
-
-    for (const std::size_t who : preempted ? std::vector<std::size_t>() : sorted(device.line)) {
-      if (budget == 0 || device.running.size() + device.coming.size() >= pool.max_sequences) break;
-      Sequence& s = sequences[who];
-      if (!has_slot_for(device, s.request.adapter)) {
-        count(Happening::passed_over_for_adapter);
-        if (++passed_over > pool.max_sequences) break;
-        continue;
-      }
-      std::vector<BlockHash> found = unit_of(device) > 0 ? reusable(device, s) : std::vector<BlockHash>();
-      while (!found.empty() &&
-             !std::all_of(found.begin(), found.end(), [&](BlockHash b) { return device.kept.has(b); }))
-        found.pop_back();
-      const std::int64_t hit = static_cast<std::int64_t>(found.size()) * prefix_block(device);
-      const Slot slot{.who = who, .reads = time.fits(hit, std::min(s.to_read - hit, budget)), .held_before = 0};
-      if (slot.reads == 0) {
-        out_of_time_ = true;
-        break;
-      }
-      const std::int64_t held =
-          std::count_if(found.begin(), found.end(), [&](BlockHash b) { return device.kept.held(b); });
-      if (free_blocks(device) < device.blocks_for(hit + slot.reads) - held * unit_of(device)) {
-        count(Happening::line_stopped_by_kv);
-        break;
-      }
-      if (s.preemptions > 0) count(Happening::readmitted);
-      load += bring(device, s.request.adapter);
-      std::erase(device.line, who);
-      device.running.push_back(who);
-      s.stage = Stage::running;
-      s.preempted_as = 0;
-      if (s.admit == Time::never()) s.admit = now_;  // Reading: the first admission, whatever is preempted later
-      for (const BlockHash b : found) device.kept.hold(b);
-      if (hit > 0) count(Happening::prefix_hit);
-      if (hit > 0 && s.first) count(Happening::answers_share_a_prompt);
-      if (hit < s.hit) count(Happening::expected_hit_missing);
-      s.shared = static_cast<std::int64_t>(found.size());
-      if (s.preemptions == 0) s.cached = hit;
-      s.context = hit;
-      s.hit = 0;
-      s.blocks = device.blocks_for(hit + slot.reads);
-      make_room(d);
-      budget -= slot.reads;
-      time.spend(hit, slot.reads);
-      slots.push_back(slot);
-    }
-
-    if (slots.empty() && preempted) return plan(d);  // nobody runs any more: as if it had begun idle
-    if (slots.empty()) return;
-    const bool reads = std::any_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.reads > 0; });
-    for (const Slot& slot : slots) {
-      if (slot.reads > 0 && slot.reads < sequences[slot.who].rest()) count(Happening::chunked_prefill);
-    }
-    Run run{.launch = now_ + Duration(load / 1000), .step_limit = 1, .slots = slots, .first_in_line = first_of(device)};
-    if (!reads && !preempted) lease_decodes(device, run, free_before);
-    device.run = run;
-    device.wanted = false;
-    walk(device);
-  }
-
-  bool has_slot_for(const Device& device, AdapterId a) const {
-    if (!a.some() || among(device.adapters, a) || device.adapters.size() < device.pool->adapter_slots) return true;
-    return std::any_of(device.adapters.begin(), device.adapters.end(),
-                       [&](AdapterId other) { return !in_use(device, other); });
-  }
-  // Returns: picoseconds that loading it takes.
-  std::int64_t bring(Device& device, AdapterId a) {
-    if (!a.some()) return 0;
-    const bool there = among(device.adapters, a);
-    count(there ? Happening::adapter_found : Happening::adapter_loaded);
-    if (!there && device.adapters.size() == device.pool->adapter_slots) {
-      device.adapters.erase(std::find_if(device.adapters.begin(), device.adapters.end(),
-                                         [&](AdapterId other) { return !in_use(device, other); }));
-      count(Happening::adapter_evicted);
-    }
-    std::erase(device.adapters, a);
-    device.adapters.push_back(a);
-    return there ? 0 : load_ps(device, a);
-  }
-
-  // What a step may take for reading where chunks are sized by the objective: README, "What a step reads".
-  struct ReadingTime {
-    const StepCost& cost;
-    std::int64_t left;  // ps; less than zero: no limit
-    std::int64_t read = 0;
-
-    std::int64_t takes(std::int64_t tokens, std::int64_t context) const {
-      const std::int64_t pairs = tokens * context + tokens * (tokens + 1) / 2;
-      return cost.c1().count() * tokens + cost.c4().count() * pairs / 1024;
-    }
-    std::int64_t fits(std::int64_t context, std::int64_t most) const {
-      if (left < 0) return most;
-      std::int64_t m = std::min(most, read < 128 ? 128 - read : left > 0 ? std::int64_t{1} : 0);
-      while (m < most && takes(m + 1, context) <= left) ++m;
-      return m;
-    }
-    void spend(std::int64_t context, std::int64_t tokens) {
-      if (left < 0) return;
-      read += tokens;
-      left = std::max<std::int64_t>(0, left - takes(tokens, context));
-    }
-  };
-
-  ReadingTime reading_time(const Device& device) const {
-    const PoolView& pool = *device.pool;
-    ReadingTime time{.cost = costs[pool.cost], .left = -1};
-    if (pool.chunk == Chunk::budget) return time;
-    const auto running = static_cast<std::uint32_t>(device.running.size());
-    std::int64_t decoding = time.cost.c0(std::min(running + 1, pool.max_sequences)).count();
-    for (const std::size_t who : device.running)
-      if (const Sequence& s = sequences[who]; s.context >= s.to_read) decoding += time.cost.c2().count() * s.context;
-    std::optional<std::int64_t> least;
-    for (const std::size_t who : device.running) {
-      const Sequence& s = sequences[who];
-      const std::int64_t objective = fleet.classes[s.request.slo.value].tpot.count();
-      if (s.context < s.to_read || s.generated == 0 || objective <= 0) continue;
-      const std::int64_t kept = 1000 * (objective - objective / 20);
-      const std::int64_t in_time = kept * s.generated - 1000 * (now_ - s.first_token).count();
-      const std::int64_t owed = in_time < decoding ? kept : in_time;
-      if (!least || owed < *least) least = owed;
-    }
-    if (least) time.left = std::max<std::int64_t>(0, *least - decoding);
-    return time;
-  }
-
-  void preempt(std::size_t who) {
-    Sequence& s = sequences[who];
-    Device& device = devices[s.device];
-    std::erase(device.running, who);
-    device.line.push_back(who);
-    s.stage = Stage::in_line;
-    let_go(device, s);
-    s.blocks = 0;
-    s.context = 0;
-    s.to_read = s.whole();
-    s.preempted_as = ++preemptions_;
-    ++s.preemptions;
-    count(Happening::preemption);
-  }
-
-  // The most steps of pure decode that limits and KV allow, and their blocks.
-  void lease_decodes(Device& device, Run& run, std::int64_t free_before) {
-    bool kv_stops = false;
-    for (std::uint32_t k = 2; k <= options.steps_per_run; ++k) {
-      bool within_limits = true;
-      std::int64_t more = 0;
-      for (const Slot& slot : run.slots) {
-        const Sequence& s = sequences[slot.who];
-        within_limits = within_limits && k <= s.limit - s.generated;
-        more += device.blocks_for(s.context + k) - slot.held_before;
-      }
-      kv_stops = within_limits && more > free_before;
-      if (!within_limits || kv_stops) break;
-      run.step_limit = k;
-    }
-    if (kv_stops) count(Happening::run_limited_by_kv);
-    for (const Slot& slot : run.slots) {
-      Sequence& s = sequences[slot.who];
-      s.blocks = device.blocks_for(s.context + run.step_limit);
-    }
-    make_room(static_cast<std::uint32_t>(&device - devices.data()));
-    CHECK(free_blocks(device) >= 0);
-  }
-
   // ---- looking things up -------------------------------------------------------------------------------------------
 
   // All that wait, were never admitted, and whose class has a patience.
@@ -691,74 +464,7 @@ class Simulator : protected HandoffWorld {
     return n;
   }
 
-  void finish(std::size_t who, Outcome outcome, Reason why) {
-    Sequence& s = sequences[who];
-    if (s.stage == Stage::unbound) std::erase(queues_[s.request.model.value], who);
-    if (s.stage == Stage::in_line) std::erase(devices[s.device].line, who);
-    if (s.stage == Stage::read) {
-      std::erase(read[pool_of(s.device)], who);
-      std::erase(devices[s.device].leaving, who);
-      let_go(devices[s.device], s);
-    }
-    if (s.stage == Stage::running) {
-      let_go(devices[s.device], s);
-      std::erase(devices[s.device].running, who);
-    }
-    CHECK(s.stage != Stage::ended && s.stage != Stage::to_come);
-    s.stage = Stage::ended;
-    s.blocks = 0;
-    const bool all_came = std::exchange(s.to_come, 0) == 0;
-    if (s.first) s.inside = false;
-    const std::size_t first = s.first.value_or(who);
-    if (outcome != Outcome::done) why_not_done_.insert({first, {outcome, why}});
-    if (!all_came) why_not_done_.insert({first, {Outcome::cancelled, Reason::none}});  // done in the run of its cancel
-    const std::vector<std::size_t>& others = sequences[first].others;
-    if (sequences[first].stage != Stage::ended || std::any_of(others.begin(), others.end(), [&](std::size_t other) {
-          return sequences[other].stage != Stage::ended;
-        }))
-      return;
-    sequences[first].inside = false;
-    tell(first);
-  }
-
-  // All answers of a request have ended: the first that did not end as done says how it ended.
-  void tell(std::size_t first) {
-    Sequence s = sequences[first];
-    const auto not_done = why_not_done_.find(first);
-    const Outcome outcome = not_done == why_not_done_.end() ? Outcome::done : not_done->second.first;
-    const Reason why = not_done == why_not_done_.end() ? Reason::none : not_done->second.second;
-    std::int64_t longest = s.generated;
-    for (const std::size_t other : s.others) {
-      const Sequence& o = sequences[other];
-      longest = std::max(longest, o.generated);
-      s.generated += o.generated;
-      s.preemptions += o.preemptions;
-      if (o.first_token == Time::never()) continue;
-      s.first_token = std::min(s.first_token, o.first_token);
-      s.last_token = s.last_token == Time::never() ? o.last_token : std::max(s.last_token, o.last_token);
-    }
-    endings_.push_back(Ending{.row = s.request.row,
-                              .outcome = outcome,
-                              .why = why,
-                              .arrival = s.request.arrival,
-                              .admit = s.admit,
-                              .first_token = s.first_token,
-                              .last_token = s.last_token,
-                              .finish = now_,
-                              .prompt = s.request.prompt,
-                              .output = Tokens(s.generated),
-                              .cached = Tokens(s.cached),
-                              .preemptions = s.preemptions,
-                              .device = DeviceId{s.device},
-                              .slo = s.request.slo,
-                              .model = s.request.model,
-                              .tenant = s.request.tenant,
-                              .answers = static_cast<std::uint32_t>(answers_of(s)),
-                              .longest = Tokens(longest)});
-  }
-
-  void count(Happening what) { ++happenings_[static_cast<std::size_t>(what)]; }
-  void count(Reason refused) {
+  void count_refusal(Reason refused) {
     count(refused == Reason::queue_full         ? Happening::queue_full
           : refused == Reason::empty_prompt     ? Happening::empty_prompt
           : refused == Reason::no_such_model    ? Happening::no_such_model
@@ -770,19 +476,13 @@ class Simulator : protected HandoffWorld {
   }
 
   Scorers scorers_;
-  Time now_ = Time(std::numeric_limits<std::int64_t>::min());
   std::size_t next_arrival_ = 0;
   std::vector<std::size_t> arrived_;  // in this tick
   std::vector<std::size_t> cancels_;  // by (time, row)
   std::size_t next_cancel_ = 0;
-  bool any_run_ended_ = false;                    // in this tick
-  std::vector<std::vector<std::size_t>> queues_;  // unbound, by model, in no order
-  std::int64_t preemptions_ = 0, submissions_ = 0;
-  bool out_of_time_ = false;  // the last plan stopped its line for want of reading time
-  std::map<std::size_t, std::pair<Outcome, Reason>> why_not_done_;  // by first sequence of a request
-  std::vector<Ending> endings_;
+  bool any_run_ended_ = false;  // in this tick
+  std::int64_t submissions_ = 0;
   std::size_t requests_ = 0;
-  Happenings happenings_{};
 };
 
 }  // namespace yard::reference

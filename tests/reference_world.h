@@ -136,6 +136,13 @@ struct World {
     const auto n = std::min<std::int64_t>(whole, static_cast<std::int64_t>(s.request.prefix.size()));
     return {s.request.prefix.begin(), s.request.prefix.begin() + n};
   }
+  // Those of them that are kept there, without a gap.
+  std::vector<BlockHash> found_on(const Device& device, const Sequence& s) const {
+    std::vector<BlockHash> found = unit_of(device) > 0 ? reusable(device, s) : std::vector<BlockHash>();
+    while (!found.empty() && !std::all_of(found.begin(), found.end(), [&](BlockHash b) { return device.kept.has(b); }))
+      found.pop_back();
+    return found;
+  }
   std::int64_t expected_hit(const Sequence& s, std::uint32_t d) const {
     return expected.blocks_held(d, reusable(devices[d], s)) * prefix_block(devices[d]);
   }
@@ -152,6 +159,11 @@ struct World {
   }
   static bool among(const std::vector<AdapterId>& all, AdapterId a) {
     return std::find(all.begin(), all.end(), a) != all.end();
+  }
+  bool has_slot_for(const Device& device, AdapterId a) const {
+    if (!a.some() || among(device.adapters, a) || device.adapters.size() < device.pool->adapter_slots) return true;
+    return std::any_of(device.adapters.begin(), device.adapters.end(),
+                       [&](AdapterId other) { return !in_use(device, other); });
   }
 
   // ---- time ---------------------------------------------------------------------------------------------------------
