@@ -23,8 +23,6 @@ namespace {
 using namespace std::chrono_literals;
 using yard::Gate;
 
-constexpr Token kPrompt[] = {1, 2, 3};
-
 Outcome ended(Scheduler& scheduler, Request request) {
   request.prompt = kPrompt;
   request.max_tokens = 2;

@@ -28,8 +28,6 @@ using namespace std::chrono_literals;
 using yard::Gate;
 using Step = std::function<void(StepView&)>;
 
-constexpr Token kPrompt[] = {1, 2, 3};
-
 // ---- whoever owns the loop -----------------------------------------------------------------------------------------
 
 enum class Owner { us, user };

@@ -4,7 +4,9 @@
 #include <switchyard/step.h>
 
 #include <cstddef>
+#include <functional>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 namespace switchyard {
@@ -14,6 +16,13 @@ inline void count_up(StepView& step) {
   for (StepSlot& slot : step)
     if (slot.samples) slot.emit(slot.input.back() + 1);
 }
+
+// A scheduler with one device, "host", that does `step`.
+inline Options one(std::function<void(StepView&)> step, HostOptions host = {}) {
+  return {.devices = {host_device("host", std::move(step), std::move(host))}};
+}
+
+inline constexpr Token kPrompt[] = {1, 2, 3};
 
 inline std::vector<Token> all(Reply& reply) {
   std::vector<Token> tokens;

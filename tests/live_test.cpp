@@ -1,5 +1,5 @@
-// The front door on real threads: what a caller and a device's function may rely on. Nothing here sleeps; where a state
-// must hold, the device's function stands at a Gate.
+// The front door on real threads: what a caller may rely on. Nothing here sleeps; where a state must hold, the device's
+// function stands at a Gate. (reply_test.cpp: a Reply; host_device_test.cpp: the function of a device.)
 #include <switchyard/scheduler.h>
 #include <switchyard/step.h>
 
@@ -7,12 +7,15 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <memory>
-#include <numeric>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
-#include <stdexcept>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -25,12 +28,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using yard::Gate;
-
-Options one(std::function<void(StepView&)> step, HostOptions host = {}) {
-  return {.devices = {host_device("host", std::move(step), std::move(host))}};
-}
-
-constexpr Token kPrompt[] = {1, 2, 3};
 
 // ---- hello, world --------------------------------------------------------------------------------------------------
 
@@ -156,142 +153,6 @@ TEST(Scheduler, PreemptedSequenceGoesOnWhereItWas) {
   EXPECT_GE(restarts, 1);
 }
 
-// ---- the three ways to read ----------------------------------------------------------------------------------------
-
-TEST(Reply, TakeGivesWhatIsThereWithoutBlocking) {
-  Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
-  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 4});
-  std::array<Token, 3> out{};
-  gate.wait_for(1);
-  EXPECT_EQ(reply.take(out), 0u);
-  EXPECT_FALSE(reply.outcome());
-  gate.open();
-  std::vector<Token> taken;
-  for (;;) {
-    const bool ended = reply.outcome().has_value();  // first, so that nothing can come after the last take
-    const std::size_t n = reply.take(out);
-    ASSERT_LE(n, out.size());
-    taken.insert(taken.end(), out.begin(), out.begin() + static_cast<std::ptrdiff_t>(n));
-    if (ended && n == 0) break;
-    std::this_thread::yield();
-  }
-  EXPECT_EQ(taken, from(4, 4));
-}
-
-TEST(Reply, NotifyCallsAfterEachTokenAndTheEnd) {
-  Gate gate, over;
-  over.open();
-  std::atomic<int> calls = 0;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
-  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 3});
-  reply.notify([&] {
-    ++calls;
-    over.pass();
-  });
-  gate.open();
-  over.wait_for(4);
-  EXPECT_EQ(all(reply), from(4, 3));
-  EXPECT_EQ(calls, 4);
-}
-
-TEST(Reply, NotifyIsNotCalledOnceItWasTakenBack) {
-  Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
-  auto alive = std::make_unique<int>(0);  // the sanitizers see a call after this is gone
-  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 50});
-  reply.notify([p = alive.get()] { ++*p; });
-  gate.open();
-  reply.notify({});
-  alive.reset();
-  EXPECT_EQ(all(reply), from(4, 50));
-}
-
-TEST(Reply, MayBeReadAfterItsSchedulerIsGone) {
-  std::optional<Reply> reply;
-  {
-    Scheduler scheduler(one(count_up));
-    reply.emplace(scheduler.submit({.prompt = kPrompt, .max_tokens = 5}));
-    EXPECT_TRUE(scheduler.drain(1h));
-  }
-  EXPECT_EQ(all(*reply), from(4, 5));
-  reply->cancel();
-  EXPECT_EQ(reply->outcome()->end, End::done);
-}
-
-TEST(Reply, MovedFromOneIsEmptyAndTheOtherGoesOn) {
-  Scheduler scheduler(one(count_up));
-  Reply first = scheduler.submit({.prompt = kPrompt, .max_tokens = 5});
-  Reply second = std::move(first);
-  EXPECT_EQ(all(second), from(4, 5));
-  second = scheduler.submit({.prompt = kPrompt, .max_tokens = 2});
-  EXPECT_EQ(all(second), from(4, 2));
-}
-
-// ---- cancelling ----------------------------------------------------------------------------------------------------
-
-TEST(Reply, CancelEndsARunningSequenceAtAStepBoundary) {
-  Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
-  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 1u << 30});
-  gate.wait_for(1);
-  reply.cancel();
-  gate.open();
-  EXPECT_EQ(end_of(reply).end, End::cancelled);
-}
-
-TEST(Reply, CancelEndsAWaitingOneAtOnce) {
-  Gate gate;
-  Scheduler scheduler(one(
-      [&](StepView& step) {
-        gate.pass();
-        count_up(step);
-      },
-      {.slots = 1}));
-  Reply running = scheduler.submit({.prompt = kPrompt, .max_tokens = 2});
-  gate.wait_for(1);
-  Reply waiting = scheduler.submit({.prompt = kPrompt, .max_tokens = 2});
-  waiting.cancel();
-  EXPECT_EQ(end_of(waiting).end, End::cancelled);  // while the device still stands at the gate
-  gate.open();
-  EXPECT_EQ(end_of(running).end, End::done);
-}
-
-TEST(Reply, DroppingItCancels) {
-  Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
-  {
-    Reply reply = scheduler.submit({.prompt = kPrompt});
-    gate.wait_for(1);
-  }
-  gate.open();
-  EXPECT_TRUE(scheduler.drain(1h));
-  EXPECT_EQ(scheduler.counts().cancelled, 1u);
-}
-
-TEST(Reply, CancelAfterTheEndChangesNothing) {
-  Scheduler scheduler(one(count_up));
-  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 2});
-  all(reply);
-  reply.cancel();
-  EXPECT_EQ(reply.outcome()->end, End::done);
-}
-
 // ---- refusals ------------------------------------------------------------------------------------------------------
 
 TEST(Scheduler, RejectsWhatIsBeyondMaxWaiting) {
@@ -381,92 +242,6 @@ TEST(Scheduler, DrainsAndThenRefuses) {
   EXPECT_EQ(reply.outcome()->end, End::done);
   Reply late = scheduler.submit({.prompt = kPrompt});
   EXPECT_EQ(late.outcome()->why, "draining");
-}
-
-// ---- the function of a device --------------------------------------------------------------------------------------
-
-TEST(HostDevice, WhatItsFunctionThrowsFailsTheStepAndNothingElse) {
-  std::atomic<int> steps = 0;
-  std::atomic<int> lines = 0;
-  Options options = one([&](StepView& step) {
-    count_up(step);
-    if (++steps == 3) throw std::runtime_error("out of luck");
-    if (steps == 4) throw 7;
-  });
-  options.log = [&](std::string_view line) {
-    if (line == "device 'host': out of luck" || line == "device 'host': an exception that is no std::exception")
-      ++lines;
-  };
-  Scheduler scheduler(std::move(options));
-  for (const std::uint32_t tokens : {3u, 0u}) {
-    Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 9});
-    const Outcome outcome = end_of(reply);
-    EXPECT_EQ(outcome.end, End::failed);
-    EXPECT_EQ(outcome.why, "device_failed");
-    EXPECT_GE(outcome.tokens, tokens);
-  }
-  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 2});
-  EXPECT_EQ(all(reply), from(4, 2));
-  EXPECT_EQ(lines, 2);
-}
-
-TEST(HostDevice, StopEndsASequenceWithOrWithoutAToken) {
-  Scheduler scheduler(one([](StepView& step) {
-    for (StepSlot& slot : step) {
-      const Token next = slot.input.back() + 1;
-      if (next < 6 || next == 16) slot.emit(next);
-      if (next >= 6) slot.stop();
-    }
-  }));
-  Reply without = scheduler.submit({.prompt = kPrompt});
-  EXPECT_EQ(all(without), from(4, 2));
-  EXPECT_EQ(without.outcome()->end, End::done);
-  const Token other[] = {15};
-  Reply with = scheduler.submit({.prompt = other});
-  EXPECT_EQ(all(with), from(16, 1));
-  const Token third[] = {30};
-  Reply none = scheduler.submit({.prompt = third});
-  EXPECT_EQ(end_of(none).end, End::done);
-  EXPECT_EQ(none.outcome()->tokens, 0u);
-}
-
-TEST(HostDevice, SlotThatBreaksItsContractFailsAlone) {
-  Scheduler scheduler(one(
-      [](StepView& step) {
-        for (StepSlot& slot : step) {
-          const Token last = slot.input.back();
-          if (last == 100) slot.emit(1), slot.emit(2);     // twice
-          if (last == 200) continue;                       // neither a token nor a stop
-          if (last == 300 && !slot.samples) slot.emit(1);  // before the prompt is read
-          if (last != 100 && slot.samples) slot.emit(last + 1);
-        }
-      },
-      {.slots = 4, .token_budget = 8}));
-  const std::vector<Token> early(9, 300);
-  const Token twice[] = {100}, neither[] = {200};
-  Reply bad[] = {scheduler.submit({.prompt = twice}), scheduler.submit({.prompt = neither}),
-                 scheduler.submit({.prompt = early})};
-  Reply good = scheduler.submit({.prompt = kPrompt, .max_tokens = 20});
-  for (Reply& reply : bad) EXPECT_EQ(end_of(reply).why, "device_failed");
-  EXPECT_EQ(all(good), from(4, 20));
-}
-
-TEST(HostDevice, SequencesJoinAndLeaveWhileOthersRun) {
-  std::atomic<std::size_t> most = 0;
-  Scheduler scheduler(one(
-      [&](StepView& step) {
-        most = std::max(most.load(), step.size());
-        count_up(step);
-      },
-      {.slots = 8}));
-  std::vector<Reply> replies;
-  for (Token i = 0; i < 40; ++i) {
-    const Token prompt[] = {i * 1000};
-    replies.push_back(scheduler.submit({.prompt = prompt, .max_tokens = 20 + static_cast<std::uint32_t>(i) * 7}));
-  }
-  for (Token i = 0; i < 40; ++i) EXPECT_EQ(all(replies[i]), from(i * 1000 + 1, 20 + static_cast<std::size_t>(i) * 7));
-  EXPECT_LE(most, 8u);
-  EXPECT_GE(most, 2u);
 }
 
 // ---- devices that come and go --------------------------------------------------------------------------------------

@@ -183,8 +183,6 @@ TEST(Exposition, SecondsAreExactDecimals) {
 
 // ---- what a scheduler says -----------------------------------------------------------------------------------------
 
-constexpr Token kPrompt[] = {1, 2, 3};
-
 TEST(Metrics, EveryFamilyHasItsPlaceAndItsUnit) {
   Scheduler scheduler({.devices = {host_device("a \"quoted\" \\ name\n", count_up)}});
   const Metrics m = read(scheduler.metrics());
