@@ -3,9 +3,8 @@
 
 #include <cstdio>
 
-#include "scheduler/loop/recorder.h"
-#include "scheduler/loop/reenact.h"
 #include "tests/engines.h"
+#include "tests/recorded_run.h"
 
 namespace yard {
 namespace {
@@ -117,20 +116,12 @@ TEST(BlockReports, EnginesTellAndJumpAndStepAgree) {
 
 TEST(BlockReports, ARecordingReenactsWithThem) {
   const std::string path = testing::TempDir() + "/block_reports_test.rec";
-  const Case c = prefixes_come_and_go();
-  const Bounds bounds{.sequences = 1000, .events_per_tick = 4096};
-  const PolicySet policies = find_policies("expected_seconds", "fcfs", "arrival");
-  Core core(bounds, c.fleet, c.costs, policies, 3);
-  SimFleet devices(c.fleet, c.costs, bounds, Exact::jump);
-  Recording recording(path);
-  recording.recorder.head(c.fleet, c.costs, policies, bounds, 3);
-  SimLoop loop(core, bounds, 2, devices, recording);
-  Requests source(c.requests);
-  loop.run(source);
-  recording.recorder.finish();
-  const Reenactment again = reenact(path);
+  Case c = prefixes_come_and_go();
+  c.options.sequences = 1000;
+  RecordedRun run(c, 3, path);
+  const Reenactment again = run.reenacted();
   EXPECT_TRUE(again.equal);
-  EXPECT_EQ(again.hash_reenacted, core.hash());
+  EXPECT_EQ(again.hash_reenacted, run.core.hash());
   EXPECT_GT(again.events_by_kind[Event(BlocksChanged{}).index()], 100u);
   std::remove(path.c_str());
 }

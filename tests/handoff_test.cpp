@@ -5,14 +5,11 @@
 #include <cstdio>
 #include <string>
 
-#include "scheduler/backend/sim_stepped.h"
 #include "scheduler/core/ledger.h"
-#include "scheduler/loop/reenact.h"
-#include "scheduler/loop/sim_loop.h"
-#include "scheduler/policy/registry.h"
+#include "scheduler/loop/sim_links.h"
 #include "tests/builders.h"
 #include "tests/random_handoff.h"
-#include "tests/simulate.h"
+#include "tests/recorded_run.h"
 
 namespace yard {
 namespace {
@@ -322,22 +319,12 @@ TEST(Handoff, ARecordingWithMovesReenacts) {
   std::uint64_t ended = 0;
   for (Seed seed = 0; seed < 20; ++seed) {
     const Case c = with_handoff(random_case(seed));
-    const Bounds bounds{
-        .sequences = c.options.sequences, .events_per_tick = 4096, .moves_per_link = c.options.moves_per_link};
-    const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
-    Core core(bounds, c.fleet, c.costs, policies, seed);
-    SimStepped devices(c.fleet, c.costs, bounds, Exact::jump);
-    Recording recording(path);
-    recording.recorder.head(c.fleet, c.costs, policies, bounds, seed);
-    SimLoop loop(core, bounds, c.fleet.devices(), devices, recording);
+    RecordedRun run(c, seed, path);
     SimLinks links(c.fleet, {{.at = Time(0), .link = LinkId{0}, .times = 3, .fails = seed % 2 == 0}});
-    loop.moves_over(links);
-    Requests source(c.requests);
-    loop.run(source);
-    recording.recorder.finish();
-    const Reenactment again = reenact(path);
+    run.loop.moves_over(links);
+    const Reenactment again = run.reenacted();
     ASSERT_TRUE(again.equal) << "seed " << seed;
-    ASSERT_EQ(again.hash_reenacted, core.hash()) << "seed " << seed;
+    ASSERT_EQ(again.hash_reenacted, run.core.hash()) << "seed " << seed;
     ended += again.events_by_kind[Event(MoveEnded{}).index()];
   }
   EXPECT_GT(ended, 100u);

@@ -3,9 +3,8 @@
 #include <map>
 
 #include "scheduler/core/foreign_load.h"
-#include "scheduler/loop/recorder.h"
-#include "scheduler/loop/reenact.h"
 #include "tests/engines.h"
+#include "tests/recorded_run.h"
 
 namespace yard {
 namespace {
@@ -217,19 +216,10 @@ TEST(LoadReport, OldWordOfOthersKeepsNobodyWaiting) {
 TEST(LoadReport, ARecordingWithReportsReenacts) {
   const std::string path = testing::TempDir() + "/load_report_test.rec";
   const Case c = one_of_two_is_shared();
-  const Bounds bounds{.sequences = c.options.sequences, .events_per_tick = 4096};
-  const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
-  Core core(bounds, c.fleet, c.costs, policies, 3);
-  SimFleet devices(c.fleet, c.costs, bounds, Exact::jump);
-  Recording recording(path);
-  recording.recorder.head(c.fleet, c.costs, policies, bounds, 3);
-  SimLoop loop(core, bounds, c.fleet.devices(), devices, recording);
-  Requests source(c.requests);
-  loop.run(source);
-  recording.recorder.finish();
-  const Reenactment again = reenact(path);
+  RecordedRun run(c, 3, path);
+  const Reenactment again = run.reenacted();
   EXPECT_TRUE(again.equal);
-  EXPECT_EQ(again.hash_reenacted, core.hash());
+  EXPECT_EQ(again.hash_reenacted, run.core.hash());
   EXPECT_GT(again.events_by_kind[Event(LoadReport{}).index()], 100u);
   std::remove(path.c_str());
 }

@@ -6,11 +6,8 @@
 
 #include "scheduler/backend/sim_served.h"
 #include "scheduler/core/ledger.h"
-#include "scheduler/loop/recorder.h"
-#include "scheduler/loop/reenact.h"
-#include "scheduler/loop/sim_loop.h"
-#include "scheduler/policy/registry.h"
 #include "tests/engines.h"
+#include "tests/recorded_run.h"
 
 namespace yard {
 namespace {
@@ -200,20 +197,11 @@ TEST(Served, ARecordingWithEveryKindOfAnswerReenacts) {
   std::uint64_t failed = 0;
   for (Seed seed = 0; seed < 20; ++seed) {
     const Case c = served(random_case(seed), microseconds(1));
-    const Bounds bounds{.sequences = c.options.sequences, .events_per_tick = 4096};
-    const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
-    Core core(bounds, c.fleet, c.costs, policies, seed);
-    SimFleet devices(c.fleet, c.costs, bounds, Exact::jump);
-    devices.served().set_fault(0, EngineFault::refuses);
-    Recording recording(path);
-    recording.recorder.head(c.fleet, c.costs, policies, bounds, seed);
-    SimLoop loop(core, bounds, c.fleet.devices(), devices, recording);
-    Requests source(c.requests);
-    loop.run(source);
-    recording.recorder.finish();
-    const Reenactment again = reenact(path);
+    RecordedRun run(c, seed, path);
+    run.devices.served().set_fault(0, EngineFault::refuses);
+    const Reenactment again = run.reenacted();
     ASSERT_TRUE(again.equal) << "seed " << seed;
-    ASSERT_EQ(again.hash_reenacted, core.hash()) << "seed " << seed;
+    ASSERT_EQ(again.hash_reenacted, run.core.hash()) << "seed " << seed;
     const bool embeds = std::ranges::any_of(c.fleet.models, &ModelView::embeds);  // and may thus give no token
     for (const Event& kind : {Event(Accepted{}), Event(FirstToken{}), Event(Ended{})})
       EXPECT_GT(again.events_by_kind[kind.index()] + (c.fleet.devices() == 1 || embeds), 0u) << "seed " << seed;

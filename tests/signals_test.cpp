@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "scheduler/core/ledger.h"
-#include "scheduler/loop/reenact.h"
 #include "tests/engines.h"
+#include "tests/recorded_run.h"
 
 namespace yard {
 namespace {
@@ -191,19 +191,11 @@ TEST(Signals, ARecordingReenactsWithThem) {
   for (Seed seed = 0; seed < 20; ++seed) {
     Case c = random_case(seed);
     c.fleet.signals_age = milliseconds(1);
-    const Bounds bounds{.sequences = c.options.sequences, .events_per_tick = 4096};
-    const PolicySet policies = find_policies("expected_cost", c.options.order, c.options.bind);
-    Core core(bounds, c.fleet, c.costs, policies, seed);
-    SimFleet devices(c.fleet, c.costs, bounds, Exact::jump);
-    Recording recording(path);
-    recording.recorder.head(c.fleet, c.costs, policies, bounds, seed);
-    SimLoop loop(core, bounds, c.fleet.devices(), devices, recording);
-    Requests source(c.requests);
-    loop.run(source);
-    recording.recorder.finish();
-    const Reenactment again = reenact(path);
+    c.options.scorer = "expected_cost";
+    RecordedRun run(c, seed, path);
+    const Reenactment again = run.reenacted();
     ASSERT_TRUE(again.equal) << "seed " << seed;
-    ASSERT_EQ(again.hash_reenacted, core.hash()) << "seed " << seed;
+    ASSERT_EQ(again.hash_reenacted, run.core.hash()) << "seed " << seed;
   }
   std::remove(path.c_str());
 }

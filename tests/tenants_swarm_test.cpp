@@ -7,15 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "scheduler/backend/sim_served.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/core/tenants.h"
-#include "scheduler/loop/recorder.h"
-#include "scheduler/loop/reenact.h"
-#include "scheduler/loop/sim_loop.h"
-#include "scheduler/policy/registry.h"
 #include "tests/random_tenants.h"
-#include "tests/simulate.h"
+#include "tests/recorded_run.h"
 
 namespace yard {
 namespace {
@@ -66,20 +61,13 @@ TEST(TenantsSwarm, QuotasAndRegionsHoldAndARecordingReenacts) {
     if (seed % 2)
       for (PoolView& pool : c.fleet.pools) pool.kind = PoolKind::served;
     SCOPED_TRACE("again with SWITCHYARD_SEED=" + std::to_string(seed) + " SWITCHYARD_SWARM=1; " + c.text());
-    const Bounds bounds{.sequences = c.options.sequences, .events_per_tick = 4096};
-    const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
-    Core core(bounds, c.fleet, c.costs, policies, seed);
-    SimFleet devices(c.fleet, c.costs, bounds, Exact::jump);
-    Witness seen(path);
-    seen.recorder.head(c.fleet, c.costs, policies, bounds, seed);
-    SimLoop loop(core, bounds, c.fleet.devices(), devices, seen);
-    Requests source(c.requests);
-    loop.run(source);
-    seen.recorder.finish();
-
-    ASSERT_EQ(core.ledger().in_flight, 0u);
-    ASSERT_NO_FATAL_FAILURE(expect_quotas_kept(c, seen, felt));
-    for (const auto& [row, f] : seen.ended) {
+    RecordedRun<Witness> run(c, seed, path);
+    const Reenactment again = run.reenacted();
+    ASSERT_TRUE(again.equal);
+    ASSERT_EQ(again.hash_reenacted, run.core.hash());
+    ASSERT_EQ(run.core.ledger().in_flight, 0u);
+    ASSERT_NO_FATAL_FAILURE(expect_quotas_kept(c, run.seen, felt));
+    for (const auto& [row, f] : run.seen.ended) {
       gave_way += f.why == Reason::shed && f.retry_after.count() > 0;
       if (!f.account.device.some()) continue;
       for (const PoolView& pool : c.fleet.pools)
@@ -87,9 +75,6 @@ TEST(TenantsSwarm, QuotasAndRegionsHoldAndARecordingReenacts) {
                     c.fleet.tenants[f.account.tenant.value].regions.has(pool.region))
             << "row " << row;
     }
-    const Reenactment again = reenact(path);
-    ASSERT_TRUE(again.equal);
-    ASSERT_EQ(again.hash_reenacted, core.hash());
   }
   std::remove(path.c_str());
   if (cases < 100) return;
