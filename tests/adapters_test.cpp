@@ -1,16 +1,11 @@
 // LoRA adapters: one rule of scheduler/core/README.md, "Adapters", per test.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <variant>
-
-#include <switchyard/replay.h>
-#include <unistd.h>
 
 #include "tests/builders.h"
 #include "tests/hand_columns.h"
+#include "tests/replays.h"
 
 namespace yard {
 namespace {
@@ -157,57 +152,40 @@ TEST(Adapters, LoadsCountAsReadingForEverybody) {
 
 // ---- replayed -----------------------------------------------------------------------------------------------------
 
-class Replay : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("switchyard-adapters-" + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
+struct AdaptersReplayed : Replays {
   switchyard::Replayed replay(const std::string& slots, const std::string& exact, const std::string& more = "",
                               const std::string& record = "") {
-    std::ofstream(folder_ / "fleet.yaml")
-        << "adapters: [{model: llama-3.1-8b, name: first, mb: 100}, {model: llama-3.1-8b, count: 39, mb: 160}]\n"
-        << "pools:\n  - {name: a, model: llama-3.1-8b, accelerator: h100-sxm, replicas: 4, adapters: {" << slots << "}"
-        << more << "}\n";
-    auto result = switchyard::simulate({.trace = "gen:azure-conv?rate=12&adapters=40",
-                                        .fleet = folder_ / "fleet.yaml",
-                                        .policy = "expected_seconds",
-                                        .exact = exact,
-                                        .limit = 1500,
-                                        .requests_csv = "",
-                                        .json = "",
-                                        .record = record,
-                                        .progress = {}});
-    if (const auto* error = std::get_if<switchyard::ConfigError>(&result)) ADD_FAILURE() << error->what();
-    return std::get<switchyard::Replayed>(result);
+    return Replays::replay(
+        "adapters: [{model: llama-3.1-8b, name: first, mb: 100}, {model: llama-3.1-8b, count: 39, mb: 160}]\n"
+        "pools:\n  - {name: a, model: llama-3.1-8b, accelerator: h100-sxm, replicas: 4, adapters: {" +
+            slots + "}" + more + "}\n",
+        {.trace = "gen:azure-conv?rate=12&adapters=40",
+         .policy = "expected_seconds",
+         .exact = exact,
+         .limit = 1500,
+         .requests_csv = "",
+         .json = "",
+         .record = record,
+         .progress = {}});
   }
-  static long loads(const switchyard::Replayed& replayed) {
-    const std::size_t at = replayed.json.find("\"adapter_loads\"");
-    return std::stol(replayed.json.substr(replayed.json.find_first_of("0123456789", at)));
-  }
-  std::filesystem::path folder_;
 };
 
-TEST_F(Replay, AffinitySavesLoads) {
+TEST_F(AdaptersReplayed, AffinitySavesLoads) {
   const auto with = replay("slots: 8, load_ms: 50", "jump");
   const auto without = replay("slots: 8, load_ms: 50, affinity: off", "jump");
   EXPECT_EQ(with.done, 1500u);
   EXPECT_EQ(without.done, 1500u);
-  EXPECT_LT(loads(with) * 2, loads(without));
+  EXPECT_LT(number_at(with, "adapter_loads") * 2, number_at(without, "adapter_loads"));
   EXPECT_NE(with.text.find("adapters  wanted  loaded  found %  loading s"), std::string::npos) << with.text;
 }
 
-TEST_F(Replay, IsTheSameSteppedAndReenacted) {
+TEST_F(AdaptersReplayed, IsTheSameSteppedAndReenacted) {
   for (const char* more : {"", ", served: {wire_delay_ms: 1}"}) {
-    const std::string recording = folder_ / "day.rec";
+    const std::string recording = here.at("day.rec");
     const auto jump = replay("slots: 4", "jump", more, recording);
     EXPECT_EQ(jump.done, 1500u);
     EXPECT_EQ(jump.decision_hash, replay("slots: 4", "step", more).decision_hash);
-    const auto again = switchyard::reenact(recording);
-    ASSERT_TRUE(std::holds_alternative<switchyard::Reenacted>(again));
-    EXPECT_TRUE(std::get<switchyard::Reenacted>(again).equal);
+    EXPECT_TRUE(reenacted(recording).equal);
   }
 }
 

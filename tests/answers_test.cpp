@@ -1,15 +1,10 @@
 // Requests of several answers: one rule of scheduler/core/README.md, "Several answers", per test.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <variant>
-
-#include <switchyard/replay.h>
-#include <unistd.h>
 
 #include "tests/builders.h"
+#include "tests/replays.h"
 
 namespace yard {
 namespace {
@@ -227,40 +222,28 @@ TEST(Answers, CountAllAgainstTheirTenantsTokens) {
 
 // ---- replayed -----------------------------------------------------------------------------------------------------
 
-class Replay : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("switchyard-answers-" + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
-    std::ofstream trace(folder_ / "trace.csv");
-    trace << "arrival_ns,prompt_tokens,output_tokens,n\n";
+struct AnswersReplayed : Replays {
+  AnswersReplayed() {
+    std::string trace = "arrival_ns,prompt_tokens,output_tokens,n\n";
     for (std::int64_t k = 0; k < 300; ++k)
-      trace << k * 20'000'000 << "," << 1024 + k << ",20," << (k % 3 == 0 ? "4" : "") << '\n';
+      trace +=
+          std::to_string(k * 20'000'000) + "," + std::to_string(1024 + k) + ",20," + (k % 3 == 0 ? "4" : "") + '\n';
+    here.with("trace.csv", trace);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   switchyard::Replayed replay(const std::string& pool, const std::string& exact, const std::string& record = "") {
-    std::ofstream(folder_ / "fleet.yaml")
-        << "pools:\n  - {name: a, model: llama-3.1-8b, accelerator: h100-sxm, " << pool << "}\n";
-    auto result = switchyard::simulate({.trace = folder_ / "trace.csv",
-                                        .fleet = folder_ / "fleet.yaml",
-                                        .policy = "expected_seconds",
-                                        .exact = exact,
-                                        .requests_csv = "",
-                                        .json = "",
-                                        .record = record,
-                                        .progress = {}});
-    if (const auto* error = std::get_if<switchyard::ConfigError>(&result)) ADD_FAILURE() << error->what();
-    return std::get<switchyard::Replayed>(result);
+    return Replays::replay("pools:\n  - {name: a, model: llama-3.1-8b, accelerator: h100-sxm, " + pool + "}\n",
+                           {.trace = here.at("trace.csv"),
+                            .policy = "expected_seconds",
+                            .exact = exact,
+                            .requests_csv = "",
+                            .json = "",
+                            .record = record,
+                            .progress = {}});
   }
-  static long prefilled(const switchyard::Replayed& replayed) {
-    const std::size_t at = replayed.json.find("\"prefill_tokens\"");
-    return std::stol(replayed.json.substr(replayed.json.find_first_of("0123456789", at)));
-  }
-  std::filesystem::path folder_;
+  static long prefilled(const switchyard::Replayed& replayed) { return number_at(replayed, "prefill_tokens"); }
 };
 
-TEST_F(Replay, APromptIsReadOnceWhereItIsKept) {
+TEST_F(AnswersReplayed, APromptIsReadOnceWhereItIsKept) {
   const auto kept = replay("replicas: 2", "jump"), anew = replay("replicas: 2, prefix_cache: off", "jump");
   EXPECT_EQ(kept.done, 300u);
   EXPECT_EQ(anew.done, 300u);
@@ -270,15 +253,13 @@ TEST_F(Replay, APromptIsReadOnceWhereItIsKept) {
   EXPECT_NE(kept.text.find("asked for several answers: 100; answers to all: 600"), std::string::npos) << kept.text;
 }
 
-TEST_F(Replay, IsTheSameSteppedAndReenacted) {
+TEST_F(AnswersReplayed, IsTheSameSteppedAndReenacted) {
   for (const char* pool : {"replicas: 2", "replicas: 2, served: {wire_delay_ms: 1}"}) {
-    const std::string recording = folder_ / "day.rec";
+    const std::string recording = here.at("day.rec");
     const auto jump = replay(pool, "jump", recording);
     EXPECT_EQ(jump.done, 300u);
     EXPECT_EQ(jump.decision_hash, replay(pool, "step").decision_hash);
-    const auto again = switchyard::reenact(recording);
-    ASSERT_TRUE(std::holds_alternative<switchyard::Reenacted>(again));
-    EXPECT_TRUE(std::get<switchyard::Reenacted>(again).equal) << pool;
+    EXPECT_TRUE(reenacted(recording).equal) << pool;
   }
 }
 

@@ -3,17 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <variant>
-
-#include <switchyard/replay.h>
-#include <unistd.h>
 
 #include "scheduler/core/summary.h"
 #include "tests/builders.h"
+#include "tests/replays.h"
 
 namespace yard {
 namespace {
@@ -76,38 +72,26 @@ mix:
   - {weight: 3, model: qwen3-embedding-8b, class: search}
 )";
 
-class Replay : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("switchyard-embeds-" + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
-    std::ofstream(folder_ / "fleet.yaml") << kFleet;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
+struct EmbeddingReplayed : Replays {
   switchyard::Replayed replay(const std::string& trace, const std::string& policy, const std::string& exact,
                               const std::string& record = "") {
-    auto result = switchyard::simulate({.trace = trace,
-                                        .fleet = folder_ / "fleet.yaml",
-                                        .policy = policy,
-                                        .exact = exact,
-                                        .limit = 600,
-                                        .rate_scale = 8,
-                                        .requests_csv = folder_ / "rows.csv",
-                                        .json = "",
-                                        .record = record,
-                                        .progress = {}});
-    if (const auto* error = std::get_if<switchyard::ConfigError>(&result)) ADD_FAILURE() << error->what();
-    return std::get<switchyard::Replayed>(result);
+    return Replays::replay(kFleet, {.trace = trace,
+                                    .policy = policy,
+                                    .exact = exact,
+                                    .limit = 600,
+                                    .rate_scale = 8,
+                                    .requests_csv = here.at("rows.csv"),
+                                    .json = "",
+                                    .record = record,
+                                    .progress = {}});
   }
-  std::filesystem::path folder_;
 };
 
-TEST_F(Replay, EachModelsRequestsStayOnItsOwnPoolsUnderEveryPolicy) {
+TEST_F(EmbeddingReplayed, EachModelsRequestsStayOnItsOwnPoolsUnderEveryPolicy) {
   for (const NamedScorer& scorer : scorers()) {
     const auto replayed = replay("gen:azure-conv", std::string(scorer.name) + "+none", "jump");
     EXPECT_EQ(replayed.done, 600u) << scorer.name;
-    std::ifstream rows(folder_ / "rows.csv");
+    std::ifstream rows(here.at("rows.csv"));
     std::string line;
     std::getline(rows, line);
     int embedded = 0, talked = 0;
@@ -122,21 +106,20 @@ TEST_F(Replay, EachModelsRequestsStayOnItsOwnPoolsUnderEveryPolicy) {
   }
 }
 
-TEST_F(Replay, IsTheSameSteppedAndReenactedAndReported) {
-  const std::string recording = folder_ / "day.rec";
+TEST_F(EmbeddingReplayed, IsTheSameSteppedAndReenactedAndReported) {
+  const std::string recording = here.at("day.rec");
   const auto jump = replay("gen:azure-conv", "expected_cost", "jump", recording);
   EXPECT_EQ(jump.decision_hash, replay("gen:azure-conv", "expected_cost", "step").decision_hash);
   EXPECT_NE(jump.text.find("asked for no token (scores, embeddings): "), std::string::npos) << jump.text;
   EXPECT_NE(jump.json.find("\"no_output_done\""), std::string::npos);
-  const auto again = switchyard::reenact(recording);
-  ASSERT_TRUE(std::holds_alternative<switchyard::Reenacted>(again));
-  EXPECT_TRUE(std::get<switchyard::Reenacted>(again).equal);
+  EXPECT_TRUE(reenacted(recording).equal);
 }
 
-TEST_F(Replay, RowsSayThatNoneIsAskedForAndAnEmbedderRefusesOthers) {
-  std::ofstream(folder_ / "trace.csv") << "arrival_ns,prompt_tokens,output_tokens,max_tokens\n0,100,0,0\n1,100,7,7\n"
-                                          "2,100,0,0\n3,100,7,7\n4,100,7,7\n5,100,0,0\n6,100,7,7\n7,100,0,0\n";
-  const auto replayed = replay(folder_ / "trace.csv", "expected_cost", "jump");
+TEST_F(EmbeddingReplayed, RowsSayThatNoneIsAskedForAndAnEmbedderRefusesOthers) {
+  const std::string trace = here.with("trace.csv",
+                                      "arrival_ns,prompt_tokens,output_tokens,max_tokens\n0,100,0,0\n1,100,7,7\n"
+                                      "2,100,0,0\n3,100,7,7\n4,100,7,7\n5,100,0,0\n6,100,7,7\n7,100,0,0\n");
+  const auto replayed = replay(trace, "expected_cost", "jump");
   EXPECT_EQ(replayed.arrived, 8u);
   EXPECT_GT(replayed.rejected, 0u);
   EXPECT_NE(replayed.text.find("rejected: only_embeds " + std::to_string(replayed.rejected)), std::string::npos)

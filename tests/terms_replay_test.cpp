@@ -1,16 +1,11 @@
 // A fleet with every kind of term, replayed: the same decisions jumped and walked, recorded and re-enacted; what the
 // report says of contracts and power domains.
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <variant>
 
 #include <gtest/gtest.h>
-#include <switchyard/replay.h>
 
 #include "scheduler/loop/sim_news.h"
+#include "tests/replays.h"
 
 namespace {
 
@@ -40,31 +35,18 @@ mix:
   - {weight: 1, class: standard, tenant: law, providers: [azure]}
 )";
 
-class TermsReplay : public testing::Test {
- protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("switchyard-terms-" + std::to_string(getpid()));
-    std::filesystem::create_directories(folder_);
-    std::ofstream(folder_ / "fleet.yaml") << kFleet;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
+struct TermsReplay : yard::Replays {
   switchyard::Replayed replay(const std::string& exact, const std::string& bind, const std::string& record = "") {
-    auto result = switchyard::simulate({.trace = "gen:azure-conv",
-                                        .fleet = folder_ / "fleet.yaml",
-                                        .bind = bind,
-                                        .exact = exact,
-                                        .limit = 3000,
-                                        .rate_scale = 4,
-                                        .requests_csv = "",
-                                        .json = "",
-                                        .record = record,
-                                        .progress = {}});
-    if (auto* error = std::get_if<switchyard::ConfigError>(&result)) ADD_FAILURE() << error->what();
-    return std::get<switchyard::Replayed>(result);
+    return Replays::replay(kFleet, {.trace = "gen:azure-conv",
+                                    .bind = bind,
+                                    .exact = exact,
+                                    .limit = 3000,
+                                    .rate_scale = 4,
+                                    .requests_csv = "",
+                                    .json = "",
+                                    .record = record,
+                                    .progress = {}});
   }
-
-  std::filesystem::path folder_;
 };
 
 TEST_F(TermsReplay, JumpedAndWalkedDecideAlike) {
@@ -73,11 +55,9 @@ TEST_F(TermsReplay, JumpedAndWalkedDecideAlike) {
 }
 
 TEST_F(TermsReplay, ARecordingReenactsToTheSameHash) {
-  const std::string path = folder_ / "run.rec";
+  const std::string path = here.at("run.rec");
   const switchyard::Replayed replayed = replay("jump", "arrival", path);
-  auto result = switchyard::reenact(path);
-  ASSERT_TRUE(std::holds_alternative<switchyard::Reenacted>(result));
-  const auto& again = std::get<switchyard::Reenacted>(result);
+  const switchyard::Reenacted again = reenacted(path);
   EXPECT_TRUE(again.equal);
   EXPECT_EQ(again.decision_hash, replayed.decision_hash);
 }
