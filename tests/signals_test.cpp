@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdio>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "scheduler/core/ledger.h"
+#include "tests/builders.h"
 #include "tests/engines.h"
 #include "tests/recorded_run.h"
 
@@ -68,10 +70,11 @@ TEST(Signals, SeeAllThatWasPlacedNowAndTheRestAsItWas) {
         const std::uint32_t i = pool.take();
         pool[i].slo = SloClassId{0};
         pool[i].prompt = pool[i].to_read = 1 + static_cast<std::int32_t>(rng.below(50));
+        pool[i].max_output = static_cast<std::int32_t>(rng.below(2));
         devices.joins_line(pool, 0, i);
         signals.bound(0, pool[i], Tokens(1), Time(now));
         signals.read(pool[i], Time(now) - c.fleet.signals_age);  // no forecast: told of in time
-        bound = bound.plus({1, 0, pool[i].to_read, 0, pool[i].to_read, 1}, +1);
+        bound = bound.plus({1, 0, pool[i].to_read, 0, pool[i].to_read, pool[i].max_output}, +1);
         line.push_back(i);
       } else if (what == 1 && !line.empty()) {
         const std::uint32_t i = devices.first(pool, 0);
@@ -170,7 +173,7 @@ TEST(Signals, AnEndIsKnownOnlyWhenItIsOldEnough) {
 
 TEST(Signals, JumpAndStepAgreeAndEverythingEnds) {
   std::size_t other = 0;
-  for (Seed seed = 0; seed < 240; ++seed) {
+  for (Seed seed = 0; seed < number_from("SWITCHYARD_CASES", 240); ++seed) {
     Case c = random_case(seed);
     if (seed % 3 == 0) c.options.scorer = "expected_cost";
     if (seed % 4 == 0) c = served(c, microseconds(1));
@@ -184,6 +187,116 @@ TEST(Signals, JumpAndStepAgreeAndEverythingEnds) {
     other += jump.hash != with_age(c, Duration()).hash;
   }
   EXPECT_GT(other, 50u) << "old signals decide otherwise";
+}
+
+TEST(Signals, WhoAsksForNoTokenIsOfNoClassThatOthersCouldBreak) {
+  struct SeenOfClass final : Onlooker {
+    void saw(const Decision& d) noexcept override { of_class.push_back(d.devices.by_class[0]); }
+    std::vector<std::uint32_t> of_class;
+  };
+  for (const Duration age : {Duration(), seconds(1)}) {
+    SeenOfClass onlooker;
+    builders::Given given;
+    given.pool({}).policies.onlooker = &onlooker;
+    given.fleet.signals_age = age;
+    builders::Scene s(given);
+    for (const std::int32_t max_output : {0, 5, 0, 5}) s.submit({.max_output = max_output});
+    s.poll();
+    EXPECT_EQ(onlooker.of_class, (std::vector<std::uint32_t>{0, 0, 1, 1})) << age.count();
+  }
+}
+
+// ---- a tick to which nothing comes
+// -----------------------------------------------------------------------------------
+
+// What each placement saw of the KV of the first device.
+struct SeenKv final : Onlooker {
+  void saw(const Decision& d) noexcept override { kv.push_back(d.devices.kv_tokens[0]); }
+  std::vector<std::int64_t> kv;
+};
+
+// Steps of 1 ms, an age of 320 us: what is noted in a slot of 10 us is known 320 us after its end.
+builders::Given one_device_of_old_signals(Onlooker& onlooker) {
+  builders::Given given;
+  given.pool({.token_budget = 20, .c0 = 1'000'000'000}).policy("least_loaded");
+  given.fleet.signals_age = microseconds(320);
+  given.policies.onlooker = &onlooker;
+  return given;
+}
+
+TEST(Signals, AFurtherAnswerIsBoundByAllThatWasKnownBefore) {
+  const auto seen = [](bool tick_between) {
+    SeenKv onlooker;
+    builders::Scene s(one_device_of_old_signals(onlooker));
+    s.submit({.prompt = 10, .answers = 2});
+    s.submit({.prompt = 10});
+    s.poll();  // both are being read: known after 330 us
+    if (tick_between) s.poll_at(500'000);
+    s.at(1'000'000);
+    s.end_run(0);  // the second answer joins the line: by what is known, 10 tokens are to be read, in one step
+    s.poll();
+    s.at(2'250'000);  // by now it has probably been read
+    s.submit({.prompt = 1});
+    s.poll();
+    return onlooker.kv.back();
+  };
+  EXPECT_EQ(seen(false), 30) << "known: both prompts and a token of each; expected: 10 of the answer";
+  EXPECT_EQ(seen(true), seen(false));
+}
+
+TEST(Signals, WhoIsPutOffIsNotAskedAboutAgainForWhatWasKnownBefore) {
+  const auto asked = [](bool tick_between) {
+    SeenKv onlooker;
+    builders::Given given = one_device_of_old_signals(onlooker);
+    given.fleet.classes[0].on_overload = Overload::defer;
+    given.policies.scorer = [](std::span<const std::uint32_t>, const DeviceColumns&, const FleetView&,
+                               const CostTables&, const Ask& ask,
+                               PolicyState&) noexcept { return ask.prompt == Tokens(7) ? kRefused : 0u; };
+    builders::Scene s(given);
+    s.submit({.prompt = 10});
+    s.poll();
+    if (tick_between) s.poll_at(500'000);
+    s.at(1'000'000);
+    s.submit({.prompt = 7});
+    s.poll();
+    return onlooker.kv.size();
+  };
+  EXPECT_EQ(asked(false), 2u);
+  EXPECT_EQ(asked(true), 2u);
+}
+
+// A device is told the state that it is in: a tick, and nothing else.
+TEST(Signals, ATickWithoutNewsChangesNothing) {
+  std::size_t late = 0;
+  for (Seed seed = 0; seed < number_from("SWITCHYARD_CASES", 300); ++seed) {
+    Case c = random_case(seed);
+    Rng rng = Rng::stream(seed, 0x7469636b);
+    c.options.scorer = std::array{"expected_seconds", "expected_cost", "random+refusal", "dynamo_kv"}[seed % 4];
+    for (SloClass& slo : c.fleet.classes) slo.on_overload = rng.below(2) == 0 ? Overload::defer : Overload::reject;
+    for (reference::Request& r : c.requests)
+      if (rng.below(2) == 0) r.answers = 2;
+    const auto last = static_cast<std::uint64_t>(std::max<std::int64_t>(64, c.requests.back().arrival.ns()));
+    c.fleet.signals_age = Duration(1 + static_cast<std::int64_t>(rng.below(last / 4)));
+    std::vector<Fault> ticks;
+    for (int k = 0; k < 200; ++k)
+      ticks.push_back({.at = Time(static_cast<std::int64_t>(rng.below(2 * last))), .change = {{0}, DeviceState::up}});
+    std::ranges::sort(ticks, {}, &Fault::at);
+    const auto run = [&](const std::vector<Fault>& faults) {
+      const Bounds bounds{
+          .sequences = c.options.sequences, .events_per_tick = 4096, .steps_per_run = c.options.steps_per_run};
+      Core core(bounds, c.fleet, c.costs, find_policies(c.options.scorer, c.options.order, c.options.bind),
+                c.options.seed);
+      SimFleet devices(c.fleet, c.costs, bounds, Exact::jump);
+      Endings endings;
+      SimLoop loop(core, bounds, c.fleet.devices(), devices, endings);
+      Requests source(c.requests);
+      loop.run(source, faults);
+      late += core.ledger().same_states;
+      return std::pair(core.hash(), core.ledger().ended);
+    };
+    ASSERT_EQ(run({}), run(ticks)) << c.text();
+  }
+  EXPECT_GT(late, 1000u);
 }
 
 TEST(Signals, ARecordingReenactsWithThem) {

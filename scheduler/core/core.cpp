@@ -62,6 +62,17 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
   }
 }
 
+// What is known by now is known before anything else happens now: a tick that had no other reason to be changes
+// nothing. It is news to those only who wait unbound; for them Core wakes as soon as it comes (next_wakeup).
+void Core::State::hear() {
+  const bool signals_heard = signals.hear(now), evictions_heard = evictions.hear(now);
+  unbound_changed |= (signals_heard || evictions_heard) && any_unbound();
+}
+
+bool Core::State::any_unbound() const {
+  return std::ranges::any_of(unbound, [](const SequenceList& list) { return !list.empty(); });
+}
+
 // ---- facts --------------------------------------------------------------------------------------------------------
 
 std::uint32_t Core::State::find(RequestId request) const {
@@ -514,6 +525,7 @@ void Core::apply(const Event& event, Time now) noexcept {
   CHECK_WHY(++s.applied <= s.bounds.events_per_tick, "a tick applies at most Bounds::events_per_tick events");
   s.now = now;
   s.money.advance(now);
+  s.hear();
   std::visit([&](const auto& e) { s.apply(e); }, event);
 }
 
@@ -524,8 +536,7 @@ std::span<const Command> Core::poll(Time now) noexcept {
   s.applied = 0;
   s.money.advance(now);
   s.slots_used = s.commands_used = 0;
-  s.unbound_changed |= s.signals.hear(now);
-  s.unbound_changed |= s.evictions.hear(now);
+  s.hear();
   s.say_ends();
   s.shed();
   s.give_up_overdue();
@@ -549,8 +560,7 @@ Time Core::next_wakeup() const noexcept {
   for (const PatientList& list : state_->patient)
     if (!list.empty()) first = std::min(first, state_->pool[list.first()].expiry);
   // Who waits unbound is looked at again when something more is known.
-  const bool unbound = std::ranges::any_of(state_->unbound, [](const SequenceList& list) { return !list.empty(); });
-  if (unbound) first = std::min({first, state_->signals.next(), state_->evictions.next()});
+  if (state_->any_unbound()) first = std::min({first, state_->signals.next(), state_->evictions.next()});
   return std::min({first, state_->served.next_overdue(), state_->served.next_wake()});
 }
 

@@ -272,9 +272,9 @@ class Devices {
   struct Sizes {
     std::int64_t mean = 0, square = 0;  // 1/64 us, us^2
   };
-  // Of a class whose promises others can break: who is given no token has no time between tokens.
+  // Of a class whose promises others can break.
   void counts(std::uint32_t d, const Sequence& s, int by) {
-    if (s.max_output > 0) by_class_[d * fleet_.classes.size() + s.slo.value] += static_cast<std::uint32_t>(by);
+    if (s.generates()) by_class_[d * fleet_.classes.size() + s.slo.value] += static_cast<std::uint32_t>(by);
   }
 
   const FleetView& fleet_;

@@ -17,11 +17,13 @@ struct Ledger {
                 preemptions = 0, moves = 0, moves_failed = 0;  // moves: said; failed: of these, also for a lost device
 
   // counted ignores: events about what is over already
-  std::uint64_t late_cancels = 0;     // the request had ended, or was asked to cancel before
-  std::uint64_t late_answers = 0;     // of an attempt that is over, a move among them
-  std::uint64_t late_run_ends = 0;    // of a run that is not the device's present one
-  std::uint64_t same_states = 0;      // a device was told the state it is in
-  std::uint64_t useless_reports = 0;  // of a load: older than another, too old to compare, or not of a served device
+  std::uint64_t late_cancels = 0;   // the request had ended, or was asked to cancel before
+  std::uint64_t late_answers = 0;   // of an attempt that is over, a move among them
+  std::uint64_t late_run_ends = 0;  // of a run that is not the device's present one
+  std::uint64_t same_states = 0;    // a device was told the state it is in
+  // of a load: older than another, too old to compare, or not of a served device; of blocks: of a device that is not
+  // served, or keeps no prefixes
+  std::uint64_t useless_reports = 0;
 
   std::uint64_t of(Outcome o) const { return ended[static_cast<std::size_t>(o)]; }
   std::uint64_t of(Reason r) const { return reasons[static_cast<std::size_t>(r)]; }

@@ -85,7 +85,7 @@ Reason Placement::at_the_door(const Sequence& s) const {
   if (s.prompt <= 0) return Reason::empty_prompt;
   if (!s.model.some() || s.model.value >= models_.size() || models_[s.model.value].pools.empty())
     return Reason::no_such_model;
-  if (fleet_.models[s.model.value].embeds && s.max_output > 0) return Reason::only_embeds;
+  if (fleet_.models[s.model.value].embeds && s.generates()) return Reason::only_embeds;
   if (s.adapter.some() &&
       (s.adapter.value >= fleet_.adapters.size() || fleet_.adapters[s.adapter.value].model != s.model))
     return Reason::no_such_adapter;

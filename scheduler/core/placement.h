@@ -78,7 +78,7 @@ class Placement {
   }
   // A sequence of which no token was asked says nothing about answers.
   void ended(const Sequence& s) {
-    if (s.max_output > 0) mean(s).learn(Tokens(s.generated), lengths_[row_of(s)]);
+    if (s.generates()) mean(s).learn(Tokens(s.generated), lengths_[row_of(s)]);
   }
   std::span<const std::uint32_t> pools_of(ModelId m) const { return models_[m.value].pools; }
 

@@ -104,6 +104,7 @@ struct Sequence {
   std::uint64_t key, number;                 // its place in a line: key of the order, then submission
 
   bool reading() const { return context < to_read; }
+  bool generates() const { return max_output > 0; }  // or its end is its result: no time between tokens is promised
   std::int32_t rest() const { return to_read - std::max(context, hit); }
   // The leading blocks of `size` tokens that it may find read: one token at least is read anew, for its logits.
   std::span<const BlockHash> reusable(Tokens size) const {

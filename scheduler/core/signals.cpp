@@ -58,7 +58,7 @@ void Signals::bound(std::uint32_t d, Sequence& s, Tokens expected, Time now) {
   ++bound_[d].waiting;
   bound_[d].prefill += s.rest();
   bound_[d].waiting_tokens += s.to_read;
-  ++bound_class_[d * classes_ + s.slo.value];
+  if (s.generates()) ++bound_class_[d * classes_ + s.slo.value];  // as Devices counts
   show(d, now);
 }
 
@@ -66,7 +66,7 @@ void Signals::comes(std::uint32_t d, const Sequence& s, Time now) {
   if (!aged()) return;
   ++bound_[d].running;
   bound_[d].kv_tokens += s.context;
-  ++bound_class_[d * classes_ + s.slo.value];
+  if (s.generates()) ++bound_class_[d * classes_ + s.slo.value];  // as Devices counts
   show(d, now);
 }
 

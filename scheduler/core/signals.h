@@ -42,7 +42,7 @@ class Signals {
   void note(std::span<const std::uint32_t> touched, Time now);
   // Others' load there is known anew.
   void others(std::uint32_t d, Time now);
-  // What has come to be known by now. Returns: whether anything has.
+  // What has come to be known by now; before anything else happens now. Returns: whether anything has.
   bool hear(Time now);
   Time next() const { return std::min({due_.next(), fades_.next(), forecasts_.next()}); }
 

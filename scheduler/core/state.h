@@ -30,6 +30,9 @@ inline constexpr std::int32_t kPermitsPerRetry = 16, kPermitsPerRequest = 3, kMo
 struct Core::State {
   State(const Bounds&, const FleetView&, const CostTables&, const PolicySet&, Seed);
 
+  void hear();
+  bool any_unbound() const;
+
   // ---- facts ------------------------------------------------------------------------------------------------------
   void apply(const Submitted&);
   void apply(const CancelAsked&);
