@@ -106,15 +106,53 @@ TEST(Refusal, LeavesChoicesAndDrawsOfEveryScorerAsTheyAre) {
   }
 }
 
-TEST(Refusal, InCoreEndsAsOverloaded) {
+// One device, on which nobody's promises can be kept.
+Given hopeless(const char* bind, Overload on_overload) {
   Given given;
-  given.policy("round_robin+refusal").pool({.c0 = 1'000'000});
+  given.policy("round_robin+refusal", "fcfs", bind).pool({.c0 = 1'000'000});
   given.fleet.classes[0].ttft = given.fleet.classes[0].tpot = nanoseconds(1);
+  given.fleet.classes[0].on_overload = on_overload;
+  return given;
+}
+
+TEST(Refusal, InCoreEndsAsOverloaded) {
+  for (const char* bind : {"arrival", "room"}) {
+    Scene s(hopeless(bind, Overload::reject));
+    s.submit({.prompt = 5, .max_output = 5});
+    s.submit({.prompt = 5, .max_output = 5});
+    const auto said = s.poll();
+    ASSERT_EQ(said.finishes.size(), 2u) << bind;
+    for (const Finish& finish : said.finishes) {
+      EXPECT_EQ(finish.outcome, Outcome::rejected);
+      EXPECT_EQ(finish.why, Reason::overloaded);
+      EXPECT_GE(finish.retry_after, seconds(1));
+    }
+    EXPECT_EQ(s.ledger().in_flight, 0u);
+  }
+}
+
+TEST(Refusal, InCoreLetsThoseOfDeferWait) {
+  for (const char* bind : {"arrival", "room"}) {
+    Scene s(hopeless(bind, Overload::defer));
+    s.submit({.prompt = 5, .max_output = 5});
+    EXPECT_TRUE(s.poll().empty()) << bind;
+    EXPECT_EQ(s.ledger().in_flight, 1u);
+  }
+}
+
+TEST(Refusal, InCoreIsNotOfWhoWaitsForRoom) {
+  Given given = hopeless("room", Overload::reject);
+  given.fleet.classes.push_back(given.fleet.classes[0]);
+  given.fleet.classes[1].ttft = given.fleet.classes[1].tpot = Duration();
+  given.fleet.pools[0].max_sequences = 1;
   Scene s(given);
-  s.submit({.prompt = 5, .max_output = 5});
-  const auto said = s.poll();
-  ASSERT_EQ(said.finishes.size(), 1u);
-  EXPECT_EQ(said.finishes[0].why, Reason::overloaded);
+  s.submit({.max_output = 2, .slo = 1});
+  s.submit({.max_output = 2});
+  EXPECT_EQ(s.poll().order, "L") << "nobody asked the scorer for the second";
+  EXPECT_EQ(s.step(0).order, "L");
+  const auto said = s.step(0);  // the first is done
+  ASSERT_EQ(said.finishes.size(), 2u);
+  EXPECT_EQ(said.finishes[1].why, Reason::overloaded);
 }
 
 // ---- names ---------------------------------------------------------------------------------------------------------

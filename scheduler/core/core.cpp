@@ -269,7 +269,7 @@ void Core::State::place_arrivals() {
     }
     const auto [device, refused] = placement.place(s, now, false);
     if (refused) {
-      put_off(i);
+      if (!turned_away(i)) put_off(i);
       continue;
     }
     if (!device.some()) {  // bound before, and nothing is left that could serve it
@@ -308,7 +308,8 @@ void Core::State::place_unbound() {
   for (std::size_t m = 0; m < queues.size(); ++m)
     while (!queues[m].empty()) {
       const std::uint32_t i = queues[m].first(pool, shares);
-      const DeviceId device = placement.place(pool[i], now, policies.bind == Bind::room).device;
+      const auto [device, refused] = placement.place(pool[i], now, policies.bind == Bind::room);
+      if (refused && turned_away(i)) continue;
       if (!device.some()) {
         wake_when_one_opens(ModelId{static_cast<std::uint32_t>(m)});
         break;
@@ -320,15 +321,19 @@ void Core::State::place_unbound() {
     }
 }
 
-// Served now, it would cost more promises than it keeps: it is told to come back, or waits until it harms nobody.
+// Served now, it would cost more promises than it keeps. Returns: whether its class has it end, told to come back.
+bool Core::State::turned_away(std::uint32_t i) {
+  Sequence& s = pool[i];
+  if (fleet.classes[s.slo.value].on_overload != Overload::reject) return false;
+  s.retry_after = placement.come_back_in(s, now);
+  end(i, Outcome::rejected, Reason::overloaded);
+  say_ends();
+  return true;
+}
+
+// It waits until it harms nobody.
 void Core::State::put_off(std::uint32_t i) {
   Sequence& s = pool[i];
-  if (fleet.classes[s.slo.value].on_overload == Overload::reject) {
-    s.retry_after = placement.come_back_in(s, now);
-    end(i, Outcome::rejected, Reason::overloaded);
-    say_ends();
-    return;
-  }
   arrivals.remove(pool, i);
   move_to(s, SequenceState::unbound);
   queues[s.model.value].join(pool, i);

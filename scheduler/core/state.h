@@ -76,6 +76,7 @@ struct Core::State {
 
   Reason at_the_door(Sequence&);
   void enters(std::uint32_t i);
+  bool turned_away(std::uint32_t i);
   void put_off(std::uint32_t i);
   Duration time_to_read(std::uint32_t device, std::int64_t tokens, std::int64_t pairs) const;
   void bind(std::uint32_t i, DeviceId);
