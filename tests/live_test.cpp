@@ -72,18 +72,19 @@ TEST(Scheduler, RequestOfNoTokensIsDoneWhenItsPromptIsRead) {
 }
 
 TEST(Scheduler, AScoreIsDueInTheStepThatEndsItsPromptAndTheTagSaysWhereItGoes) {
-  std::atomic<int> sum = 0;
+  std::array<std::atomic<int>, 2> sums{};
   Scheduler scheduler(one(
-      [](StepView& step) {
+      [&](StepView& step) {
         for (const StepSlot& slot : step)
-          if (slot.scores) reinterpret_cast<std::atomic<int>*>(slot.tag)->fetch_add(slot.input.back());
+          if (slot.scores) sums.at(slot.tag) += slot.input.back();
       },
       {.slots = 2, .token_budget = 2, .only_embeds = true}));
   Reply refused = scheduler.submit({.prompt = kPrompt, .max_tokens = 1});
   EXPECT_EQ(end_of(refused).why, "only_embeds");
-  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 0, .tag = reinterpret_cast<std::uint64_t>(&sum)});
+  Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 0, .tag = 1});
   EXPECT_EQ(end_of(reply).end, End::done);
-  EXPECT_EQ(sum, 3) << "once, at its last token";
+  EXPECT_EQ(sums[1], 3) << "once, at its last token";
+  EXPECT_EQ(sums[0], 0);
 }
 
 TEST(Scheduler, AnswersOfOneRequestComeWithTheirNumbers) {

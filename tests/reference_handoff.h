@@ -139,7 +139,7 @@ struct HandoffWorld : World {
   }
 
   Duration move_time(std::uint32_t l, std::int64_t tokens) const {
-    const Wide bytes = static_cast<Wide>(tokens * fleet.pools[link_of(l).from.value].kv_token_bytes);
+    const Wide bytes = static_cast<Wide>(tokens) * static_cast<Wide>(fleet.pools[link_of(l).from.value].kv_token_bytes);
     const Wide rate = static_cast<Wide>(link_of(l).bytes_per_s);
     const auto ns = static_cast<std::int64_t>((bytes * 1'000'000'000 + rate - 1) / rate);
     return std::max(Duration(1), link_of(l).latency + Duration(ns));
