@@ -1,0 +1,25 @@
+# Models of scheduler/sync: the shipped headers over Relacy's atomics, every interleaving. yard_model(name):
+# tests/models/<name>.cpp, a program and a ctest of the same name.
+find_path(RELACY_INCLUDE relacy/relacy.hpp)
+set(why "")
+if(NOT RELACY_INCLUDE)
+  set(why "Relacy is not installed (Debian: relacy-dev)")
+elseif("${CMAKE_CXX_FLAGS}" MATCHES "-fsanitize")
+  set(why "Relacy jumps between stacks, which sanitizers take for errors")
+endif()
+
+function(yard_model name)
+  if(why)
+    add_test(NAME ${name} COMMAND ${CMAKE_COMMAND} -E echo "skipped: ${why}")
+    set_tests_properties(${name} PROPERTIES SKIP_REGULAR_EXPRESSION "^skipped: ")
+    return()
+  endif()
+  add_executable(${name} models/${name}.cpp)
+  target_include_directories(${name} SYSTEM PRIVATE ${RELACY_INCLUDE})
+  target_compile_options(${name} PRIVATE -O2)
+  target_link_libraries(${name} PRIVATE yard_flags yard_sync)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+endfunction()
+
+yard_model(flag_model)

@@ -1,0 +1,170 @@
+// The atomics of a model: Relacy's (D. Vyukov), in std::atomic's dress, so that the shipped headers of scheduler/sync
+// run unchanged in a checker that tries every interleaving, and every older value that a load may still see.
+//
+// What it does not try: values that another thread has not written yet (load buffering), and it takes the standard's
+// seq_cst of 2011, where what happens before is before in the one order. Loads see the last store or the one before it.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <source_location>
+
+// Not relacy/relacy.hpp: that one renames new, free, errno and std::memory_order_* for whoever includes it.
+#include <relacy/pch.hpp>
+
+#include <relacy/atomic.hpp>
+#include <relacy/atomic_fence.hpp>
+#include <relacy/backoff.hpp>
+#include <relacy/context.hpp>
+#include <relacy/context_base_impl.hpp>
+#include <relacy/stdlib/condition_variable.hpp>
+#include <relacy/stdlib/event.hpp>
+#include <relacy/stdlib/mutex.hpp>
+#include <relacy/stdlib/semaphore.hpp>
+#include <relacy/test_suite.hpp>
+#include <relacy/var.hpp>
+
+namespace yard::models {
+
+inline constexpr std::size_t kMaxThreads = 8;
+
+inline rl::memory_order rl_order(std::memory_order order) {
+  switch (order) {
+    case std::memory_order_relaxed: return rl::mo_relaxed;
+    case std::memory_order_consume: return rl::mo_consume;
+    case std::memory_order_acquire: return rl::mo_acquire;
+    case std::memory_order_release: return rl::mo_release;
+    case std::memory_order_acq_rel: return rl::mo_acq_rel;
+    default: return rl::mo_seq_cst;
+  }
+}
+inline rl::debug_info rl_info(const std::source_location& at) {
+  return rl::debug_info(at.function_name(), at.file_name(), at.line());
+}
+
+struct RelacyAtomics {
+  using Place = std::source_location;
+  using Order = std::memory_order;
+
+  template <class T>
+  class Atomic {
+   public:
+    Atomic() : atomic_(T{}) {}
+    Atomic(T value) : atomic_(value) {}  // as std::atomic's
+    Atomic(const Atomic&) = delete;
+    Atomic& operator=(const Atomic&) = delete;
+
+    T load(Order order = Order::seq_cst, const Place& at = Place::current()) const {
+      return atomic_.load(rl_order(order), rl_info(at));
+    }
+    void store(T value, Order order = Order::seq_cst, const Place& at = Place::current()) {
+      atomic_.store(value, rl_order(order), rl_info(at));
+    }
+    T exchange(T value, Order order = Order::seq_cst, const Place& at = Place::current()) {
+      return atomic_.exchange(value, rl_order(order), rl_info(at));
+    }
+    bool compare_exchange_weak(T& expected, T value, Order order = Order::seq_cst, const Place& at = Place::current()) {
+      return atomic_.compare_exchange_weak(expected, value, rl_order(order), rl_info(at));
+    }
+    bool compare_exchange_weak(T& expected, T value, Order order, Order failed, const Place& at = Place::current()) {
+      return atomic_.compare_exchange_weak(expected, value, rl_order(order), rl_info(at), rl_order(failed),
+                                           rl_info(at));
+    }
+    bool compare_exchange_strong(T& expected, T value, Order order = Order::seq_cst,
+                                 const Place& at = Place::current()) {
+      return atomic_.compare_exchange_strong(expected, value, rl_order(order), rl_info(at));
+    }
+    bool compare_exchange_strong(T& expected, T value, Order order, Order failed, const Place& at = Place::current()) {
+      return atomic_.compare_exchange_strong(expected, value, rl_order(order), rl_info(at), rl_order(failed),
+                                             rl_info(at));
+    }
+    T fetch_add(T value, Order order = Order::seq_cst, const Place& at = Place::current()) {
+      return atomic_.fetch_add(value, rl_order(order), rl_info(at));
+    }
+    T fetch_sub(T value, Order order = Order::seq_cst, const Place& at = Place::current()) {
+      return atomic_.fetch_sub(value, rl_order(order), rl_info(at));
+    }
+    T fetch_and(T value, Order order = Order::seq_cst, const Place& at = Place::current()) {
+      return atomic_.fetch_and(value, rl_order(order), rl_info(at));
+    }
+    T fetch_or(T value, Order order = Order::seq_cst, const Place& at = Place::current()) {
+      return atomic_.fetch_or(value, rl_order(order), rl_info(at));
+    }
+    T fetch_xor(T value, Order order = Order::seq_cst, const Place& at = Place::current()) {
+      return atomic_.fetch_xor(value, rl_order(order), rl_info(at));
+    }
+
+    rl::atomic<T>& inner() { return atomic_; }
+
+   private:
+    rl::atomic<T> atomic_;
+  };
+
+  template <class T>
+  class Var {
+   public:
+    Var() : var_(T{}) {}
+    explicit Var(const T& value) : var_(value) {}
+    T get(const Place& at = Place::current()) const { return var_(rl_info(at)).load(); }
+    void set(const T& value, const Place& at = Place::current()) { var_(rl_info(at)).store(value); }
+
+   private:
+    rl::var<T> var_;
+  };
+
+  // A relaxed atomic with the happens-before record of a plain value beside it. put() is a plain write against what
+  // was confirmed; confirm() is a plain read at the time of the last peek() of this thread.
+  template <class T>
+  class Word {
+   public:
+    T peek(const Place& at = Place::current()) const {
+      const T value = atomic_.load(Order::relaxed, at);
+      const rl::thread_info_base& thread = *rl::ctx().threadx_;
+      Reader& reader = readers_[static_cast<std::size_t>(thread.index_)];
+      reader.peeked = thread.own_acq_rel_order_;
+      reader.raced = !knows(writes_);
+      return value;
+    }
+    void confirm(const Place& at = Place::current()) const {
+      Reader& reader = readers_[static_cast<std::size_t>(rl::ctx().threadx_->index_)];
+      if (reader.raced) fail(at, "a word was taken that its writer had not handed over");
+      reads_[static_cast<std::size_t>(rl::ctx().threadx_->index_)] = reader.peeked;
+    }
+    void put(T value, const Place& at = Place::current()) {
+      if (!knows(writes_)) fail(at, "a word was overwritten by one who did not know its last writer");
+      if (!knows(reads_)) fail(at, "a word was overwritten by one who did not know that it had been read");
+      atomic_.store(value, Order::relaxed, at);
+      const rl::thread_info_base& thread = *rl::ctx().threadx_;
+      writes_[static_cast<std::size_t>(thread.index_)] = thread.own_acq_rel_order_;
+    }
+
+   private:
+    using Times = std::array<rl::timestamp_t, kMaxThreads>;  // by thread: when it did so last, in its own time
+    struct Reader {
+      rl::timestamp_t peeked = 0;
+      bool raced = false;
+    };
+    static bool knows(const Times& times) {
+      const auto threads = static_cast<std::size_t>(rl::ctx().get_thread_count());
+      for (std::size_t i = 0; i < threads; ++i)
+        if (rl::ctx().threadx_->acq_rel_order_[i] < times[i]) return false;
+      return true;
+    }
+    static void fail(const Place& at, const char* what) {
+      rl::ctx().fail_test(what, rl::test_result_data_race, rl_info(at));
+    }
+
+    mutable Atomic<T> atomic_{T{}};
+    mutable std::array<Reader, kMaxThreads> readers_{};
+    mutable Times reads_{};
+    Times writes_{};
+  };
+
+  static void fence(Order order, const Place& at = Place::current()) {
+    rl::atomic_thread_fence(rl_order(order), rl_info(at));
+  }
+  static void pause(const Place& at = Place::current()) { rl::yield(1, rl_info(at)); }
+};
+
+}  // namespace yard::models
