@@ -16,10 +16,12 @@ function(yard_model name)
   endif()
   add_executable(${name} models/${name}.cpp)
   target_include_directories(${name} SYSTEM PRIVATE ${RELACY_INCLUDE})
-  target_compile_options(${name} PRIVATE -O2)
+  # Relacy replaces operator delete, but not the one that is told a size.
+  target_compile_options(${name} PRIVATE -O2 -fno-sized-deallocation)
   target_link_libraries(${name} PRIVATE yard_flags yard_sync)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endfunction()
 
 yard_model(flag_model)
+yard_model(task_deque_model)

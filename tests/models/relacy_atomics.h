@@ -113,38 +113,40 @@ struct RelacyAtomics {
     rl::var<T> var_;
   };
 
-  // A relaxed atomic with the happens-before record of a plain value beside it. put() is a plain write against what
-  // was confirmed; confirm() is a plain read at the time of the last peek() of this thread.
+  // put() is a plain write, and confirm() a plain read at the time of the thread's last peek(): a race between the two,
+  // by what happens before what, is red whichever came first. So no switch is tried around them, which keeps searches
+  // small.
   template <class T>
   class Word {
    public:
-    T peek(const Place& at = Place::current()) const {
-      const T value = atomic_.load(Order::relaxed, at);
-      const rl::thread_info_base& thread = *rl::ctx().threadx_;
-      Reader& reader = readers_[static_cast<std::size_t>(thread.index_)];
-      reader.peeked = thread.own_acq_rel_order_;
-      reader.raced = !knows(writes_);
-      return value;
+    T peek() const {
+      Reader& reader = readers_[self()];
+      reader = {now(), puts_, knows(writes_)};
+      return value_;
     }
     void confirm(const Place& at = Place::current()) const {
-      Reader& reader = readers_[static_cast<std::size_t>(rl::ctx().threadx_->index_)];
-      if (reader.raced) fail(at, "a word was taken that its writer had not handed over");
-      reads_[static_cast<std::size_t>(rl::ctx().threadx_->index_)] = reader.peeked;
+      const Reader& reader = readers_[self()];
+      if (!reader.knew) fail(at, "a word was taken that its writer had not handed over");
+      if (reader.puts != puts_) fail(at, "a word was taken that was overwritten since");
+      reads_[self()] = reader.peeked;
     }
     void put(T value, const Place& at = Place::current()) {
       if (!knows(writes_)) fail(at, "a word was overwritten by one who did not know its last writer");
       if (!knows(reads_)) fail(at, "a word was overwritten by one who did not know that it had been read");
-      atomic_.store(value, Order::relaxed, at);
-      const rl::thread_info_base& thread = *rl::ctx().threadx_;
-      writes_[static_cast<std::size_t>(thread.index_)] = thread.own_acq_rel_order_;
+      value_ = value;
+      ++puts_;
+      writes_[self()] = now();
     }
 
    private:
     using Times = std::array<rl::timestamp_t, kMaxThreads>;  // by thread: when it did so last, in its own time
     struct Reader {
       rl::timestamp_t peeked = 0;
-      bool raced = false;
+      std::uint64_t puts = 0;
+      bool knew = false;
     };
+    static std::size_t self() { return static_cast<std::size_t>(rl::ctx().threadx_->index_); }
+    static rl::timestamp_t now() { return rl::ctx().threadx_->own_acq_rel_order_ += 1; }
     static bool knows(const Times& times) {
       const auto threads = static_cast<std::size_t>(rl::ctx().get_thread_count());
       for (std::size_t i = 0; i < threads; ++i)
@@ -155,10 +157,11 @@ struct RelacyAtomics {
       rl::ctx().fail_test(what, rl::test_result_data_race, rl_info(at));
     }
 
-    mutable Atomic<T> atomic_{T{}};
+    T value_{};
+    std::uint64_t puts_ = 0;
+    Times writes_{};
     mutable std::array<Reader, kMaxThreads> readers_{};
     mutable Times reads_{};
-    Times writes_{};
   };
 
   static void fence(Order order, const Place& at = Place::current()) {
