@@ -1,0 +1,1 @@
+yard_bench(shelf_bench ENTERS sync base)

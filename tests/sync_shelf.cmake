@@ -1,0 +1,4 @@
+yard_test(shelf_test ENTERS sync)
+yard_test(shelf_order_test ENTERS sync)
+yard_test(shelf_stress_test ENTERS sync)
+yard_model(shelf_model)
