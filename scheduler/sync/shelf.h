@@ -24,7 +24,7 @@
 // S4  at most capacity() entries; published beyond that, the least urgent is given back.
 //
 // Progress: no one waits for anyone, whoever is stopped wherever.
-//   take, look        wait-free: one try each. A take is lost only to another's take, publication or withdrawal.
+//   take, look        wait-free: one try each. Lost only to a take, publication or withdrawal by somebody else.
 //   publish, append   wait-free: two words and one fetch-and-add.
 //   publish, otherwise, and withdraw: wait-free: at most capacity() + 1 merges, for each that fails lost to a take of
 //   at
@@ -123,12 +123,16 @@ class BasicShelf {
     std::size_t entries = 0;  // in `out`: none where there is nothing, or where it changed meanwhile
     std::size_t offered = 0;  // on the shelf
   };
-  Seen look(std::span<ShelfEntry> out) const noexcept {
+  Seen look(std::span<ShelfEntry> out) noexcept {
     const Head head{head_.load(std::memory_order_acquire)};  // (2) with (4), (5)
     const std::size_t n = std::min(out.size(), head.count());
     for (std::size_t i = 0; i < n; ++i) out[i] = peek(head, i);
-    Sync::fence(std::memory_order_acquire);  // (3) with (6): who read a word written later sees a later head
-    if (head_.load(std::memory_order_relaxed) != head.word) return {};
+    // (3) with (6), (7): the words were read before their places are written anew. A load could say as much of the
+    // head, but only between fences; who looks mostly takes next, and needs the line anyway.
+    std::uint64_t word = head.word;
+    if (n > 0 && !head_.compare_exchange_strong(word, word, std::memory_order_release, std::memory_order_relaxed))
+      return {};
+    for (std::size_t i = 0; i < n; ++i) confirm(head, i);
     return {head.word, n, head.count()};
   }
   // Takes the first `n` of what was seen, at most half of what was offered, rounded up. Lost: something has changed.
@@ -146,12 +150,11 @@ class BasicShelf {
 
   // Returns: who found no room: nobody, the least urgent that made way, or this one.
   std::optional<ShelfEntry> publish(const ShelfEntry& entry) noexcept {
-    const Head head{head_.load(std::memory_order_acquire)};  // (7) with (8): places that are free were read before
+    const Head head{head_.load(std::memory_order_acquire)};  // (6) with (3), (8): places that are free were read before
     const std::size_t n = head.count();
     const bool least = n == 0 || !entry.before(last_);
     if (least && n == capacity_) return entry;
     if (!least || head.place() + n >= places_) return republish(head, entry);
-    Sync::fence(std::memory_order_release);  // (6) with (3)
     put(head, n, entry);
     last_ = entry;
     head_.fetch_add(1, std::memory_order_release);  // (4) with (1), (2)
@@ -160,7 +163,7 @@ class BasicShelf {
 
   // Returns: whether it was there; it will then not be handed out. Otherwise it was taken, or never published.
   bool withdraw(std::uint64_t id) noexcept {
-    Head head{head_.load(std::memory_order_acquire)};  // (9) with (8), for the ring of the epoch before
+    Head head{head_.load(std::memory_order_acquire)};  // (7) with (3), (8), for the ring of the epoch before
     bool counted = false;
     for (;;) {
       std::size_t at = 0;
@@ -169,7 +172,6 @@ class BasicShelf {
       if (!counted) ++republications_;
       counted = true;
       const Head next = head.next_epoch(head.count() - 1);
-      Sync::fence(std::memory_order_release);  // as (6)
       for (std::size_t i = 0, j = 0; i < head.count(); ++i)
         if (i != at) put(next, j++, peek(head, i));
       const ShelfEntry last = next.count() > 0 ? peek(next, next.count() - 1) : ShelfEntry{};
@@ -206,13 +208,18 @@ class BasicShelf {
     return lines_[at / kPerLine].slots[at % kPerLine];
   }
   // Racy on purpose: the words may be of an entry that the owner writes where `head` is no more. Then the
-  // compare-and-swap on `head` fails, or look() sees another, and nobody uses them.
+  // compare-and-swap on `head` fails, and nobody uses them.
   ShelfEntry peek(Head head, std::size_t i) const noexcept {
     const Slot& at = slot(head, i);
     ShelfEntry entry;
     entry.id_ = at.id.peek();
     entry.due_ = at.due.peek();
     return entry;
+  }
+  void confirm(Head head, std::size_t i) const noexcept {
+    const Slot& at = slot(head, i);
+    at.id.confirm();
+    at.due.confirm();
   }
   void put(Head head, std::size_t i, const ShelfEntry& entry) noexcept {
     Slot& at = slot(head, i);
@@ -222,14 +229,11 @@ class BasicShelf {
 
   Taken take(Head head, std::size_t n) noexcept {
     const Head seen = head;
-    // (8) with (7), (9): the words were read before their places are written anew.
+    // (8) with (6), (7): as (3).
     if (!head_.compare_exchange_strong(head.word, seen.less(n).word, std::memory_order_release,
                                        std::memory_order_relaxed))
       return {Answer::lost};
-    for (std::size_t i = 0; i < n; ++i) {
-      slot(seen, i).id.confirm();
-      slot(seen, i).due.confirm();
-    }
+    for (std::size_t i = 0; i < n; ++i) confirm(seen, i);
     return {Answer::taken, n};
   }
 
@@ -240,7 +244,6 @@ class BasicShelf {
       std::optional<ShelfEntry> least;
       const std::size_t old = head.count(), room = std::min(old + 1, capacity_);
       const Head next = head.next_epoch(room);
-      Sync::fence(std::memory_order_release);  // as (6)
       std::size_t i = 0, j = 0;
       for (; i < old; ++i) {
         const ShelfEntry other = peek(head, i);
