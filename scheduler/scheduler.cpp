@@ -7,6 +7,7 @@
 
 #include "scheduler/base/input_error.h"
 #include "scheduler/embedded.h"
+#include "scheduler/loop/live_spin.h"
 #include "scheduler/policy/registry.h"
 #include "scheduler/scheduler_state.h"
 
@@ -71,7 +72,11 @@ Scheduler::State::State(Options options)
       }()),
       tables(yard::costs_of(options.devices)),
       log(options.log),
-      doors(fleet.models.size()) {
+      doors(fleet.models.size()),
+      spinning([] {
+        const yard::SpinPlan plan = yard::plan_spin_here();
+        return yard::Spinning(plan.pauses, plan.at_once);
+      }()) {
   const yard::Bounds bounds = yard::bounds_of(options);
   const yard::PolicySet policies = yard::find_policies(options.policy, options.order, options.bind);
   std::unique_ptr<yard::Recorder> recorder;
@@ -85,7 +90,8 @@ Scheduler::State::State(Options options)
   loop = std::make_unique<yard::LiveLoop>(yard::Core(bounds, fleet, tables, policies, options.seed), fleet,
                                           yard::LiveLoopOptions{.events_per_tick = bounds.events_per_tick,
                                                                 .news = news_of(options.devices, bounds, slots),
-                                                                .log = options.log},
+                                                                .log = options.log,
+                                                                .spinning = &spinning},
                                           std::move(recorder));
   slab = std::make_shared<yard::RequestSlab>(slots, *loop);
   for (std::size_t i = 0; i < options.devices.size(); ++i) make_device(options.devices[i], fleet.pools[i]);
@@ -114,7 +120,7 @@ void Scheduler::State::make_device(const Device& device, const yard::PoolView& p
     ports.push_back({.stepped = pulled.back().get(), .served = nullptr});
     return;
   }
-  hosts.push_back(std::make_unique<yard::HostDevice>(device.facts().step, std::move(facts), *slab, *loop));
+  hosts.push_back(std::make_unique<yard::HostDevice>(device.facts().step, std::move(facts), *slab, *loop, &spinning));
   ports.push_back({.stepped = hosts.back().get(), .served = nullptr});
 }
 

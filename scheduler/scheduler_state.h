@@ -41,6 +41,7 @@ struct Scheduler::State {
   std::vector<yard::PoolKind> doors;  // by model
   std::size_t longest_prompt = 0;     // that any device could read
 
+  yard::Spinning spinning;  // of the shard's thread and the host devices'
   std::unique_ptr<yard::LiveLoop> loop;
   std::shared_ptr<yard::RequestSlab> slab;  // replies and tickets hold it too, and may outlive the rest
   std::vector<std::unique_ptr<yard::HostDevice>> hosts;

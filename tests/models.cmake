@@ -25,3 +25,5 @@ endfunction()
 
 yard_model(flag_model)
 yard_model(task_deque_model)
+yard_model(parking_model)
+yard_model(event_count_model)

@@ -5,8 +5,8 @@
 
 namespace yard {
 
-HostDevice::HostDevice(Step step, StepperFacts facts, RequestSlab& slab, Shard& shard)
-    : step_(std::move(step)), stepper_(std::move(facts), slab, shard) {
+HostDevice::HostDevice(Step step, StepperFacts facts, RequestSlab& slab, Shard& shard, Spinning* spinning)
+    : step_(std::move(step)), stepper_(std::move(facts), slab, shard), parking_(spinning) {
   thread_ = std::thread([this] { run(); });
 }
 

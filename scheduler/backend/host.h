@@ -16,8 +16,9 @@ class HostDevice final : public SteppedDevice {
  public:
   using Step = std::function<void(switchyard::StepView&)>;
 
-  // `slab` and `shard` outlive it. Errors: std::system_error where no thread can be made.
-  HostDevice(Step, StepperFacts, RequestSlab& slab, Shard& shard);
+  // `slab`, `shard` and `spinning` outlive it; without `spinning` its thread sleeps at once. Errors: std::system_error
+  // where no thread can be made.
+  HostDevice(Step, StepperFacts, RequestSlab& slab, Shard& shard, Spinning* spinning = nullptr);
   ~HostDevice() override;  // Requires: no run in flight
 
   void launch(const Launch&) noexcept override;

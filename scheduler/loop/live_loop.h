@@ -33,6 +33,7 @@ struct LiveLoopOptions {
   std::uint32_t events_per_tick = 4096;  // as in the Core's Bounds
   std::size_t news = 0;                  // events that can be on the way at once: the inbox holds them all
   std::function<void(std::string_view)> log;
+  Spinning* spinning = nullptr;  // outlives the loop; null: its thread sleeps at once
 };
 
 // A shard at one moment, between two ticks.
@@ -93,7 +94,7 @@ class LiveLoop final : public Shard {
   // shared
   Inbox<Event> news_;
   Inbox<Event> changes_{kChanges};
-  Parking parking_;
+  Parking parking_{options_.spinning};
   Flag stop_;
 
   // the loop's thread writes, under the mutex, so that others may read under it

@@ -11,7 +11,10 @@
 // it weakened.
 #pragma once
 #include <atomic>
+#include <cstdint>
 #include <type_traits>
+
+#include "scheduler/sync/futex.h"
 
 namespace yard {
 
@@ -50,6 +53,14 @@ struct StdAtomics {
   };
 
   static void fence(std::memory_order order) noexcept { std::atomic_thread_fence(order); }
+
+  // As in futex.h.
+  template <class T>
+  static bool sleep(const std::atomic<T>& word, std::uint32_t expected, Deadline deadline) noexcept {
+    return futex_sleep(word, expected, deadline);
+  }
+  static void wake_one(const std::atomic<std::uint32_t>& word) noexcept { futex_wake_one(word); }
+  static void wake_all(const std::atomic<std::uint64_t>& word) noexcept { futex_wake_all(word); }
 
   // In a loop that waits for another thread's next write.
   static void pause() noexcept {

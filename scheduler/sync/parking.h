@@ -3,50 +3,56 @@
 //   producer: push(item); parking.ring();
 //   consumer: for (;;) { while (take items) ...; parking.wait_until(deadline); }
 //
-// A bell that stays rung until it is heard. No wake-up is lost: an item pushed after the consumer last looked is
-// followed by a ring() after that look, and wait_until() clears the bell only at its own end, that is before the next
-// look. A ring() that finds the bell rung does nothing, and need not: whoever rang it has woken or will wake the
-// consumer, and the exchange (1) that found it rung is read by the one (2) that clears it, so the item is seen by the
-// look after.
+// A bell that stays rung until it is heard, in one word: quiet, rung, or the consumer asleep beside it. No wake-up is
+// lost: all that happens to the word are read-modify-writes, which have one order. An item pushed after the consumer
+// last looked is followed by a ring() after that look. Either that ring comes before the consumer lies down, which then
+// fails, or it finds the consumer asleep and wakes it. The bell is cleared at the end of wait_until() only, that is
+// before the next look, and who clears it (2) reads what the last ring wrote, which goes on what earlier ones released:
+// the look after sees every item whose ring was before.
 //
-// Threads: ring() from any, wait_until() from one. Mutex and condition variable, so a ring() of a sleeping consumer
-// costs a system call; a later issue replaces it.
+// Threads: ring() from any, wait_until() from one.
+// Cost: a ring() is one exchange where the consumer is awake, and one system call more where it sleeps. A consumer
+// that waits looks `pauses` times at the word before it sleeps (Spin says how often that is worth it), then never
+// until woken.
 #pragma once
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <mutex>
+#include <cstdint>
+
+#include "scheduler/sync/atomics.h"
+#include "scheduler/sync/spin.h"
 
 namespace yard {
 
-class Parking {
+template <class Sync>
+class BasicParking {
  public:
-  using Deadline = std::chrono::steady_clock::time_point;  // tidy: clock named, not read: a deadline is given
-  static constexpr Deadline kForever = Deadline::max();
+  using Deadline = yard::Deadline;
+  static constexpr Deadline kForever = yard::kForever;
+
+  // `spinning`: shared by who should not all spin at once, outlives this; null: never spins.
+  explicit BasicParking(BasicSpinning<Sync>* spinning = nullptr) noexcept : spin_(spinning) {}
 
   void ring() noexcept {
-    if (rung_.exchange(true, std::memory_order_acq_rel)) return;  // (1) with (2)
-    // Empty on purpose: a consumer between its look at rung_ and its sleep holds the mutex, so this waits for the
-    // sleep.
-    { const std::lock_guard lock(mutex_); }
-    bell_.notify_one();
+    if (word_.exchange(kRung, std::memory_order_release) == kAsleep) Sync::wake_one(word_);  // (1) with (2)
   }
 
   // Sleeps until the bell has been rung since it was last heard, or the deadline.
   void wait_until(Deadline deadline) noexcept {
-    std::unique_lock lock(mutex_);
-    const auto heard = [this] { return rung_.exchange(false, std::memory_order_acq_rel); };  // (2) with (1)
-    if (deadline == kForever) {
-      bell_.wait(lock, heard);
-    } else {
-      bell_.wait_until(lock, deadline, heard);
+    if (!spin_.sees([this] { return word_.load(std::memory_order_relaxed) == kRung; })) {
+      std::uint32_t quiet = kQuiet;
+      if (word_.compare_exchange_strong(quiet, kAsleep, std::memory_order_relaxed, std::memory_order_relaxed)) {
+        while (word_.load(std::memory_order_relaxed) == kAsleep && Sync::sleep(word_, kAsleep, deadline)) {}
+      }
     }
+    word_.exchange(kQuiet, std::memory_order_acquire);  // (2) with (1)
   }
 
  private:
-  std::atomic<bool> rung_{false};
-  std::mutex mutex_;
-  std::condition_variable bell_;
+  static constexpr std::uint32_t kQuiet = 0, kRung = 1, kAsleep = 2;
+
+  typename Sync::template Atomic<std::uint32_t> word_{kQuiet};
+  BasicSpin<Sync> spin_;  // the consumer's
 };
+
+using Parking = BasicParking<StdAtomics>;
 
 }  // namespace yard

@@ -25,6 +25,8 @@
 #include <relacy/test_suite.hpp>
 #include <relacy/var.hpp>
 
+#include "scheduler/sync/futex.h"
+
 namespace yard::models {
 
 inline constexpr std::size_t kMaxThreads = 8;
@@ -95,10 +97,13 @@ struct RelacyAtomics {
       return atomic_.fetch_xor(value, rl_order(order), rl_info(at));
     }
 
-    rl::atomic<T>& inner() { return atomic_; }
-
    private:
+    friend struct RelacyAtomics;
+    T latest() const { return atomic_.debug_value(); }
+
     rl::atomic<T> atomic_;
+    mutable std::array<rl::thread_id_t, kMaxThreads> sleepers_{};  // of the futex, in the order they lay down
+    mutable std::size_t sleeping_ = 0;
   };
 
   template <class T>
@@ -167,7 +172,52 @@ struct RelacyAtomics {
   static void fence(Order order, const Place& at = Place::current()) {
     rl::atomic_thread_fence(rl_order(order), rl_info(at));
   }
+
+  // The futex as the kernel has it: under one lock it compares with the word's last value and lays the thread down, and
+  // under that lock it wakes. It hands nothing over (the kernel's barriers are no promise to us), wakes only by a
+  // wake or, where a deadline is given, at any time. No sleeper without one is ever woken: a deadlock, red.
+  template <class T>
+  static bool sleep(const Atomic<T>& word, std::uint32_t expected, Deadline deadline,
+                    const Place& at = Place::current()) {
+    rl::context& context = rl::ctx();
+    context.sched();
+    const T latest = word.latest();
+    if (static_cast<std::uint32_t>(sizeof(T) == 8 ? static_cast<std::uint64_t>(latest) >> 32 : latest) != expected) {
+      pause(at);  // a value once seen to be over is not read for ever: the word's readers get on
+      return true;
+    }
+    const rl::thread_id_t self = context.threadx_->index_;
+    word.sleepers_[word.sleeping_++] = self;
+    const rl::unpark_reason why = context.park_current_thread(deadline != kForever, false, false, rl_info(at));
+    if (why == rl::unpark_reason_normal) return true;
+    const auto end = word.sleepers_.begin() + static_cast<std::ptrdiff_t>(word.sleeping_);
+    std::remove(word.sleepers_.begin(), end, self);
+    --word.sleeping_;
+    return false;
+  }
+  template <class T>
+  static void wake_one(const Atomic<T>& word, const Place& at = Place::current()) {
+    rl::ctx().sched();
+    wake_first(word, at);
+  }
+  template <class T>
+  static void wake_all(const Atomic<T>& word, const Place& at = Place::current()) {
+    rl::ctx().sched();
+    while (wake_first(word, at)) {}
+  }
+
   static void pause(const Place& at = Place::current()) { rl::yield(1, rl_info(at)); }
+
+ private:
+  template <class T>
+  static bool wake_first(const Atomic<T>& word, const Place& at) {
+    if (word.sleeping_ == 0) return false;
+    const rl::thread_id_t first = word.sleepers_[0];
+    std::copy(word.sleepers_.begin() + 1, word.sleepers_.end(), word.sleepers_.begin());
+    --word.sleeping_;
+    rl::ctx().unpark_thread(first, false, rl_info(at));
+    return true;
+  }
 };
 
 }  // namespace yard::models

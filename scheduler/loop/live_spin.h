@@ -1,0 +1,26 @@
+// How long a shard's threads look for news before they sleep, on this machine: measured, once for a process.
+//
+// Threads: any.
+#pragma once
+#include <cstdint>
+
+#include "scheduler/base/units.h"
+
+namespace yard {
+
+struct SpinPlan {
+  std::uint32_t pauses = 0;   // looks before a sleep; 0: sleep at once
+  std::uint32_t at_once = 0;  // threads that may look at one time
+};
+
+// What a process should do that may burn so many thousandths of a hardware thread (affinity and cgroup quota), where
+// waking a sleeper takes `wake` and `pauses` looks take `looking`. Below two hardware threads nobody looks: it would
+// take the core, or the quota, from who has the news. Else as long as a wake takes, at most 50 us, and half of the
+// hardware threads at once.
+SpinPlan plan_spin(std::uint64_t usable_thousandths, Duration wake, Duration looking, std::uint32_t pauses) noexcept;
+
+// The same for this process, from its affinity mask, its cgroup and a measurement that takes some milliseconds, at the
+// first call. Where a fact cannot be had, nobody looks.
+SpinPlan plan_spin_here() noexcept;
+
+}  // namespace yard

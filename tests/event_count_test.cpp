@@ -1,0 +1,197 @@
+// Event count, parking and spin: their rules one by one, on one thread, with the system calls counted.
+#include <chrono>
+#include <cstdint>
+
+#include <gtest/gtest.h>
+
+#include "scheduler/loop/live_spin.h"
+#include "scheduler/sync/event_count.h"
+#include "scheduler/sync/parking.h"
+
+namespace yard {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+int sleeps = 0, wakes = 0, pauses = 0;
+
+struct Counted : StdAtomics {
+  template <class T>
+  static bool sleep(const std::atomic<T>& word, std::uint32_t expected, Deadline deadline) noexcept {
+    ++sleeps;
+    return StdAtomics::sleep(word, expected, deadline);
+  }
+  static void wake_one(const std::atomic<std::uint32_t>& word) noexcept {
+    ++wakes;
+    StdAtomics::wake_one(word);
+  }
+  static void wake_all(const std::atomic<std::uint64_t>& word) noexcept {
+    ++wakes;
+    StdAtomics::wake_all(word);
+  }
+  static void pause() noexcept { ++pauses; }
+};
+
+struct Counting : testing::Test {
+  Counting() { sleeps = wakes = pauses = 0; }
+};
+using Futex = Counting;
+using EventCountRules = Counting;
+using ParkingRules = Counting;
+using SpinRules = Counting;
+
+TEST_F(Futex, DoesNotSleepOnAnotherValue) {
+  const std::atomic<std::uint32_t> word{7};
+  EXPECT_TRUE(futex_sleep(word, 8, kForever));
+  const std::atomic<std::uint64_t> wide{std::uint64_t{7} << 32 | 5};
+  EXPECT_TRUE(futex_sleep(wide, 5, kForever));  // it is the high half that counts
+}
+
+TEST_F(Futex, SleepsUntilItsDeadline) {
+  const std::atomic<std::uint32_t> word{7};
+  const std::atomic<std::uint64_t> wide{std::uint64_t{7} << 32 | 5};
+  for (const bool high : {false, true}) {
+    const Deadline deadline = steady_clock::now() + milliseconds(2);
+    while (high ? futex_sleep(wide, 7, deadline) : futex_sleep(word, 7, deadline)) {}
+    EXPECT_GE(steady_clock::now(), deadline);
+  }
+}
+
+TEST_F(Futex, DoesNotSleepWhenItsDeadlineIsOver) {
+  const std::atomic<std::uint32_t> word{7};
+  EXPECT_FALSE(futex_sleep(word, 7, Deadline::min()));
+  EXPECT_FALSE(futex_sleep(word, 7, Deadline{}));
+}
+
+TEST_F(EventCountRules, NotifyWhereNobodyWaitsMakesNoSystemCall) {
+  BasicEventCount<Counted> events;
+  events.notify();
+  events.cancel(events.prepare());
+  events.notify();
+  EXPECT_EQ(wakes, 0);
+}
+
+TEST_F(EventCountRules, NotifyAfterPrepareEndsTheWait) {
+  BasicEventCount<Counted> events;
+  const auto ticket = events.prepare();
+  events.notify();
+  EXPECT_EQ(wakes, 1);
+  events.wait(ticket);  // a lost wake-up would hang here
+  EXPECT_EQ(sleeps, 0);
+  events.notify();  // who was released waits no more
+  EXPECT_EQ(wakes, 1);
+}
+
+TEST_F(EventCountRules, NotifyBeforePrepareDoesNot) {
+  BasicEventCount<Counted> events;
+  events.notify();
+  const Deadline deadline = steady_clock::now() + milliseconds(2);
+  EXPECT_FALSE(events.wait_until(events.prepare(), deadline));
+  EXPECT_GE(steady_clock::now(), deadline);
+  events.notify();  // who gave up at its deadline waits no more
+  EXPECT_EQ(wakes, 0);
+}
+
+TEST_F(EventCountRules, OneWhoCancelsLeavesTheOthersWaiting) {
+  BasicEventCount<Counted> events;
+  const auto first = events.prepare(), second = events.prepare();
+  events.cancel(first);
+  events.notify();
+  EXPECT_EQ(wakes, 1);
+  events.wait(second);
+  events.cancel(second);  // of an epoch that is over: nothing
+  const auto third = events.prepare();
+  events.notify();
+  EXPECT_EQ(wakes, 2);
+  events.wait(third);
+}
+
+TEST_F(ParkingRules, RingWhereNobodySleepsMakesNoSystemCall) {
+  BasicParking<Counted> parking;
+  for (int i = 0; i < 3; ++i) parking.ring();
+  parking.wait_until(kForever);
+  EXPECT_EQ(wakes, 0);
+  EXPECT_EQ(sleeps, 0);
+}
+
+TEST_F(ParkingRules, ABellIsHeardOnce) {
+  BasicParking<Counted> parking;
+  parking.ring();
+  parking.ring();
+  parking.wait_until(kForever);
+  const Deadline deadline = steady_clock::now() + milliseconds(2);
+  parking.wait_until(deadline);
+  EXPECT_GE(steady_clock::now(), deadline);
+  EXPECT_GT(sleeps, 0);
+}
+
+TEST_F(ParkingRules, SleepsOnceAndDoesNotPoll) {
+  BasicParking<Counted> parking;
+  const Deadline deadline = steady_clock::now() + milliseconds(20);
+  parking.wait_until(deadline);
+  EXPECT_GE(steady_clock::now(), deadline);
+  EXPECT_LE(sleeps, 3);  // one, and what signals the test's surroundings send
+}
+
+TEST_F(SpinRules, LooksLessOftenAfterLookingInVainAndMoreAfterSeeing) {
+  BasicSpinning<Counted> spinning(64, 1);
+  BasicSpin<Counted> spin(&spinning);
+  const auto looks = [&](bool there) {
+    pauses = 0;
+    EXPECT_EQ(spin.sees([&] { return there; }), there);
+    return pauses;
+  };
+  EXPECT_EQ(looks(false), 64);
+  EXPECT_EQ(looks(false), 32);
+  for (int i = 0; i < 10; ++i) looks(false);
+  EXPECT_EQ(looks(false), 4);  // no less than a sixteenth
+  EXPECT_EQ(looks(true), 1);
+  EXPECT_EQ(looks(true), 1);
+  EXPECT_EQ(looks(false), 16);
+}
+
+TEST_F(SpinRules, OnlySoManyLookAtOnce) {
+  BasicSpinning<Counted> spinning(8, 1);
+  BasicSpin<Counted> outer(&spinning), inner(&spinning);
+  EXPECT_FALSE(outer.sees([&] {
+    EXPECT_FALSE(inner.sees([] { return true; }));  // it may not look at all
+    return false;
+  }));
+  EXPECT_TRUE(inner.sees([] { return true; }));
+}
+
+TEST_F(SpinRules, WithoutPausesNobodyLooks) {
+  BasicSpinning<Counted> spinning(0, 1);
+  BasicSpin<Counted> spin(&spinning), none(nullptr);
+  EXPECT_FALSE(spin.sees([] { return true; }));
+  EXPECT_FALSE(none.sees([] { return true; }));
+}
+
+TEST(SpinPlan, IsAsLongAsAWake) {
+  const SpinPlan plan = plan_spin(8000, microseconds(30), microseconds(10), 1000);
+  EXPECT_EQ(plan.pauses, 3000u);
+  EXPECT_EQ(plan.at_once, 4u);
+}
+
+TEST(SpinPlan, IsNoneBelowTwoHardwareThreads) {
+  for (const std::uint64_t usable : {0u, 500u, 1000u, 1999u})
+    EXPECT_EQ(plan_spin(usable, microseconds(30), microseconds(10), 1000).pauses, 0u);
+  EXPECT_EQ(plan_spin(2000, microseconds(30), microseconds(10), 1000).at_once, 1u);
+}
+
+TEST(SpinPlan, IsNoneWhereNothingWasMeasuredAndBoundedWhereWakesAreSlow) {
+  EXPECT_EQ(plan_spin(8000, Duration{}, microseconds(10), 1000).pauses, 0u);
+  EXPECT_EQ(plan_spin(8000, microseconds(30), Duration{}, 1000).pauses, 0u);
+  EXPECT_EQ(plan_spin(8000, seconds(1), microseconds(10), 1000).pauses, 5000u);  // 50 us
+}
+
+TEST(SpinPlan, HereIsMeasuredOnce) {
+  const SpinPlan first = plan_spin_here(), second = plan_spin_here();
+  EXPECT_EQ(first.pauses, second.pauses);
+  EXPECT_EQ(first.at_once, second.at_once);
+  EXPECT_EQ(first.pauses == 0, first.at_once == 0);
+}
+
+}  // namespace
+}  // namespace yard
