@@ -1,5 +1,6 @@
 yard_test(sync_test ENTERS sync)
 yard_test(task_deque_test ENTERS base sync)
 yard_test(task_deque_stress_test ENTERS base sync)
-yard_test(event_count_test ENTERS base sync loop)
+yard_test(event_count_test ENTERS base sync)
+yard_test(live_spin_test ENTERS base loop)
 yard_test(parking_stress_test ENTERS base sync)

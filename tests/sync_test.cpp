@@ -1,4 +1,4 @@
-// Inbox, lane and parking: their rules one by one, then under load (the load is what ThreadSanitizer looks at).
+// Inbox, lane, flag and parking: their rules one by one, then under load (the load is what ThreadSanitizer looks at).
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "scheduler/sync/flag.h"
 #include "scheduler/sync/inbox.h"
 #include "scheduler/sync/lane.h"
 #include "scheduler/sync/parking.h"
@@ -110,6 +111,13 @@ TEST(Lane, FullAnswersFalse) {
   EXPECT_TRUE(lane.push(1));
   EXPECT_TRUE(lane.push(2));
   EXPECT_FALSE(lane.push(3));
+}
+
+TEST(Flag, IsUpOnceItWasRaised) {
+  Flag flag;
+  EXPECT_FALSE(flag.up());
+  flag.raise();
+  EXPECT_TRUE(flag.up());
 }
 
 TEST(Parking, RingBeforeWaitIsHeard) {

@@ -1,0 +1,83 @@
+// What benches of scheduler/sync share: a second thread on a core of its own, and the flag round trip beside which
+// every figure between two cores stands (it drifts on virtual machines).
+#pragma once
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <thread>
+#include <utility>
+
+#include <benchmark/benchmark.h>
+
+#include "scheduler/sync/atomics.h"
+
+namespace yard::bench {
+
+// Binds the calling thread to the nth processor that it may use, where there are so many.
+inline void pin_to(int nth) {
+  static const cpu_set_t allowed = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    sched_getaffinity(0, sizeof set, &set);
+    return set;
+  }();
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed) || nth-- > 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+    return;
+  }
+}
+
+// Runs `work(stop)` on another core until this is destroyed; the caller is bound to the first one meanwhile.
+class Companion {
+ public:
+  template <class Work>
+  explicit Companion(Work work) {
+    pin_to(0);
+    thread_ = std::thread([this, work = std::move(work)]() mutable {
+      pin_to(1);
+      running_.store(true);
+      work(stop_);
+    });
+    while (!running_.load()) StdAtomics::pause();
+  }
+  Companion(const Companion&) = delete;
+  ~Companion() {
+    end([] {});
+  }
+  // `rouse` what waits for something other than `stop`.
+  template <class Rouse>
+  void end(Rouse rouse) {
+    if (!thread_.joinable()) return;
+    stop_.store(true);
+    rouse();
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> stop_{false}, running_{false};
+  std::thread thread_;
+};
+
+// One number there and back.
+inline void flag_round_trip(benchmark::State& state) {
+  alignas(64) std::atomic<int> there{0};
+  alignas(64) std::atomic<int> back{0};
+  Companion companion([&](const std::atomic<bool>& stop) {
+    for (int seen = 0; !stop.load(std::memory_order_relaxed);) {
+      const int now = there.load(std::memory_order_acquire);
+      if (now != seen) back.store(seen = now, std::memory_order_release);
+    }
+  });
+  int n = 0;
+  for (auto _ : state) {
+    there.store(++n, std::memory_order_release);
+    while (back.load(std::memory_order_acquire) != n) {}
+  }
+}
+
+}  // namespace yard::bench
