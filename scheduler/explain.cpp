@@ -65,7 +65,7 @@ Candidate candidate(const RecordingHead& head, const Decision& decision, std::ui
           .terms = kept_promises::terms_on(
               pool, head.tables[pool.cost], head.fleet, columns, d,
               kept_promises::Request(head.fleet, decision.ask,
-                                     kept_promises::worth_of_reading(decision.eligible, columns, decision.ask)))};
+                                     kept_promises::price_of_reading(decision.eligible, columns, decision.ask)))};
 }
 
 // The best of each class, in order, and the chosen one. Of equals the first, as a scan would have it.

@@ -45,8 +45,8 @@ struct Candidate {
   std::int64_t move_time = 0;       // ns; of one that goes on
   policy::kept_promises::Terms terms{};
 
-  std::int64_t misses() const { return terms.own + terms.others; }
-  std::int64_t total() const { return misses() + terms.seconds + terms.money; }
+  std::int64_t misses() const { return terms.misses(); }
+  std::int64_t total() const { return terms.total(); }
 };
 
 struct PlacementSeen {

@@ -36,7 +36,7 @@ constexpr int kTextDecimals = 3, kJsonDecimals = 6;
 
 // Misses in decimal places, rounded so that what is printed adds up: each is the difference of two rounded sums.
 struct Rounded {
-  std::int64_t own, others, seconds, money, total, misses;
+  std::int64_t own, others, to_come, seconds, money, total, misses;
 
   Rounded(const Candidate& c, int decimals) {
     const auto round = [&](std::int64_t x) {
@@ -47,7 +47,8 @@ struct Rounded {
     };
     own = round(c.terms.own);
     misses = round(c.misses());
-    others = misses - own;
+    others = round(c.terms.own + c.terms.others) - own;
+    to_come = misses - own - others;
     seconds = round(c.misses() + c.terms.seconds) - misses;
     total = round(c.total());
     money = total - misses - seconds;
@@ -77,7 +78,7 @@ std::string misses_at(const Candidate& c, const Names& names) {
   // Rounded, 0.9996 would look like one.
   const std::int64_t misses = c.misses() >= kOne ? Rounded(c, kTextDecimals).misses
                                                  : std::min<std::int64_t>(999, Rounded(c, kTextDecimals).misses);
-  return fmt::format("own + others = {} {} 1 at the best, {}", decimal(misses, kTextDecimals),
+  return fmt::format("own + others + to come = {} {} 1 at the best, {}", decimal(misses, kTextDecimals),
                      c.misses() >= kOne ? ">=" : "<", names.device(c));
 }
 
@@ -94,6 +95,7 @@ std::string won_by(const PlacementSeen& p, const Candidate& chosen, const Names&
                                  decimal(b.total - a.total, kTextDecimals), names.device(*next));
   for (const auto& [name, term] : {std::pair{" own", &Rounded::own},
                                    {", others", &Rounded::others},
+                                   {", to come", &Rounded::to_come},
                                    {", seconds", &Rounded::seconds},
                                    {", money", &Rounded::money}}) {
     const std::int64_t less = b.*term - a.*term;
@@ -158,7 +160,7 @@ std::string table(const Explanation& e, const PlacementSeen& p) {
   std::vector<TextColumn> columns{{"class", Align::left}, {"of"}, {"device"}};
   for (const LoadColumn& load : kLoad)
     if (shown(load, e.head.scorer)) columns.push_back({load.head, Align::right, "load"});
-  for (const char* term : {"own", "others", "seconds", "money", "total"})
+  for (const char* term : {"own", "others", "to come", "seconds", "money", "total"})
     columns.push_back({term, Align::right, "misses"});
   for (const char* time : {"TTFT", "TPOT"}) columns.push_back({time, Align::right, "expected ms"});
   TextTable text(std::move(columns));
@@ -170,7 +172,8 @@ std::string table(const Explanation& e, const PlacementSeen& p) {
       if (shown(load, e.head.scorer))
         cells.push_back(load.value == &Candidate::kv_permille ? decimal(c.kv_permille, 1) : counted(c.*load.value));
     const Rounded misses(c, kTextDecimals);
-    for (const std::int64_t term : {misses.own, misses.others, misses.seconds, misses.money, misses.total})
+    for (const std::int64_t term :
+         {misses.own, misses.others, misses.to_come, misses.seconds, misses.money, misses.total})
       cells.push_back(decimal(term, kTextDecimals));
     cells.push_back(milliseconds_text(c.terms.ttft));
     cells.push_back(milliseconds_text(c.terms.tpot));
@@ -227,6 +230,7 @@ void write(JsonWriter& json, const Explanation& e, const Candidate& c, bool goes
   if (goes_on) number("expected_move_ms", c.move_time, 6);
   const Rounded misses(c, kJsonDecimals);
   number("own", misses.own, kJsonDecimals), number("others", misses.others, kJsonDecimals);
+  number("to_come", misses.to_come, kJsonDecimals);
   number("seconds", misses.seconds, kJsonDecimals), number("money", misses.money, kJsonDecimals);
   number("total", misses.total, kJsonDecimals);
   number("expected_ttft_ms", c.terms.ttft, 6), number("expected_tpot_ms", c.terms.tpot, 6);

@@ -20,9 +20,10 @@ struct HandColumns {
   std::vector<std::int32_t> hits;
   std::vector<std::uint32_t> next = {0, 0};
   std::vector<std::uint64_t> chosen;
+  std::vector<std::int32_t> scarcity = {0, 0};
   std::vector<AnswerLengths> answers;
   Given given;
-  PolicyState state{Rng(5), next, {}};
+  PolicyState state{Rng(5), next, {}, scarcity};
   Ask ask{};
 
   explicit HandColumns(std::uint32_t devices, const PoolSpec& spec = {.kv_blocks = 100})
@@ -52,6 +53,7 @@ struct HandColumns {
   std::uint32_t choose(std::string_view name, const std::vector<std::uint32_t>& eligible) {
     answers.assign(given.fleet.classes.size(), AnswerLengths{});  // of one token
     ask.answers = answers;
+    ask.scarcity = scarcity[ask.model.value];
     DeviceColumns columns;  // by name: others may follow
     columns.pool = pool, columns.waiting = waiting, columns.running = running, columns.by_class = by_class;
     columns.prefill_tokens = prefill, columns.kv_tokens = kv, columns.waiting_tokens = waiting_tokens;

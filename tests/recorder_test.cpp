@@ -528,7 +528,8 @@ TEST_F(Recording, EventsAboutWhatThereIsNotAreRefused) {
 
 TEST_F(Recording, CapsOfDomainsThatThereAreNotAreRefused) {
   FleetView fleet;
-  fleet.domains = {{.name = "hall", .cap = Milliwatts(5)}};
+  fleet.domains.resize(1);
+  fleet.domains[0].name = "hall", fleet.domains[0].cap = Milliwatts(5);
   const auto error = [&](std::uint32_t domain, std::int64_t cap) -> std::string {
     try {
       recording::check_event(CapChanged{{domain}, Milliwatts(cap)}, fleet);

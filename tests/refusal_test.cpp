@@ -69,6 +69,47 @@ TEST(Refusal, OfWhoAsksForNoTokenIsForItsReadingNotForItsPlace) {
   EXPECT_EQ(h.choose("expected_cost", {0}), kRefused) << "10 tokens take 10 us to read, and two wait so long";
 }
 
+TEST(Refusal, CountsWhoWaitsForItsFirstToken) {
+  HandColumns h(1, {.token_budget = 100, .c0 = 1000, .c1 = 100'000});  // 100 ns a token
+  h.given.fleet.classes[0].ttft = microseconds(2);
+  h.given.fleet.classes.push_back(h.given.fleet.classes[0]);
+  h.given.fleet.classes[0].ttft = Duration();  // the asking one is promised nothing
+  h.by_class = {0, 2}, h.waiting[0] = 2, h.prefill[0] = h.waiting_tokens[0] = 10;
+  EXPECT_EQ(h.choose("expected_cost"), 0u) << "all is read in 2 us: one of the two may miss";
+  h.ask.prompt = Tokens(30);
+  EXPECT_EQ(h.choose("expected_cost"), kRefused) << "both miss";
+  h.by_class = {2, 0};
+  EXPECT_EQ(h.choose("expected_cost"), 0u) << "they are promised nothing either";
+}
+
+TEST(Refusal, WhereTimeIsScarceReadingCostsThoseToCome) {
+  HandColumns h(2, {.c0 = 1000, .c1 = 100'000'000});  // 0.1 ms a token
+  h.given.fleet.classes[0].ttft = seconds(1);
+  h.prefill_burst = {1'000'000, 3'000'000}, h.running = {1, 1};
+  h.scarcity[0] = 65536 / 5;  // 50 / 25 = 2 promises for reading of 2 ms
+  h.ask.prompt = Tokens(9);
+  EXPECT_EQ(h.choose("expected_cost"), 0u) << "0.9 ms";
+  h.ask.prompt = Tokens(11);
+  EXPECT_EQ(h.choose("expected_cost"), kRefused) << "1.1 ms";
+  EXPECT_EQ(h.choose("expected_cost+none"), 0u);
+  h.hits = {0, 3};
+  EXPECT_EQ(h.choose("expected_cost"), 1u) << "what is found read is not paid";
+  h.hits = {0, 0}, h.running = {0, 1};
+  EXPECT_EQ(h.choose("expected_cost"), 0u) << "nobody is there";
+}
+
+TEST(Refusal, TimeIsAsScarceAsThoseWhoAskedLastWereExpectedToMiss) {
+  Unlike h;
+  h.choose("expected_cost+none", {0});
+  EXPECT_EQ(h.scarcity[0], 0) << "it cannot be refused: it says nothing";
+  for (int k = 0; k < 1000; ++k) EXPECT_EQ(h.choose("expected_cost", {0}), kRefused);
+  EXPECT_GT(h.scarcity[0], 65000);
+  EXPECT_EQ(h.scarcity[1], 0) << "by model";
+  h.given.fleet.classes[0].ttft = h.given.fleet.classes[0].tpot = seconds(1);
+  for (int k = 0; k < 1000; ++k) h.choose("expected_cost", {0});
+  EXPECT_LT(h.scarcity[0], 500);
+}
+
 TEST(Refusal, NoneRefusesNobody) {
   Unlike h;
   EXPECT_EQ(h.choose("expected_cost", {0}), kRefused);

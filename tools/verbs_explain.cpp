@@ -35,8 +35,8 @@ void add_explain(CLI::App& app, Action& action) {
   CLI::App* verb = app.add_subcommand("explain", "why a recorded request went where it went, or was refused");
   verb->footer(
       "examples:\n  switchyard explain shard0.rec --row 7\n  switchyard explain shard0.rec --request 0:1 --json\n"
-      "Costs are in misses: promises that the request is expected to miss itself (own) and to make others\n"
-      "miss (others), and what its seconds and dollars weigh beside them. *: the device chosen.");
+      "Costs are in misses: promises that the request is expected to miss itself (own), to make others miss\n"
+      "there (others) and later (to come), and what its seconds and dollars weigh beside them. *: the device chosen.");
   verb->add_option("recording", flags->recording, "a recording, as written by --record or record_to")
       ->type_name("FILE")
       ->required();

@@ -24,7 +24,8 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
       lengths_(fleet.models.size() * fleet.classes.size(), kUnknownAnswers),
       round_robin_(fleet.models.size()),
       chosen_(fleet.devices()),
-      state_{Rng(seed), round_robin_, chosen_} {
+      scarcity_(fleet.models.size()),
+      state_{Rng(seed), round_robin_, chosen_, scarcity_} {
   eligible_.reserve(fleet.devices());
   for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
     const PoolView& facts = fleet.pools[p];
@@ -236,6 +237,7 @@ Ask Placement::ask_of(const Sequence& s, Time now) {
           .now = now,
           .arrival = s.arrival,
           .answers = answers(s.model),
+          .scarcity = scarcity_[s.model.value],
           .may_refuse = !s.let_in};
 }
 

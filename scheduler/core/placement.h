@@ -139,6 +139,7 @@ class Placement {
   std::vector<AnswerLengths> lengths_;  // likewise
   std::vector<std::uint32_t> round_robin_;
   std::vector<std::uint64_t> chosen_;
+  std::vector<std::int32_t> scarcity_;   // by model
   std::vector<std::uint32_t> eligible_;  // scratch
   PrefixMatch match_;                    // likewise
   PolicyState state_;

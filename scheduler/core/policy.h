@@ -52,6 +52,7 @@ struct AnswerLengths {
     for (std::size_t i = 0; i < tokens.size(); ++i)
       at_work[i] = static_cast<std::int32_t>(std::int64_t{tokens[i]} * 65536 / sum);
   }
+  std::int64_t mean() const { return (std::int64_t{tokens[0]} + tokens[1] + tokens[2] + tokens[3]) / 4; }
 };
 
 inline constexpr AnswerLengths kUnknownAnswers{.tokens{256, 256, 256, 256}};
@@ -69,15 +70,17 @@ struct Ask {
   Time now;
   Time arrival;
   std::span<const AnswerLengths> answers;  // of its model, by class
-  bool may_refuse;                         // false: it was let in before
+  std::int32_t scarcity = 0;               // PolicyState's of its model, before the choice
+  bool may_refuse = true;                  // false: it was let in before
   bool read = false;  // elsewhere: its KV moves to the device, as a hit of all of it, and what is placed is decoding
 };
 
 // What policies may remember: owned by Core, part of its state, seeded by its seed.
 struct PolicyState {
   Rng rng;
-  std::span<std::uint32_t> next;         // by model: round_robin's next place among the model's devices
-  std::span<std::uint64_t> chosen = {};  // by device: how often a scorer that counts has chosen it
+  std::span<std::uint32_t> next;          // by model: round_robin's next place among the model's devices
+  std::span<std::uint64_t> chosen = {};   // by device: how often a scorer that counts has chosen it
+  std::span<std::int32_t> scarcity = {};  // by model: how many promises those who ask are expected to miss, 1/65536
 };
 
 // Instead of a position: it should not be served now, it would cost others more than it gains. Only if Ask::may_refuse.

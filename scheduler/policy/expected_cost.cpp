@@ -10,17 +10,23 @@
 namespace yard::policy {
 
 std::uint32_t expected_cost(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
-                            const FleetView& fleet, const CostTables& tables, const Ask& ask, PolicyState&) noexcept {
-  const kept_promises::Request request(fleet, ask, kept_promises::worth_of_reading(eligible, devices, ask));
-  std::uint32_t best = 0;
-  kept_promises::Cost least{.misses = 0, .total = std::numeric_limits<std::int64_t>::max()};
+                            const FleetView& fleet, const CostTables& tables, const Ask& ask,
+                            PolicyState& state) noexcept {
+  using namespace kept_promises;
+  const Request request(fleet, ask, price_of_reading(eligible, devices, ask));
+  struct {
+    std::int64_t total = std::numeric_limits<std::int64_t>::max(), misses = 0, own = 0;
+    std::uint32_t at = 0;
+  } least;
   for (std::uint32_t k = 0; k < eligible.size(); ++k) {
     const PoolView& pool = fleet.pools[devices.pool[eligible[k]]];
-    const kept_promises::Cost cost =
-        kept_promises::cost_on(pool, tables[pool.cost], fleet, devices, eligible[k], request);
-    if (cost.total < least.total) least = cost, best = k;
+    const Terms cost = terms_on(pool, tables[pool.cost], fleet, devices, eligible[k], request);
+    if (cost.total() < least.total) least = {cost.total(), cost.misses(), cost.own, k};
   }
-  return ask.may_refuse && least.loses() ? kRefused : best;
+  if (!ask.may_refuse) return least.at;
+  std::int32_t& scarcity = state.scarcity[ask.model.value];
+  scarcity = scarcity_after(scarcity, least.own);
+  return least.misses >= kOne ? kRefused : least.at;
 }
 
 }  // namespace yard::policy

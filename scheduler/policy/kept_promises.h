@@ -2,18 +2,24 @@
 // everybody there already. Pure functions of columns and cost tables; whoever scans devices has them inlined.
 //
 // The placement study's formula (DESIGN, "One currency: kept promises"), in integers:
-//   own    = 1 - (1 - S(8 (ttft / TTFT* - 1))) (1 - S(k_own (tpot / TPOT* - 1)))
-//   others = sum over classes of n_class, over a quarter of their answers each, of length r,
-//            weight (S(k_r (T' / TPOT* - 1)) - S(k_r (T / TPOT* - 1)))
-//   cost   = own + others + 0.03 (ttft + o tpot) / 1 s - U^2 saved / 1 s + 12 dollars
-// S is the logistic function. T is the time per token there now, T' with the request: what a prefill of X adds to each
-// of r tokens is X / r, but where chunks are sized by the objective no more than that leaves (core/README.md). Those in
-// the line weigh alike, those admitted by how long they are at work. k = 1.7 / sqrt(s0^2 + v / tokens): the less sure,
-// the flatter, where s0 is the costs' own relative error (StepCost; 0.1 at the least) and v = u Xb / TPOT* the jitter
-// that prefill brings to decoding (u: share of time in prefill, Xb: size-biased prefill of one prompt); dollars are the
-// marginal price of the time that the device works longer (money_weight.h). One miss weighs the same in every class.
-// `saved` is the reading that the device's prefix cache saves: at U, the mean share of their time that the candidates
-// spend reading, a second of it is worth U^2 of a miss to those to come.
+//   own     = 1 - (1 - S(8 (ttft / TTFT* - 1))) (1 - S(k_own (tpot / TPOT* - 1)))
+//   others  = sum over classes of n_class, of those in the line (S(8 (w' / TTFT* - 1)) - S(8 (w / TTFT* - 1))), and
+//             of all, over a quarter of their answers each, of length r,
+//             weight (S(k_r (T' / TPOT* - 1)) - S(k_r (T / TPOT* - 1)))
+//   to_come = 50 m^2 X / Xb
+//   cost    = own + others + to_come + 0.03 (ttft + o tpot) / 1 s + 12 dollars
+// S is the logistic function. w is the time until all is read that waits there now, w' with the request; TTFT* is that
+// of the line's mean prompt. T is the time per token there now, T' with the request: a prefill of X adds X / r to each
+// of r tokens. Where chunks are sized by the objective (core/README.md) reading takes only what decoding leaves: T, T'
+// and tpot are then those of steps without prefill, and r is the mean answer. Those in the line weigh
+// alike, those admitted by how long they are at work. k = 1.7 / sqrt(s0^2 + v / tokens): the less sure, the flatter,
+// where s0 is the costs' own relative error (StepCost; 0.1 at the least) and v = u Xb / TPOT* the jitter that prefill
+// brings to decoding (u: share of time in prefill, Xb: size-biased prefill of one prompt); dollars are the marginal
+// price of the time that the device works longer (money_weight.h). One miss weighs the same in every class. m is how
+// scarce time is: the mean of `own`, at the best device, over those of the model who asked last and could be refused.
+// Reading as long as a prompt of the candidates' mean Xb then costs those to come 50 m^2 promises: half of one where
+// one of ten is expected to miss, its own where one of seven is. What a prefix cache saves is not paid, nor what
+// an idle device reads.
 //
 // On a device that only reads prompts for others (PoolRole::prefill) there is no TPOT in `own`, and
 //   others = max(own, sum over classes of n_class (S(8 ((w + its reading) / T - 1)) - S(8 (w / T - 1))))
@@ -40,7 +46,10 @@ inline constexpr std::int64_t kMostShare = 55705;  // u <= 0.85
 inline constexpr std::int64_t kTtftSlope = 8 * 256;
 inline constexpr std::int64_t kPerSecond = 1966;               // 0.03 of a miss
 inline constexpr std::int64_t kLeastAnswer = 8;                // tokens: a prefill is spread over so many at the least
+inline constexpr std::int64_t kScarcityPrice = 50;             // promises for a prompt of Xb where everybody misses
+inline constexpr std::int64_t kScarcityGain = 128;             // arrivals
 inline constexpr std::int64_t kLongest = 100'000'000'000'000;  // ns: beyond a day all waits are alike
+inline constexpr std::int64_t kLongestRead = 1'000'000'000'000;  // ns
 
 // S(x) at x = 0, 1/4, .. 8.
 inline constexpr std::array<std::int64_t, 33> kLogistic = {
@@ -78,43 +87,48 @@ inline std::int64_t miss(std::int64_t t, std::int64_t objective, std::int64_t k)
   return logistic(std::clamp<std::int64_t>(over, -(1 << 20), 1 << 20) * k / 256);
 }
 
-// What a second of reading saved is worth, 1/65536 of a miss: U^2.
-inline std::int64_t worth_of_reading(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
+// What a second of reading costs those to come, 1/65536 of a miss.
+inline std::int64_t price_of_reading(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
                                      const Ask& ask) {
-  if (ask.prefix_head == 0) return 0;  // nothing is saved anywhere
-  std::int64_t sum = 0;
-  for (const std::uint32_t d : eligible) sum += devices.prefill_share[d];
-  const std::int64_t mean = sum / static_cast<std::int64_t>(eligible.size());
-  return mean * mean / kOne;
+  const std::int64_t misses = kScarcityPrice * ask.scarcity * ask.scarcity / kOne;
+  if (misses == 0) return 0;
+  std::int64_t sum = 0;  // us
+  for (const std::uint32_t d : eligible) sum += std::min(devices.prefill_burst[d], kLongest) / 1000;
+  const std::int64_t burst = std::max<std::int64_t>(1000, sum / static_cast<std::int64_t>(eligible.size()));
+  return misses * 1'000'000 / burst;
+}
+
+// `own`: of who asked last, at the best device. Returns: how scarce time is now.
+inline std::int32_t scarcity_after(std::int32_t scarcity, std::int64_t own) {
+  return scarcity + static_cast<std::int32_t>((own - scarcity) / kScarcityGain);
 }
 
 struct Request {
-  Request(const FleetView& fleet, const Ask& ask, std::int64_t per_second_saved)
+  Request(const FleetView& fleet, const Ask& ask, std::int64_t price)
       : prompt(ask.prompt.count()),
         answers(ask.expected_output.count()),
         waited((ask.now - ask.arrival).count()),
         ttft_objective(fleet.classes[ask.slo.value].ttft_objective(ask.prompt).count()),
         tpot_objective(ask.expected_output.count() > 0 ? fleet.classes[ask.slo.value].tpot.count() : 0),
-        saved_second(per_second_saved),
+        reading_second(price),
         lengths(ask.answers),
         read(ask.read) {}
   std::int64_t prompt, answers, waited;  // tokens, tokens, ns
   std::int64_t ttft_objective, tpot_objective;
-  std::int64_t saved_second;               // 1/65536 of a miss
+  std::int64_t reading_second;             // what it costs those to come, 1/65536 of a miss
   std::span<const AnswerLengths> lengths;  // of others, by class
   bool read;                               // its first token is out: its KV moves to where it goes on
 };
 
 // What the cost is made of, and what it follows from.
 struct Terms {
-  std::int64_t own, others, seconds, money;  // 1/65536 of a miss; seconds: less what is saved
-  std::int64_t ttft, tpot;                   // expected, ns; waited so far included
-};
+  std::int64_t own, others, to_come, seconds, money;  // 1/65536 of a miss
+  std::int64_t ttft, tpot;                            // expected, ns; waited so far included
 
-struct Cost {
-  std::int64_t misses, total;  // 1/65536; of the request and of the others; with its seconds and dollars
+  std::int64_t misses() const { return own + others + to_come; }
+  std::int64_t total() const { return misses() + seconds + money; }
   // Its own promise is worth one: it loses more than it keeps.
-  bool loses() const { return misses >= kOne; }
+  bool loses() const { return misses() >= kOne; }
 };
 
 // What those who decode on a device, and are promised a TPOT, leave for reading beside them: tokens of a step.
@@ -161,7 +175,9 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
   const std::int64_t chunk = chunk_on(pool, cost, fleet, devices, d, step, own_reading, reads);
   const std::int64_t steps = (queued + reads + chunk - 1) / chunk;
   const std::int64_t held = kv + line + q.prompt;
-  const std::int64_t tpot = (c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / rest;
+  // Where chunks are sized by the objective, reading takes no more than decoding leaves.
+  const bool kept = pool.chunk == Chunk::objective;
+  const std::int64_t tpot = (c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / (kept ? kOne : rest);
   std::int64_t ttft = q.waited + (devices.running[d] > 0 ? step / 2 : 0) + reading + steps * step;
   const std::int64_t capacity = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
   const std::int64_t decoding = std::min<std::int64_t>(q.answers * tpot, kLongest);
@@ -191,44 +207,50 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
     others = std::max(others, own);
   }
   if (there > 0 && !reads_only) {
-    const std::int64_t base = (c0(there) + c2 * (kv + line) / 1000) * kOne / rest;
+    const std::int64_t base = (c0(there) + c2 * (kv + line) / 1000) * kOne / (kept ? kOne : rest);
     // Who asks for no token is gone when its prompt is read.
     const std::int64_t beside =
         q.answers > 0 ? (c0(there + 1) - c0(there)) + c2 * (q.prompt + q.answers / 2) / 1000 : 0;
+    const std::int64_t waits = c1 * queued / 1000 + (queued + chunk - 1) / chunk * step,
+                       then_waits = reading + steps * step;
+    const Tokens mean(devices.waiting[d] > 0 ? std::min<std::int64_t>(line / devices.waiting[d], 1 << 20) : 0);
     const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
     for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
+      if (count[c] == 0) continue;
+      if (devices.waiting[d] > 0) {
+        const std::int64_t first = fleet.classes[c].ttft_objective(mean).count();
+        others += count[c] * (miss(then_waits, first, kTtftSlope) - miss(waits, first, kTtftSlope)) *
+                  std::int64_t{devices.waiting[d]} / there;
+      }
       const std::int64_t objective = fleet.classes[c].tpot.count();
-      if (count[c] == 0 || objective <= 0) continue;
-      const std::int64_t room =
-          pool.chunk == Chunk::objective ? std::max<std::int64_t>(0, kept_of(objective) - base) : kLongest;
+      if (objective <= 0) continue;
+      if (kept) {
+        const std::int64_t k = slope(spread + jitter / std::max<std::int64_t>(kLeastAnswer, q.lengths[c].mean()));
+        others += count[c] * (miss(base + beside, objective, k) - miss(base, objective, k));
+        continue;
+      }
       const AnswerLengths& lengths = q.lengths[c];
       for (std::size_t i = 0; i < lengths.tokens.size(); ++i) {
         const std::int64_t r = std::max<std::int64_t>(kLeastAnswer, lengths.tokens[i]);
         const std::int64_t k = slope(spread + jitter / r);
-        const std::int64_t now = base + std::min(room, c1 * queued / 1000 / r);
-        const std::int64_t then = base + std::min(room, (c1 * queued / 1000 + own_reading) / r) + beside;
+        const std::int64_t now = base + c1 * queued / 1000 / r;
+        const std::int64_t then = base + (c1 * queued / 1000 + own_reading) / r + beside;
         const std::int64_t weight =
             (devices.waiting[d] * (kOne / 4) + devices.running[d] * std::int64_t{lengths.at_work[i]}) / there;
         others += count[c] * (miss(then, objective, k) - miss(now, objective, k)) * weight / kOne;
       }
     }
   }
-  std::int64_t seconds = (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
-  if (hit > 0 && q.saved_second > 0) {
-    const std::int64_t whole = cost.reading(q.prompt, prefill_pairs(q.prompt, 0)).count() / 1000;
-    seconds -= std::min(whole - own_reading, kLongest) / 1'000'000 * q.saved_second / 1000;
-  }
+  // Who is put off is taken where nobody is, however scarce time was when he asked last.
+  const std::int64_t to_come =
+      there == 0 ? 0 : std::min(own_reading, kLongestRead) / 1000 * q.reading_second / 1'000'000;
+  const std::int64_t seconds = (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
   // The device works longer by the prompt, and by what the sequence adds to each step: on an idle one, the whole step.
   const std::int64_t per_token = c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.prompt + q.answers / 2) / 1000;
   const std::int64_t longer = std::clamp<std::int64_t>(own_reading + q.answers * per_token, 0, kLongest);
   const std::int64_t money = money_weight(devices.marginal_price[d], longer);
-  return {.own = own, .others = others, .seconds = seconds, .money = money, .ttft = ttft, .tpot = tpot};
-}
-
-[[gnu::always_inline]] inline Cost cost_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
-                                           const DeviceColumns& devices, std::uint32_t d, const Request& q) {
-  const Terms of = terms_on(pool, cost, fleet, devices, d, q);
-  return {.misses = of.own + of.others, .total = of.own + of.others + of.seconds + of.money};
+  return {
+      .own = own, .others = others, .to_come = to_come, .seconds = seconds, .money = money, .ttft = ttft, .tpot = tpot};
 }
 
 }  // namespace yard::policy::kept_promises

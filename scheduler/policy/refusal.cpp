@@ -8,7 +8,7 @@ bool costs_a_promise(std::uint32_t device, const DeviceColumns& devices, const F
                      const CostTables& tables, const Ask& ask) noexcept {
   const PoolView& pool = fleet.pools[devices.pool[device]];
   const kept_promises::Request request(fleet, ask, 0);  // who is refused is not asked how long it would take
-  return kept_promises::cost_on(pool, tables[pool.cost], fleet, devices, device, request).loses();
+  return kept_promises::terms_on(pool, tables[pool.cost], fleet, devices, device, request).loses();
 }
 
 }  // namespace yard::policy
