@@ -1,94 +1,198 @@
 // Many producers, one consumer, bounded, drained in batches: how news comes to a shard.
 //
-// A ring of cells, each with the number of the turn it is in (Vyukov, bounded MPMC queue, 1024cores.net, 2010), here
-// with one consumer, so that its side needs no compare-and-swap. Chosen over boost::lockfree::queue: that one follows a
-// node's free list by plain reads that a recycling producer overwrites (benign there, but a report under TSan), and it
-// pops one at a time.
+// A ring of places, each bound to a slot. A producer claims the next place by one compare-and-swap, writes its item
+// into the slot and says so there. A producer that is stopped between its claim and its word holds its slot, and
+// nothing else: the consumer steps over the place, keeps the slot in mind, and binds a spare slot to the place for the
+// next round. What is written late is drained first the next time. There are as many spare slots as places, so that
+// nobody hears "full" for others being stopped.
 //
-// Threads: push() from any, drain() from one.
+// (Vyukov's ring, 1024cores.net, 2010, writes into the place itself: who drains must wait at it, and who steps over it
+// meets it again a round later. A stack of nodes that the consumer takes whole stops for nobody either, but takes two
+// compare-and-swaps, one for a free node; bench/inbox_bench has both.)
+//
+// Threads: push() from any, drain() and steps_over() from one.
 // N1  a push that happened before another one's begin is drained before it.
 // N2  what a pushing thread wrote before push() is seen by the consumer after it drained that item.
-// N3  a full inbox answers false at once and changes nothing; capacity() items always fit.
+// N3  a full inbox answers false at once and changes nothing. It is full only while capacity() items are in it or being
+//     pushed.
+//
+// Progress, whoever is stopped wherever: push() is lock-free (its compare-and-swap fails only where another's won).
+// drain() is wait-free, and comes to every item whose push has ended, as long as at most capacity() pushes are stopped
+// at once.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
 #include <span>
 #include <type_traits>
+#include <vector>
 
 #include "scheduler/base/check.h"
+#include "scheduler/sync/atomics.h"
 
 namespace yard {
 
-template <class T>
+template <class T, class Sync = StdAtomics>
 class Inbox {
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
  public:
-  // Holds `at_least` items: rounded up to a power of two, no fewer than 2 (with one cell, a full turn and the next free
-  // one have the same number). Memory is touched as it is used. Errors: std::bad_alloc.
+  // Holds `at_least` items: rounded up to a power of two. Memory is touched as it is used. Errors: std::bad_alloc.
   explicit Inbox(std::size_t at_least)
-      : mask_(std::bit_ceil(at_least < 2 ? std::size_t{2} : at_least) - 1),
-        cells_(static_cast<Cell*>(std::calloc(mask_ + 1, sizeof(Cell)))) {
-    if (!cells_) throw std::bad_alloc();
+      : places_(std::bit_ceil(std::max<std::size_t>(at_least, 1))), ring_(places_), slots_(2 * places_) {
+    CHECK(2 * places_ <= UINT32_MAX);
+    held_.reserve(places_);
+    spares_.reserve(places_);
   }
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
 
   // Returns: false when full.
   bool push(const T& item) noexcept {
-    std::size_t place = tail_.load(std::memory_order_relaxed);
+    std::uint64_t place = tail_.load(std::memory_order_relaxed);
     for (;;) {
-      Cell& cell = cells_.get()[place & mask_];
-      const std::size_t free = turn_of(place);
-      const std::size_t turn = cell.turn.load(std::memory_order_acquire);  // (1) with (4): the cell was emptied
-      if (turn == free) {
-        if (!tail_.compare_exchange_weak(place, place + 1, std::memory_order_relaxed)) continue;
-        new (cell.item) T(item);
-        cell.turn.store(free + 1, std::memory_order_release);  // (2) with (3): the item is written
+      Binding& binding = ring_[place & (places_ - 1)];
+      const std::uint32_t bound = binding.load(std::memory_order_acquire);  // (1) with (6)
+      const std::uint32_t number = slot_of(place, bound);
+      Slot& slot = slots_[number];
+      const std::uint64_t turn = slot.turn.load(std::memory_order_acquire);  // (2) with (5): it was emptied
+      if (turn == free_for(place, number)) {
+        if (!tail_.compare_exchange_strong(place, place + 1, std::memory_order_release,  // (3) with (7)
+                                           std::memory_order_relaxed))
+          continue;
+        slot.item.set(item);
+        slot.turn.store(turn + 1, std::memory_order_release);  // (4) with (8), (9): the item is written
         return true;
       }
-      // Behind the turn of `place`: the cell still holds the item of a round ago. Ahead: another producer took `place`.
-      if (static_cast<std::ptrdiff_t>(turn - free) < 0) return false;
-      place = tail_.load(std::memory_order_relaxed);
+      // Ahead: another producer took `place`. Behind: the slot is of a round ago; of one that the consumer has not come
+      // by, unless it has bound another slot since.
+      if (static_cast<std::int64_t>(turn - free_for(place, number)) > 0) {
+        place = tail_.load(std::memory_order_relaxed);
+      } else if (binding.load(std::memory_order_relaxed) == bound) {
+        return false;
+      }
     }
   }
 
-  // Takes the oldest items, as many as there are and `out` holds. Returns: how many. Stops at a place that a producer
-  // has claimed and not yet written; that producer will ring after writing it.
+  // Takes the oldest items, as many as there are and `out` holds, and may leave some behind a place that is being
+  // written. Returns: how many; none only where none is there whose push has ended.
   std::size_t drain(std::span<T> out) noexcept {
-    std::size_t n = 0;
-    while (n < out.size()) {
-      Cell& cell = cells_.get()[head_ & mask_];
-      const std::size_t free = turn_of(head_);
-      if (cell.turn.load(std::memory_order_acquire) != free + 1) break;  // (3) with (2)
-      out[n++] = *std::launder(reinterpret_cast<T*>(cell.item));
-      cell.turn.store(free + 2, std::memory_order_release);  // (4) with (1)
-      ++head_;
+    // (7) with (3), before the looks at what is held: whoever pushes after such a push has ended comes behind `tail`.
+    const std::uint64_t tail = tail_.load(std::memory_order_acquire);
+    std::size_t n = held_.empty() ? 0 : drain_held(out);
+    while (n < out.size() && head_ != tail) {
+      Binding& binding = ring_[head_ & (places_ - 1)];
+      const std::uint32_t number = slot_of(head_, binding.load(std::memory_order_relaxed));
+      Slot& slot = slots_[number];
+      const std::uint64_t turn = free_for(head_, number);
+      if (slot.turn.load(std::memory_order_acquire) == turn + 1) {  // (8) with (4)
+        out[n++] = slot.item.get();
+        slot.turn.store(turn + 2 * places_, std::memory_order_release);  // (5) with (2)
+        ++head_;
+        continue;
+      }
+      // Being written. Mostly it is there by the next drain(), and what was found meanwhile is news enough.
+      if (n > 0 || head_ + 1 == tail || !step_over(binding, number)) break;
     }
     return n;
   }
 
-  std::size_t capacity() const noexcept { return mask_ + 1; }
+  std::size_t capacity() const noexcept { return places_; }
+  std::uint64_t steps_over() const noexcept { return steps_over_; }  // so far
 
  private:
-  // Turns count by two: even, free for that round; odd, full. All zero is thus an empty ring.
-  struct Cell {
-    std::atomic<std::size_t> turn;
-    alignas(T) std::byte item[sizeof(T)];
+  using Binding = typename Sync::template Atomic<std::uint32_t>;
+  // `turn`: for place p, 2p: free; 2p + 1: it holds the item. Less what it is at the start, so that all zero is an
+  // empty ring; so are the bindings.
+  struct Slot {
+    typename Sync::template Atomic<std::uint64_t> turn;
+    typename Sync::template Var<T> item;
   };
-  struct Free {
-    void operator()(Cell* cells) const { std::free(cells); }
+  struct Held {
+    std::uint32_t number;
+    std::uint64_t turn;  // once written
   };
-  std::size_t turn_of(std::size_t place) const noexcept { return place / (mask_ + 1) * 2; }
 
-  const std::size_t mask_;
-  const std::unique_ptr<Cell, Free> cells_;
-  alignas(64) std::atomic<std::size_t> tail_{0};  // producers
-  alignas(64) std::size_t head_ = 0;              // the consumer
+  // So many zeros, untouched.
+  template <class Element>
+  class Zeros {
+    static constexpr bool kPlain = std::is_trivially_destructible_v<Element>;
+
+   public:
+    explicit Zeros(std::size_t n) {
+      if constexpr (kPlain) {
+        elements_ = static_cast<Element*>(std::calloc(n, sizeof(Element)));
+        if (!elements_) throw std::bad_alloc();
+      } else {
+        elements_ = new Element[n]{};
+      }
+    }
+    ~Zeros() {
+      if constexpr (kPlain) {
+        std::free(elements_);
+      } else {
+        delete[] elements_;
+      }
+    }
+    Zeros(const Zeros&) = delete;
+    Zeros& operator=(const Zeros&) = delete;
+    Element& operator[](std::size_t i) noexcept { return elements_[i]; }
+
+   private:
+    Element* elements_;
+  };
+
+  std::uint32_t slot_of(std::uint64_t place, std::uint32_t bound) const noexcept {
+    return bound ^ static_cast<std::uint32_t>(place & (places_ - 1));
+  }
+  static std::uint64_t free_for(std::uint64_t place, std::uint32_t number) noexcept { return 2 * (place - number); }
+
+  std::size_t drain_held(std::span<T> out) noexcept {
+    std::size_t n = 0;
+    std::erase_if(held_, [&](const Held& held) {
+      Slot& slot = slots_[held.number];
+      if (n == out.size() || slot.turn.load(std::memory_order_acquire) != held.turn) return false;  // (9) with (4)
+      out[n++] = slot.item.get();
+      spares_.push_back(held.number);
+      return true;
+    });
+    return n;
+  }
+
+  // Returns: false where no slot is spare: as many pushes as there are places are stopped.
+  bool step_over(Binding& binding, std::uint32_t number) noexcept {
+    if (held_.size() == places_) return false;
+    std::uint32_t spare = 0;
+    if (spares_.empty()) {
+      spare = static_cast<std::uint32_t>(places_) + fresh_++;
+    } else {
+      spare = spares_.back();
+      spares_.pop_back();
+    }
+    held_.push_back({number, free_for(head_, number) + 1});
+    slots_[spare].turn.store(free_for(head_ + places_, spare), std::memory_order_relaxed);
+    binding.store(spare ^ static_cast<std::uint32_t>(head_ & (places_ - 1)),
+                  std::memory_order_release);  // (6) with (1)
+    ++head_;
+    ++steps_over_;
+    return true;
+  }
+
+  const std::size_t places_;
+  Zeros<Binding> ring_;
+  Zeros<Slot> slots_;
+  alignas(64) typename Sync::template Atomic<std::uint64_t> tail_{0};  // producers
+  // the consumer
+  alignas(64) std::uint64_t head_ = 0;
+  std::vector<Held> held_;  // stepped over and not yet drained, oldest first
+  std::vector<std::uint32_t> spares_;
+  std::uint32_t fresh_ = 0;  // spare slots that were never used
+  std::uint64_t steps_over_ = 0;
 };
 
 }  // namespace yard

@@ -1,0 +1,6 @@
+set(SWITCHYARD_MOODYCAMEL "" CACHE PATH "Folder of moodycamel's concurrentqueue.h; empty: its rows are left out")
+yard_bench(inbox_bench ENTERS sync core base LINKS TBB::tbb Boost::headers)
+if(SWITCHYARD_MOODYCAMEL)
+  target_compile_definitions(inbox_bench PRIVATE SWITCHYARD_MOODYCAMEL)
+  target_include_directories(inbox_bench SYSTEM PRIVATE ${SWITCHYARD_MOODYCAMEL})
+endif()
