@@ -16,6 +16,7 @@
 #endif
 
 #include "bench/inbox_rings.h"
+#include "bench/two_cores.h"
 #include "scheduler/core/event.h"
 #include "scheduler/sync/inbox.h"
 
@@ -97,26 +98,7 @@ void two_bare_cas(benchmark::State& state) {
 }
 BENCHMARK(two_bare_cas);
 
-void flag_round_trip(benchmark::State& state) {
-  struct alignas(64) Word {
-    std::atomic<std::uint64_t> value{0};
-  } ping, pong;
-  constexpr std::uint64_t kOver = ~std::uint64_t{0};
-  std::thread other([&] {
-    for (std::uint64_t seen = 0, now = 0; now != kOver;) {
-      now = ping.value.load(std::memory_order_acquire);
-      if (now != seen) pong.value.store(seen = now, std::memory_order_release);
-    }
-  });
-  std::uint64_t n = 0;
-  for (auto _ : state) {
-    ping.value.store(++n, std::memory_order_release);
-    while (pong.value.load(std::memory_order_acquire) != n) {}
-  }
-  ping.value.store(kOver, std::memory_order_release);
-  other.join();
-}
-BENCHMARK(flag_round_trip)->UseRealTime();
+BENCHMARK(bench::flag_round_trip)->UseRealTime();
 
 // Pushes a batch, drains it: time per event.
 template <class Queue, class T>
@@ -138,16 +120,17 @@ void batch(benchmark::State& state) {
       static_cast<double>(size), benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
-// So many producers on threads of their own push as fast as they can; the consumer drains a batch in each iteration.
+// So many producers on another core push as fast as they can; the consumer drains a batch in each iteration.
 template <class Queue, class T>
 void stream(benchmark::State& state) {
   Queue queue(kCapacity);
   std::atomic<bool> over{false};
   std::vector<std::thread> producers;
+  bench::pin_to(0);
   for (std::int64_t p = 0; p < state.range(0); ++p) {
     producers.emplace_back([&] {
+      bench::pin_to(1);
       for (T item{}; !over.load(std::memory_order_relaxed);) {
-        // Those that have no bound of their own get one.
         if (queue.push(item)) ++item.number;
       }
     });

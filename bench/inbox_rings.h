@@ -72,7 +72,7 @@ class NodeStack {
       node = static_cast<std::uint32_t>(free);
       if (node == kNone) return false;
     } while (!free_.compare_exchange_weak(
-        free, (free >> 32) + 1 << 32 | nodes_[node].next.load(std::memory_order_relaxed), std::memory_order_acquire));
+        free, ((free >> 32) + 1) << 32 | nodes_[node].next.load(std::memory_order_relaxed), std::memory_order_acquire));
     nodes_[node].item = item;
     std::uint32_t top = top_.load(std::memory_order_relaxed);
     do nodes_[node].next.store(top, std::memory_order_relaxed);
@@ -98,7 +98,7 @@ class NodeStack {
     if (n == 0) return 0;
     std::uint64_t free = free_.load(std::memory_order_relaxed);
     do nodes_[last].next.store(static_cast<std::uint32_t>(free), std::memory_order_relaxed);
-    while (!free_.compare_exchange_weak(free, (free >> 32) + 1 << 32 | first, std::memory_order_release,
+    while (!free_.compare_exchange_weak(free, ((free >> 32) + 1) << 32 | first, std::memory_order_release,
                                         std::memory_order_relaxed));
     return n;
   }

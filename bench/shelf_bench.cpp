@@ -1,17 +1,17 @@
 // The shelf beside what it is made of: two bare compare-and-swaps, and the time that a flag takes to another core and
-// back. Rows that end in /threads:2 or say "across" have two threads; their time is one thread's.
+// back.
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <set>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
+#include "bench/two_cores.h"
 #include "scheduler/base/rng.h"
 #include "scheduler/sync/shelf.h"
 
@@ -30,21 +30,6 @@ struct alignas(64) Word {
   std::atomic<std::uint64_t> value{0};
 };
 
-// Runs `other` on a second thread until it is told to stop.
-template <class Other>
-class Beside {
- public:
-  explicit Beside(Other other) : thread_([this, other]() mutable { other(stop_.value); }) {}
-  ~Beside() {
-    stop_.value.store(1, std::memory_order_release);
-    thread_.join();
-  }
-
- private:
-  Word stop_;
-  std::thread thread_;
-};
-
 // ---- calibration ----------------------------------------------------------------------------------------------------
 
 void two_bare_cas(benchmark::State& state) {
@@ -58,23 +43,7 @@ void two_bare_cas(benchmark::State& state) {
 }
 BENCHMARK(two_bare_cas);
 
-void flag_round_trip(benchmark::State& state) {
-  Word ping, pong;
-  const Beside other([&](const std::atomic<std::uint64_t>& stop) {
-    for (std::uint64_t seen = 0; !stop.load(std::memory_order_relaxed);) {
-      const std::uint64_t now = ping.value.load(std::memory_order_acquire);
-      if (now == seen) continue;
-      seen = now;
-      pong.value.store(now, std::memory_order_release);
-    }
-  });
-  std::uint64_t n = 0;
-  for (auto _ : state) {
-    ping.value.store(++n, std::memory_order_release);
-    while (pong.value.load(std::memory_order_acquire) != n) {}
-  }
-}
-BENCHMARK(flag_round_trip)->UseRealTime();
+BENCHMARK(bench::flag_round_trip)->UseRealTime();
 
 // ---- one thread -----------------------------------------------------------------------------------------------------
 
@@ -125,7 +94,7 @@ void take_across(benchmark::State& state) {
   const auto most = static_cast<std::uint64_t>(state.range(0));
   Shelf shelf;
   Word ready, done;
-  const Beside owner([&](const std::atomic<std::uint64_t>& stop) {
+  bench::Companion owner([&](const std::atomic<bool>& stop) {
     std::uint64_t n = 0;
     std::array<ShelfEntry, 256> out;
     for (std::uint64_t round = 1; !stop.load(std::memory_order_relaxed); ++round) {
@@ -162,7 +131,7 @@ void owner_under_a_thief(benchmark::State& state) {
   Shelf shelf;
   std::uint64_t stolen = 0, tried = 0, n = 0, lost = 0;
   {
-    const Beside thief([&](const std::atomic<std::uint64_t>& stop) {
+    bench::Companion thief([&](const std::atomic<bool>& stop) {
       std::array<ShelfEntry, 1> out;
       while (!stop.load(std::memory_order_relaxed)) {
         ++tried;
@@ -240,7 +209,7 @@ void rank_error(benchmark::State& state) {
       return true;
     };
     {
-      const Beside thief([&](const std::atomic<std::uint64_t>& stop) {
+      bench::Companion thief([&](const std::atomic<bool>& stop) {
         std::array<ShelfEntry, 1> out;
         while (!stop.load(std::memory_order_acquire)) by_thief += take(out);
       });

@@ -57,20 +57,21 @@ class Inbox {
     std::uint64_t place = tail_.load(std::memory_order_relaxed);
     for (;;) {
       Binding& binding = ring_[place & (places_ - 1)];
-      const std::uint32_t bound = binding.load(std::memory_order_acquire);  // (1) with (6)
+      const std::uint32_t bound = binding.load(std::memory_order_relaxed);
       const std::uint32_t number = slot_of(place, bound);
       Slot& slot = slots_[number];
-      const std::uint64_t turn = slot.turn.load(std::memory_order_acquire);  // (2) with (5): it was emptied
+      const std::uint64_t turn = slot.turn.load(std::memory_order_acquire);  // (1) with (4), (5): it was emptied
       if (turn == free_for(place, number)) {
-        if (!tail_.compare_exchange_strong(place, place + 1, std::memory_order_release,  // (3) with (7)
+        if (!tail_.compare_exchange_strong(place, place + 1, std::memory_order_release,  // (2) with (6)
                                            std::memory_order_relaxed))
           continue;
         slot.item.set(item);
-        slot.turn.store(turn + 1, std::memory_order_release);  // (4) with (8), (9): the item is written
+        slot.turn.store(turn + 1, std::memory_order_release);  // (3) with (7), (8): the item is written
         return true;
       }
-      // Ahead: another producer took `place`. Behind: the slot is of a round ago; of one that the consumer has not come
-      // by, unless it has bound another slot since.
+      // Ahead: another producer took `place`. Behind: the slot is of a round ago, which the consumer has not come by,
+      // unless it has bound another slot since. (A binding may be seen before its slot's turn: then it is as if the
+      // consumer had not come by yet. Who knows that it did sees both.)
       if (static_cast<std::int64_t>(turn - free_for(place, number)) > 0) {
         place = tail_.load(std::memory_order_relaxed);
       } else if (binding.load(std::memory_order_relaxed) == bound) {
@@ -82,7 +83,7 @@ class Inbox {
   // Takes the oldest items, as many as there are and `out` holds, and may leave some behind a place that is being
   // written. Returns: how many; none only where none is there whose push has ended.
   std::size_t drain(std::span<T> out) noexcept {
-    // (7) with (3), before the looks at what is held: whoever pushes after such a push has ended comes behind `tail`.
+    // (6) with (2), before the looks at what is held: whoever pushes after such a push has ended comes behind `tail`.
     const std::uint64_t tail = tail_.load(std::memory_order_acquire);
     std::size_t n = held_.empty() ? 0 : drain_held(out);
     while (n < out.size() && head_ != tail) {
@@ -90,9 +91,9 @@ class Inbox {
       const std::uint32_t number = slot_of(head_, binding.load(std::memory_order_relaxed));
       Slot& slot = slots_[number];
       const std::uint64_t turn = free_for(head_, number);
-      if (slot.turn.load(std::memory_order_acquire) == turn + 1) {  // (8) with (4)
+      if (slot.turn.load(std::memory_order_acquire) == turn + 1) {  // (7) with (3)
         out[n++] = slot.item.get();
-        slot.turn.store(turn + 2 * places_, std::memory_order_release);  // (5) with (2)
+        slot.turn.store(turn + 2 * places_, std::memory_order_release);  // (4) with (1)
         ++head_;
         continue;
       }
@@ -156,7 +157,7 @@ class Inbox {
     std::size_t n = 0;
     std::erase_if(held_, [&](const Held& held) {
       Slot& slot = slots_[held.number];
-      if (n == out.size() || slot.turn.load(std::memory_order_acquire) != held.turn) return false;  // (9) with (4)
+      if (n == out.size() || slot.turn.load(std::memory_order_acquire) != held.turn) return false;  // (8) with (3)
       out[n++] = slot.item.get();
       spares_.push_back(held.number);
       return true;
@@ -175,9 +176,8 @@ class Inbox {
       spares_.pop_back();
     }
     held_.push_back({number, free_for(head_, number) + 1});
-    slots_[spare].turn.store(free_for(head_ + places_, spare), std::memory_order_relaxed);
-    binding.store(spare ^ static_cast<std::uint32_t>(head_ & (places_ - 1)),
-                  std::memory_order_release);  // (6) with (1)
+    slots_[spare].turn.store(free_for(head_ + places_, spare), std::memory_order_release);  // (5) with (1)
+    binding.store(spare ^ static_cast<std::uint32_t>(head_ & (places_ - 1)), std::memory_order_relaxed);
     ++head_;
     ++steps_over_;
     return true;
