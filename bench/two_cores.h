@@ -43,7 +43,7 @@ class Companion {
       running_.store(true);
       work(stop_);
     });
-    while (!running_.load()) StdAtomics::pause();
+    while (!running_.load()) std::this_thread::yield();  // it begins on this core
   }
   Companion(const Companion&) = delete;
   ~Companion() {

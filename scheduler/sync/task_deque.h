@@ -111,7 +111,7 @@ class TaskDeque {
 
   void put(std::uint64_t at, const T& item) noexcept {
     Words words{};
-    std::memcpy(words.data(), &item, sizeof(T));
+    std::memcpy(words.data(), static_cast<const void*>(&item), sizeof(T));
     for (std::size_t i = 0; i < kWords; ++i) slots_[at & mask_][i].put(words[i]);
   }
 

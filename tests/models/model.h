@@ -45,8 +45,8 @@ bool green(std::string_view name, Search search = {}) {
   } else {
     std::cout << "all";
   }
-  std::cout << ")" << std::endl;
-  if (!holds) std::cout << history.str() << std::endl;
+  std::cout << ")\n" << std::flush;
+  if (!holds) std::cout << history.str() << "\n" << std::flush;
   return holds;
 }
 
