@@ -70,6 +70,17 @@ TEST(Shelf, EmptyIsSaid) {
   EXPECT_EQ(shelf.take(out).answer, Answer::empty);
 }
 
+TEST(Shelf, TakesOneWithoutABudget) {
+  Shelf shelf(4);
+  ShelfEntry out;
+  EXPECT_EQ(shelf.take(out), Answer::empty);
+  shelf.publish(entry(2, 2, 900));
+  shelf.publish(entry(1, 1, 900));
+  EXPECT_EQ(shelf.take(out), Answer::taken);
+  EXPECT_EQ(out, entry(1, 1, 900));
+  EXPECT_EQ(shelf.offered(), 1u);
+}
+
 TEST(Shelf, TakesAtMostHalfRoundedUp) {
   Shelf shelf(16);
   for (int i = 1; i <= 7; ++i) shelf.publish(entry(i, i));

@@ -101,10 +101,17 @@ class BasicShelf {
     std::size_t entries = 0;  // at least one where taken
   };
 
+  // Takes the most urgent entry.
+  Answer take(ShelfEntry& out) noexcept {
+    const Head head = on_offer();
+    if (head.count() == 0) return Answer::empty;
+    out = peek(head, 0);
+    return take(head, 1).answer;
+  }
   // Takes the most urgent entry, and behind it as many as the token budget still has room for: at most half of what is
   // there, rounded up, and at most what `out` holds. Requires: room in `out`.
   Taken take(std::span<ShelfEntry> out, Tokens budget = Tokens::max()) noexcept {
-    Head head{head_.load(std::memory_order_acquire)};  // (1) with (4), (5)
+    const Head head = on_offer();
     if (head.count() == 0) return {Answer::empty};
     CHECK(!out.empty());
     const std::size_t most = std::min(out.size(), half(head));
@@ -124,10 +131,10 @@ class BasicShelf {
     std::size_t offered = 0;  // on the shelf
   };
   Seen look(std::span<ShelfEntry> out) noexcept {
-    const Head head{head_.load(std::memory_order_acquire)};  // (2) with (4), (5)
+    const Head head = on_offer();
     const std::size_t n = std::min(out.size(), head.count());
     for (std::size_t i = 0; i < n; ++i) out[i] = peek(head, i);
-    // (3) with (6), (7): the words were read before their places are written anew. A load could say as much of the
+    // (2) with (5), (6): the words were read before their places are written anew. A load could say as much of the
     // head, but only between fences; who looks mostly takes next, and needs the line anyway.
     std::uint64_t word = head.word;
     if (n > 0 && !head_.compare_exchange_strong(word, word, std::memory_order_release, std::memory_order_relaxed))
@@ -150,20 +157,20 @@ class BasicShelf {
 
   // Returns: who found no room: nobody, the least urgent that made way, or this one.
   std::optional<ShelfEntry> publish(const ShelfEntry& entry) noexcept {
-    const Head head{head_.load(std::memory_order_acquire)};  // (6) with (3), (8): places that are free were read before
+    const Head head{head_.load(std::memory_order_acquire)};  // (5) with (2), (7): places that are free were read before
     const std::size_t n = head.count();
     const bool least = n == 0 || !entry.before(last_);
     if (least && n == capacity_) return entry;
     if (!least || head.place() + n >= places_) return republish(head, entry);
     put(head, n, entry);
     last_ = entry;
-    head_.fetch_add(1, std::memory_order_release);  // (4) with (1), (2)
+    head_.fetch_add(1, std::memory_order_release);  // (3) with (1)
     return std::nullopt;
   }
 
   // Returns: whether it was there; it will then not be handed out. Otherwise it was taken, or never published.
   bool withdraw(std::uint64_t id) noexcept {
-    Head head{head_.load(std::memory_order_acquire)};  // (7) with (3), (8), for the ring of the epoch before
+    Head head{head_.load(std::memory_order_acquire)};  // (6) with (2), (7), for the ring of the epoch before
     bool counted = false;
     for (;;) {
       std::size_t at = 0;
@@ -201,6 +208,7 @@ class BasicShelf {
     Slot slots[kPerLine];
   };
 
+  Head on_offer() const noexcept { return {head_.load(std::memory_order_acquire)}; }  // (1) with (3), (4)
   static std::size_t half(Head head) noexcept { return (head.count() + 1) / 2; }
 
   Slot& slot(Head head, std::size_t i) const noexcept {
@@ -229,7 +237,7 @@ class BasicShelf {
 
   Taken take(Head head, std::size_t n) noexcept {
     const Head seen = head;
-    // (8) with (6), (7): as (3).
+    // (7) with (5), (6): as (2).
     if (!head_.compare_exchange_strong(head.word, seen.less(n).word, std::memory_order_release,
                                        std::memory_order_relaxed))
       return {Answer::lost};
@@ -268,7 +276,7 @@ class BasicShelf {
 
   bool swing(Head& head, Head next) noexcept {
     ++merges_;
-    // (5) with (1), (2). Where it fails relaxed is enough: who took meanwhile read in the ring that is not written now,
+    // (4) with (1). Where it fails relaxed is enough: who took meanwhile read in the ring that is not written now,
     // and the load that the next publication or withdrawal begins with knows of it.
     return head_.compare_exchange_strong(head.word, next.word, std::memory_order_release, std::memory_order_relaxed);
   }
