@@ -1,16 +1,16 @@
 # Models of scheduler/sync: the shipped headers over Relacy's atomics, every interleaving. yard_model(name):
 # tests/models/<name>.cpp, a program and a ctest of the same name.
 find_path(RELACY_INCLUDE relacy/relacy.hpp)
-set(why "")
+set(no_models "")
 if(NOT RELACY_INCLUDE)
-  set(why "Relacy is not installed (Debian: relacy-dev)")
+  set(no_models "Relacy is not installed (Debian: relacy-dev)")
 elseif("${CMAKE_CXX_FLAGS}" MATCHES "-fsanitize")
-  set(why "Relacy jumps between stacks, which sanitizers take for errors")
+  set(no_models "Relacy jumps between stacks, which sanitizers take for errors")
 endif()
 
 function(yard_model name)
-  if(why)
-    add_test(NAME ${name} COMMAND ${CMAKE_COMMAND} -E echo "skipped: ${why}")
+  if(no_models)
+    add_test(NAME ${name} COMMAND ${CMAKE_COMMAND} -E echo "skipped: ${no_models}")
     set_tests_properties(${name} PROPERTIES SKIP_REGULAR_EXPRESSION "^skipped: ")
     return()
   endif()

@@ -9,7 +9,7 @@ is what sees it), and its Relacy model turns red; where the model cannot, C++20'
 (tests/litmus.py), or the stress test under ThreadSanitizer. Prints a line for each: where, which order, weakened to
 what, who saw it, and in how many executions. Exit status: 0 where all were seen.
 
-Needs g++, Relacy, GoogleTest; clang++-19 for ThreadSanitizer. Some two minutes of CPU.
+Needs g++, Relacy, GoogleTest; clang++-19 for ThreadSanitizer. A quarter of a minute of CPU for each order; minutes where ThreadSanitizer is asked.
 """
 import argparse
 import concurrent.futures
