@@ -154,6 +154,12 @@ class CoreModel : private reference::Simulator {
     const reference::Run run = *device.run;
     std::vector<std::string_view> states;
     for (const reference::Slot& slot : run.slots) states.push_back(state_of(slot.who));
+    const auto failed = [](const SlotEnd& slot) { return slot.fate == SlotFate::failed; };
+    if (e.steps > 0 && std::none_of(e.slots.begin(), e.slots.end(), failed)) {
+      std::int64_t said = 0;
+      for (std::uint32_t step = 1; step <= e.steps; ++step) said += step_cost(device, run, step);
+      reference::learn_pace(device, now_ - run.launch, said);
+    }
     device.run.reset();
     for (std::size_t k = 0; k < run.slots.size(); ++k) {
       visit(states[k], e.slots[k].fate == SlotFate::running  ? "slot running"

@@ -52,7 +52,7 @@ void pull(Lane lane, const Step& step) {
 // One device and its scheduler; the loop, if it is the user's, ends with it.
 class Yard {
  public:
-  Yard(Owner owner, Step step, HostOptions options = {}) {
+  Yard(Owner owner, Step step, const HostOptions& options = {}) {
     Device device = owner == Owner::us ? host_device("d", step, options) : pulled_device("d", options);
     scheduler_.emplace(Options{.devices = {std::move(device)}});
     if (owner == Owner::user) loop_ = std::thread(pull, scheduler_->lane("d"), step);

@@ -113,6 +113,7 @@ class Simulator : protected Finisher {
       device.run.reset();
       device.wanted = false;
       any_run_ended_ = true;
+      learn_pace(device, run.end() - run.launch, run.boundaries.back());  // no delays: to the next nanosecond
       for (const Slot& slot : run.slots) {
         Sequence& s = sequences[slot.who];
         for (const std::int64_t boundary : run.boundaries) step(s, slot, run.time_of(boundary));

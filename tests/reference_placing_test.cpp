@@ -8,8 +8,6 @@ namespace {
 
 using reference::cancelled, reference::devices, reference::limited, reference::request, reference::rows,
     reference::story;
-using reference::Ending;
-using reference::Options;
 using reference::Request;
 using reference::Yard;
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "scheduler/base/hash.h"
 #include "tests/reference_world.h"
 
 namespace yard::reference {
@@ -31,6 +32,18 @@ struct ReadingTime {
   }
 };
 
+// What a device may be said to take where it shall take `time`. (Before 0 all is alike.)
+inline std::int64_t said_at(std::int64_t pace, std::int64_t time) {
+  return time < 0 ? -1 : static_cast<std::int64_t>(static_cast<Wide>(time) * 1024 / static_cast<Wide>(pace));
+}
+
+// A run took so long that should have taken `said` picoseconds.
+inline void learn_pace(Device& device, Duration took, std::int64_t said) {
+  if (said == 0) return;
+  const auto seen = static_cast<std::int64_t>(static_cast<Wide>(took.count()) * 1'024'000 / static_cast<Wide>(said));
+  device.pace += (std::min<std::int64_t>(4096, std::max<std::int64_t>(256, seen)) - device.pace) / 16;
+}
+
 inline ReadingTime reading_time(const World& world, const Device& device, Time now) {
   const PoolView& pool = *device.pool;
   ReadingTime time{.cost = world.costs[pool.cost], .left = -1};
@@ -47,7 +60,8 @@ inline ReadingTime reading_time(const World& world, const Device& device, Time n
     if (s.context < s.to_read || s.generated == 0 || objective <= 0) continue;
     const std::int64_t kept = 1000 * (objective - objective / 20);
     const std::int64_t in_time = kept * s.generated - 1000 * (now - s.first_token).count();
-    const std::int64_t owed = in_time < decoding ? kept : in_time;
+    const std::int64_t owed =
+        said_at(device.pace, in_time) < decoding ? said_at(device.pace, kept) : said_at(device.pace, in_time);
     if (!least || owed < *least) least = owed;
   }
   if (least) time.left = std::max<std::int64_t>(0, *least - decoding);

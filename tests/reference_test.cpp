@@ -6,10 +6,8 @@
 namespace yard {
 namespace {
 
-using reference::cancelled, reference::devices, reference::limited, reference::request, reference::rows,
-    reference::story;
+using reference::cancelled, reference::limited, reference::request, reference::rows, reference::story;
 using reference::Ending;
-using reference::Options;
 using reference::Request;
 using reference::Yard;
 

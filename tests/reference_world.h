@@ -78,6 +78,7 @@ struct Device {
   DeviceState state = DeviceState::up;
   bool lost = false;    // went down in its run
   bool wanted = false;  // its run is to end, for somebody who comes
+  std::int64_t pace = 1024;
 
   std::int64_t blocks_for(std::int64_t tokens) const {
     return (tokens + pool->block_tokens.count() - 1) / pool->block_tokens.count();

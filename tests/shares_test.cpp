@@ -20,7 +20,6 @@ namespace yard {
 namespace {
 
 using builders::Given;
-using builders::Said;
 using builders::Scene;
 
 // ---- by hand -------------------------------------------------------------------------------------------------------

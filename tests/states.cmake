@@ -1,5 +1,6 @@
 yard_test(core_test ENTERS policy core cost base)
 yard_test(chunk_test ENTERS policy core cost base)
+yard_test(pace_test ENTERS policy core cost base)
 yard_test(length_mean_test ENTERS core cost base)
 yard_test(core_door_test ENTERS policy core cost base)
 yard_test(core_device_test ENTERS policy core cost base)

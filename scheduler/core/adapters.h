@@ -25,7 +25,7 @@ namespace yard {
 
 class Adapters {
  public:
-  explicit Adapters(const FleetView& fleet) : fleet_(fleet) {
+  explicit Adapters(const FleetView& fleet) {
     if (fleet.adapters.empty()) return;
     std::uint32_t first = 0;
     for (const PoolView& pool : fleet.pools)
@@ -112,7 +112,6 @@ class Adapters {
   }
   void use(Slot& slot, AdapterId a) { slot = {a, slot.adapter == a ? slot.users + 1 : 1, ++clock_}; }
 
-  const FleetView& fleet_;
   std::vector<std::uint32_t> first_;  // of a device's slots; one more at the end; empty: the fleet has no adapters
   std::vector<Slot> held_, expected_;
   std::uint64_t clock_ = 0;

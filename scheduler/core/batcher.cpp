@@ -103,16 +103,18 @@ ReadingTime Batcher::reading_time(const Step& step) const {
     if (!pool_[i].reading()) context += pool_[i].context;
   const std::uint32_t beside = std::min(devices_.running(step.d) + 1, step.pool.max_sequences);
   const std::int64_t decoding = (step.cost.c0(beside) + step.cost.c2() * context).count();
-  std::int64_t least = kNobodyDecodes;
+  const std::uint32_t pace = devices_.pace(step.d);
+  std::int64_t least = kNobodyDecodes;  // in what costs say
   for (std::uint32_t i = step.device.running.first(); i != kNobody; i = pool_[i].next) {
     const Sequence& s = pool_[i];
     const std::int64_t kept = kept_of(std::min(fleet_.classes[s.slo.value].tpot, kLongestPace).count());
     if (s.reading() || kept <= 0 || s.generated == 0) continue;
     const std::int64_t in_time = std::min(kept * s.generated - (now_ - s.first_token).count(), kLongestPace.count());
-    least = std::min(least, in_time * 1000 < decoding ? kept : in_time);
+    const std::int64_t room = in_time < 0 ? in_time : said_within(in_time * 1000, pace);
+    least = std::min(least, room < decoding ? said_within(kept * 1000, pace) : room);
   }
   if (least == kNobodyDecodes) return {};
-  return ReadingTime(Picoseconds(std::max<std::int64_t>(0, least * 1000 - decoding)));
+  return ReadingTime(Picoseconds(std::max<std::int64_t>(0, least - decoding)));
 }
 
 void Batcher::plan_running(Step& step) {

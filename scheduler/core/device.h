@@ -35,6 +35,7 @@ struct Device {
   PatientList coming;                 // their KV is on the way to here
   std::int32_t moving_blocks = 0;     // leased by these two
   Duration load;                      // of adapters, in the open run
+  Time launched;                      // the open run
   std::int32_t committed_blocks = 0;  // what its line and its admitted ones need, as far as they have to read
   DeviceState state = DeviceState::up;
   bool interrupted = false;   // the open run
@@ -59,7 +60,7 @@ class Devices {
     prefill_.resize(n), kv_tokens_.resize(n), waiting_tokens_.resize(n);
     by_class_.resize(n * fleet.classes.size());
     prefill_share_.resize(n), prefill_burst_.resize(n), share_since_.resize(n), sizes_.resize(n);
-    hits_.resize(n), cached_.resize(n), move_time_.resize(n), adapter_load_.resize(n);
+    hits_.resize(n), cached_.resize(n), move_time_.resize(n), adapter_load_.resize(n), pace_.resize(n, kPaceAsSaid);
     touched_.reserve(n), changed_.reserve(n), told_.reserve(n);
     for (std::uint32_t p = 0; p < fleet.pools.size(); ++p)
       for (std::uint32_t i = 0; i < fleet.pools[p].devices; ++i) {
@@ -79,8 +80,8 @@ class Devices {
   void show_prices(std::span<const std::int64_t> by_device) { marginal_price_ = by_device; }
 
   DeviceColumns columns() const {
-    return {pool_,          waiting_,       running_, prefill_, kv_tokens_,      waiting_tokens_, by_class_,
-            prefill_share_, prefill_burst_, hits_,    cached_,  marginal_price_, move_time_,      adapter_load_};
+    return {pool_,          waiting_, running_, prefill_,        kv_tokens_, waiting_tokens_, by_class_, prefill_share_,
+            prefill_burst_, hits_,    cached_,  marginal_price_, move_time_, adapter_load_,   pace_};
   }
 
   // Returns: the first of its line; kNobody where that is empty.
@@ -159,6 +160,10 @@ class Devices {
     share_since_[d] = now;
     prefill_share_[d] = static_cast<std::uint32_t>((prefill_share_[d] * kWindow + of_it * 65536) / (kWindow + passed));
   }
+
+  // A run of it ended that should have taken so long.
+  void learns_pace(std::uint32_t d, Duration took, Picoseconds said) { pace_[d] = pace_after(pace_[d], took, said); }
+  std::uint32_t pace(std::uint32_t d) const { return pace_[d]; }
 
   // Of the prompt that placement asks about now.
   void expects_hit(std::uint32_t d, std::int32_t tokens) { hits_[d] = tokens; }
@@ -285,6 +290,7 @@ class Devices {
   std::vector<std::uint32_t> pool_, waiting_, running_;
   std::vector<std::int64_t> prefill_, kv_tokens_, waiting_tokens_;
   std::vector<std::uint32_t> by_class_, prefill_share_;
+  std::vector<std::uint32_t> pace_;
   std::vector<std::int64_t> prefill_burst_;
   std::vector<std::int32_t> hits_;          // of the prompt asked about; zero between decisions
   std::vector<std::int64_t> cached_;        // tokens

@@ -13,6 +13,7 @@
 #include "scheduler/base/id.h"
 #include "scheduler/base/rng.h"
 #include "scheduler/base/units.h"
+#include "scheduler/core/pace.h"
 #include "scheduler/cost/step_cost.h"
 #include "topology/fleet_view.h"
 
@@ -37,7 +38,10 @@ struct DeviceColumns {
   std::span<const std::int64_t> marginal_price;  // of one more hour, nano-dollars (money.h); 0 where it is paid anyway
   std::span<const std::int64_t> move_time = {};  // to there, of the KV of a sequence that is read (Ask::read), ns
   std::span<const std::int64_t> adapter_load =
-      {};  // of the asked adapter, ns; 0 where it is expected, or none is asked
+      {};                                    // of the asked adapter, ns; 0 where it is expected, or none is asked
+  std::span<const std::uint32_t> pace = {};  // of its steps, 1/1024 of what their costs say (pace.h)
+
+  std::uint32_t pace_of(std::uint32_t d) const { return pace.empty() ? kPaceAsSaid : pace[d]; }
 };
 
 // How long answers are: lengths that 1/8, 3/8, 5/8 and 7/8 of them stay below, so that each stands for a quarter, and

@@ -33,6 +33,7 @@ void Core::State::launch(std::uint32_t d) {
   ++device.run;
   device.step_limit = plan.step_limit;
   device.load = plan.load;
+  device.launched = now;
   device.slots_in_run = static_cast<std::uint32_t>(plan.slots.size());
   device.interrupted = device.cancel_asked = device.wanted = false;
   device.first_at_launch = devices.first(pool, d);
@@ -78,13 +79,24 @@ void Core::State::apply(const RunEnded& e) {
   devices.touch(e.device.value);
   turns_idle(e.device.value);
 
-  std::int64_t read = 0, pairs = 0;
+  std::int64_t read = 0, pairs = 0, context = 0, decoding = 0;
+  bool failed = false;
   for (const SlotEnd& slot : e.slots) {
     const std::uint32_t i = slot.sequence.index;
     CHECK_WHY(pool.id(i) == slot.sequence && pool[i].planned > 0, "a RunEnded names the slots of its Launch");
     if (const std::int32_t reads = slot.prefilled.count(); reads > 0)
       read += reads, pairs += prefill_pairs(reads, pool[i].context);
+    else if (!pool[i].reading())
+      context += pool[i].context, ++decoding;
+    failed |= slot.fate == SlotFate::failed;
     slot_ended(e.device.value, pool[i], i, slot, e.steps > 0);
+  }
+  if (e.steps > 0 && !failed) {
+    const StepCost& cost = tables[fleet.pools[devices.pool_of(e.device.value)].cost];
+    const auto n = static_cast<std::uint32_t>(e.slots.size());
+    const Picoseconds said = read > 0 ? cost.step(n, read, pairs, context + decoding)  // a run of one step
+                                      : cost.decode_steps(n, context, e.steps);
+    if (said.count() > 0) devices.learns_pace(e.device.value, now - device.launched - device.load, said);
   }
   // Decodes wait for adapters as they do for prompts.
   devices.spent_on_prefill(e.device.value, time_to_read(e.device.value, read, pairs) + device.load, now);

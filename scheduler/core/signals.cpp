@@ -42,7 +42,7 @@ DeviceColumns Signals::columns() const {
   if (!differ_) return are;
   return {are.pool,        waiting_,           running_,       prefill_,          kv_tokens_,
           waiting_tokens_, by_class_,          prefill_share_, are.prefill_burst, are.hit_tokens,
-          cached_,         are.marginal_price, are.move_time,  are.adapter_load};
+          cached_,         are.marginal_price, are.move_time,  are.adapter_load,  are.pace};
 }
 
 void Signals::bound(std::uint32_t d, Sequence& s, Tokens expected, Time now) {

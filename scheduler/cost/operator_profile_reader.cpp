@@ -54,7 +54,8 @@ class Table {
   }
 
   std::span<const Row> rows() const { return rows_; }
-  [[noreturn]] void refuse(int line, std::string_view column, std::string_view found, std::string accepted) const {
+  [[noreturn]] void refuse(int line, std::string_view column, std::string_view found,
+                           const std::string& accepted) const {
     throw InputError(path_, line, std::string(column), fmt::format("found '{}'", printable(found)),
                      "accepted: " + accepted);
   }

@@ -15,7 +15,8 @@ Reenactor::Reenactor(const std::string& path, Onlooker* onlooker) : reader_(path
 
 const RecordedTick* Reenactor::read() {
   tick_.reset();
-  if (!core_ || !(tick_ = reader_.next())) return nullptr;
+  if (core_) tick_ = reader_.next();
+  if (!tick_) return nullptr;
   const Bounds& bounds = reader_.head()->bounds;
   const std::size_t ids = std::size_t{bounds.sequences} + bounds.events_per_tick;
   for (Event& event : tick_->events) {

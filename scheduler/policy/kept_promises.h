@@ -27,7 +27,7 @@
 // others do not have; who is expected late displaces somebody like itself. Where it only goes on (Ask::read) there is
 // no TTFT in `own`, and ttft is later by the time of its move. A request that asks for no token has no TPOT, and is
 // gone when its prompt is read; its TTFT is the time to its result. Ratios and probabilities are in 1/65536, slopes k
-// in 1/256, times in nanoseconds.
+// in 1/256, times in nanoseconds, at the device's pace.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -143,7 +143,8 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
     if (count[c] > 0 && fleet.classes[c].tpot.count() > 0)
       objective = std::min(objective, fleet.classes[c].tpot.count());
   if (objective == kLongest) return budget;
-  const std::int64_t per_token = std::max(cost.c1().count(), reads > 0 ? own_reading * 1000 / reads : 0);
+  const std::int64_t per_token =
+      std::max(at_pace(cost.c1().count(), devices.pace_of(d)), reads > 0 ? own_reading * 1000 / reads : 0);
   const std::int64_t fits =
       std::max<std::int64_t>(0, kept_of(objective) - step) * 1000 / std::max<std::int64_t>(1, per_token);
   return std::clamp(fits, std::min<std::int64_t>(kLeastRead.count(), budget), budget);
@@ -153,6 +154,8 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
 [[gnu::always_inline]] inline Terms terms_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
                                              const DeviceColumns& devices, std::uint32_t d, const Request& q) {
   const std::int64_t most = pool.max_sequences, there = std::int64_t{devices.waiting[d]} + devices.running[d];
+  const std::uint32_t pace = devices.pace_of(d);
+  const auto paced = [pace](std::int64_t ns) { return at_pace(ns, pace); };
   const auto c0 = [&](std::int64_t n) { return cost.c0(static_cast<std::uint32_t>(std::min(n, most))).count() / 1000; };
   const std::int64_t c1 = cost.c1().count(), c2 = cost.c2().count();
   const std::int64_t queued = devices.prefill_tokens[d], kv = devices.kv_tokens[d], line = devices.waiting_tokens[d];
@@ -163,21 +166,21 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
   const std::int64_t promised = q.tpot_objective > 0 ? q.tpot_objective : 50'000'000;
   const std::int64_t jitter = share * std::min<std::int64_t>(devices.prefill_burst[d], 100'000'000'000) / promised;
 
-  const std::int64_t step = c0(devices.running[d]) + c2 * kv / 1000;
+  const std::int64_t step = paced(c0(devices.running[d]) + c2 * kv / 1000);
   // s0^2: no costs are trusted to less than a tenth.
   const std::int64_t error = std::max<std::int64_t>(100, cost.error_permille());
   const std::int64_t spread = kOne * error * error / 1'000'000;
   const std::int64_t hit = devices.hit_tokens[d], reads = q.prompt - hit;
   // Its adapter is loaded before its prompt is read, and everybody waits for both.
   const std::int64_t own_reading =
-      cost.reading(reads, prefill_pairs(reads, hit)).count() / 1000 + devices.adapter_load[d];
-  const std::int64_t reading = c1 * queued / 1000 + own_reading;
+      paced(cost.reading(reads, prefill_pairs(reads, hit)).count() / 1000) + devices.adapter_load[d];
+  const std::int64_t ahead = paced(c1 * queued / 1000), reading = ahead + own_reading;
   const std::int64_t chunk = chunk_on(pool, cost, fleet, devices, d, step, own_reading, reads);
   const std::int64_t steps = (queued + reads + chunk - 1) / chunk;
   const std::int64_t held = kv + line + q.prompt;
   // Where chunks are sized by the objective, reading takes no more than decoding leaves.
   const bool kept = pool.chunk == Chunk::objective;
-  const std::int64_t tpot = (c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / (kept ? kOne : rest);
+  const std::int64_t tpot = paced(c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / (kept ? kOne : rest);
   std::int64_t ttft = q.waited + (devices.running[d] > 0 ? step / 2 : 0) + reading + steps * step;
   const std::int64_t capacity = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
   const std::int64_t decoding = std::min<std::int64_t>(q.answers * tpot, kLongest);
@@ -196,7 +199,7 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
 
   std::int64_t others = 0;
   if (there > 0 && reads_only) {
-    const std::int64_t now = c1 * queued / 1000, then = now + own_reading;
+    const std::int64_t now = ahead, then = now + own_reading;
     const Tokens mean(std::min<std::int64_t>(queued / there, 1 << 20));
     const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
     for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
@@ -207,12 +210,11 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
     others = std::max(others, own);
   }
   if (there > 0 && !reads_only) {
-    const std::int64_t base = (c0(there) + c2 * (kv + line) / 1000) * kOne / (kept ? kOne : rest);
+    const std::int64_t base = paced(c0(there) + c2 * (kv + line) / 1000) * kOne / (kept ? kOne : rest);
     // Who asks for no token is gone when its prompt is read.
     const std::int64_t beside =
-        q.answers > 0 ? (c0(there + 1) - c0(there)) + c2 * (q.prompt + q.answers / 2) / 1000 : 0;
-    const std::int64_t waits = c1 * queued / 1000 + (queued + chunk - 1) / chunk * step,
-                       then_waits = reading + steps * step;
+        q.answers > 0 ? paced(c0(there + 1) - c0(there) + c2 * (q.prompt + q.answers / 2) / 1000) : 0;
+    const std::int64_t waits = ahead + (queued + chunk - 1) / chunk * step, then_waits = reading + steps * step;
     const Tokens mean(devices.waiting[d] > 0 ? std::min<std::int64_t>(line / devices.waiting[d], 1 << 20) : 0);
     const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
     for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
@@ -233,8 +235,8 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
       for (std::size_t i = 0; i < lengths.tokens.size(); ++i) {
         const std::int64_t r = std::max<std::int64_t>(kLeastAnswer, lengths.tokens[i]);
         const std::int64_t k = slope(spread + jitter / r);
-        const std::int64_t now = base + c1 * queued / 1000 / r;
-        const std::int64_t then = base + (c1 * queued / 1000 + own_reading) / r + beside;
+        const std::int64_t now = base + ahead / r;
+        const std::int64_t then = base + (ahead + own_reading) / r + beside;
         const std::int64_t weight =
             (devices.waiting[d] * (kOne / 4) + devices.running[d] * std::int64_t{lengths.at_work[i]}) / there;
         others += count[c] * (miss(then, objective, k) - miss(now, objective, k)) * weight / kOne;
@@ -246,7 +248,8 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
       there == 0 ? 0 : std::min(own_reading, kLongestRead) / 1000 * q.reading_second / 1'000'000;
   const std::int64_t seconds = (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
   // The device works longer by the prompt, and by what the sequence adds to each step: on an idle one, the whole step.
-  const std::int64_t per_token = c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.prompt + q.answers / 2) / 1000;
+  const std::int64_t per_token =
+      paced(c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.prompt + q.answers / 2) / 1000);
   const std::int64_t longer = std::clamp<std::int64_t>(own_reading + q.answers * per_token, 0, kLongest);
   const std::int64_t money = money_weight(devices.marginal_price[d], longer);
   return {

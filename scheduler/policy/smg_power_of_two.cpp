@@ -22,7 +22,7 @@ std::uint32_t smg_power_of_two(std::span<const std::uint32_t> eligible, const De
   const auto used = [&](std::uint32_t k) { return static_cast<Wide>(devices.kv_tokens[eligible[k]]); };
   const auto held = [&](std::uint32_t k) {
     const PoolView& pool = fleet.pools[devices.pool[eligible[k]]];
-    return static_cast<Wide>(std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count());
+    return static_cast<Wide>(pool.kv_blocks.count()) * static_cast<Wide>(pool.block_tokens.count());
   };
   return used(first) * held(second) <= used(second) * held(first) ? first : second;
 }
