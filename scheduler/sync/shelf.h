@@ -119,7 +119,8 @@ class BasicShelf {
     std::size_t n = 0;
     for (; n < most; ++n) {
       out[n] = peek(head, n);
-      if ((left -= out[n].tokens().count()) < 0 && n > 0) break;
+      left -= out[n].tokens().count();
+      if (left < 0 && n > 0) break;
     }
     return take(head, n);
   }
