@@ -210,6 +210,18 @@ TEST(Replay, ReportIsTheGolden) {
   expect_golden("cli_small.txt", decided_text(ran.out));
 }
 
+// Where decisions change it is to be pasted anew: build/release/tools/switchyard replay ..., as below.
+TEST(Replay, TheReadmesFirstScreenIsWhatIsPrinted) {
+  const char* const source = std::getenv("SWITCHYARD_SOURCE_DIR");
+  ASSERT_NE(source, nullptr) << "ctest sets it";
+  const std::string readme = bytes_of(std::string(source) + "/README.md");
+  const std::size_t begin = readme.find("```\nSwitchyard ") + 4, end = readme.find("```", begin);
+  ASSERT_LT(end, readme.size());
+  const Ran ran = switchyard({"replay", "--trace", "gen:azure-conv", "--fleet", "builtin:mixed"});
+  EXPECT_EQ(ran.code, 0) << ran;
+  EXPECT_EQ(decided_text(readme.substr(begin, end - begin)), decided_text(ran.out));
+}
+
 TEST(Replay, JsonIsTheGoldenAndStandsAloneOnStandardOutput) {
   const Ran ran = switchyard(with(kSmall, {"--json", "-"}));
   EXPECT_EQ(ran.code, 0) << ran;
