@@ -61,6 +61,7 @@ Candidate candidate(const RecordingHead& head, const Decision& decision, std::ui
           .prefill_share = columns.prefill_share[d],
           .prefill_burst = columns.prefill_burst[d],
           .marginal_price = columns.marginal_price[d],
+          .pace = columns.pace_of(d),
           .move_time = decision.ask.read ? columns.move_time[d] : 0,
           .terms = kept_promises::terms_on(
               pool, head.tables[pool.cost], head.fleet, columns, d,

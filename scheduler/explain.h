@@ -42,6 +42,7 @@ struct Candidate {
   std::int64_t prefill_share = 0;   // 1/65536
   std::int64_t prefill_burst = 0;   // ns
   std::int64_t marginal_price = 0;  // nano-dollars per hour
+  std::int64_t pace = kPaceAsSaid;  // of its steps, 1/1024 of what their costs say
   std::int64_t move_time = 0;       // ns; of one that goes on
   policy::kept_promises::Terms terms{};
 

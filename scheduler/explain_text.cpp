@@ -227,6 +227,7 @@ void write(JsonWriter& json, const Explanation& e, const Candidate& c, bool goes
   number("cached_tokens", c.cached_tokens);
   number("prefill_share_pct", c.prefill_share * 1000 / 65536, 1), number("prefill_burst_ms", c.prefill_burst, 6);
   number("marginal_price_usd_per_hour", c.marginal_price, 9);
+  number("pace", c.pace * 1000 / kPaceAsSaid, 3);
   if (goes_on) number("expected_move_ms", c.move_time, 6);
   const Rounded misses(c, kJsonDecimals);
   number("own", misses.own, kJsonDecimals), number("others", misses.others, kJsonDecimals);

@@ -103,12 +103,7 @@ TEST_P(EitherLoop, ReadsALongPromptInChunksAndSamplesOnlyAfterTheLast) {
 
 TEST_P(EitherLoop, PreemptedSequenceGoesOnWhereItWas) {
   Gate gate;
-  Yard yard(GetParam(),
-            [&](StepView& step) {
-              gate.pass();
-              count_up(step);
-            },
-            {.slots = 2, .token_budget = 64, .kv_blocks = 6, .block_tokens = 4});
+  Yard yard(GetParam(), count_up_behind(gate), {.slots = 2, .token_budget = 64, .kv_blocks = 6, .block_tokens = 4});
   Reply a = yard->submit({.prompt = kPrompt, .max_tokens = 15});
   Reply b = yard->submit({.prompt = kPrompt, .max_tokens = 15});
   gate.open();
@@ -145,11 +140,13 @@ TEST_P(EitherLoop, StopEndsASequenceWithOrWithoutAToken) {
   });
   Reply without = yard->submit({.prompt = kPrompt});
   EXPECT_EQ(all(without), from(4, 2));
+  EXPECT_EQ(without.outcome()->end, End::done);
   const Token other[] = {15}, third[] = {30};
   Reply with = yard->submit({.prompt = other});
   EXPECT_EQ(all(with), from(16, 1));
   Reply none = yard->submit({.prompt = third});
-  EXPECT_EQ(end_of(none).tokens, 0u);
+  EXPECT_EQ(end_of(none).end, End::done);
+  EXPECT_EQ(none.outcome()->tokens, 0u);
 }
 
 TEST_P(EitherLoop, WhatTheStepThrowsFailsItAndNothingElse) {
@@ -188,10 +185,7 @@ TEST_P(EitherLoop, SlotThatBreaksItsContractFailsAlone) {
 
 TEST_P(EitherLoop, CancelEndsARunningSequenceAtAStepBoundary) {
   Gate gate;
-  Yard yard(GetParam(), [&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  });
+  Yard yard(GetParam(), count_up_behind(gate));
   Reply reply = yard->submit({.prompt = kPrompt, .max_tokens = 1u << 30});
   gate.wait_for(1);
   reply.cancel();
@@ -201,10 +195,7 @@ TEST_P(EitherLoop, CancelEndsARunningSequenceAtAStepBoundary) {
 
 TEST_P(EitherLoop, RemovedDeviceFailsWhatItRuns) {
   Gate gate;
-  Yard yard(GetParam(), [&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  });
+  Yard yard(GetParam(), count_up_behind(gate));
   Reply running = yard->submit({.prompt = kPrompt, .max_tokens = 1u << 30});
   gate.wait_for(1);
   yard->set("d", Wish::remove);
@@ -218,10 +209,7 @@ TEST_P(EitherLoop, RemovedDeviceFailsWhatItRuns) {
 TEST_P(EitherLoop, TheEndOfTheSchedulerCancelsWhatIsInFlight) {
   Gate gate;
   gate.open();
-  Yard yard(GetParam(), [&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  });
+  Yard yard(GetParam(), count_up_behind(gate));
   Reply reply = yard->submit({.prompt = kPrompt, .max_tokens = 1u << 30});
   gate.wait_for(1);
   yard.close();

@@ -9,12 +9,22 @@
 #include <utility>
 #include <vector>
 
+#include "tests/gate.h"
+
 namespace switchyard {
 
 // One forward pass: each sequence goes on from its last token.
 inline void count_up(StepView& step) {
   for (StepSlot& slot : step)
     if (slot.samples) slot.emit(slot.input.back() + 1);
+}
+
+// The same, each time the gate lets it.
+inline auto count_up_behind(yard::Gate& gate) {
+  return [&gate](StepView& step) {
+    gate.pass();
+    count_up(step);
+  };
 }
 
 // A scheduler with one device, "host", that does `step`.

@@ -158,12 +158,7 @@ TEST(Scheduler, PreemptedSequenceGoesOnWhereItWas) {
 
 TEST(Scheduler, RejectsWhatIsBeyondMaxWaiting) {
   Gate gate;
-  Options options = one(
-      [&](StepView& step) {
-        gate.pass();
-        count_up(step);
-      },
-      {.slots = 1});
+  Options options = one(count_up_behind(gate), {.slots = 1});
   options.max_waiting = 2;
   Scheduler scheduler(std::move(options));
   std::vector<Reply> replies;
@@ -214,12 +209,7 @@ TEST(Scheduler, SaysWhyItRejects) {
 
 TEST(Scheduler, ShedsWhatHasWaitedBeyondItsPatience) {
   Gate gate;
-  Options options = one(
-      [&](StepView& step) {
-        gate.pass();
-        count_up(step);
-      },
-      {.slots = 1});
+  Options options = one(count_up_behind(gate), {.slots = 1});
   options.classes = {{.name = "patient"}, {.name = "hasty", .patience = 1ms}};
   Scheduler scheduler(std::move(options));
   Reply running = scheduler.submit({.prompt = kPrompt, .max_tokens = 1});
@@ -232,10 +222,7 @@ TEST(Scheduler, ShedsWhatHasWaitedBeyondItsPatience) {
 
 TEST(Scheduler, DrainsAndThenRefuses) {
   Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
+  Scheduler scheduler(one(count_up_behind(gate)));
   Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 2});
   EXPECT_FALSE(scheduler.drain(0ns));
   gate.open();
@@ -249,10 +236,7 @@ TEST(Scheduler, DrainsAndThenRefuses) {
 
 TEST(Scheduler, DrainedDeviceFinishesWhatItRunsAndTakesNothingNew) {
   Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
+  Scheduler scheduler(one(count_up_behind(gate)));
   Reply running = scheduler.submit({.prompt = kPrompt, .max_tokens = 5});
   gate.wait_for(1);
   scheduler.set("host", Wish::drain);
@@ -267,10 +251,7 @@ TEST(Scheduler, DrainedDeviceFinishesWhatItRunsAndTakesNothingNew) {
 
 TEST(Scheduler, RemovedDeviceFailsWhatItRuns) {
   Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
+  Scheduler scheduler(one(count_up_behind(gate)));
   Reply running = scheduler.submit({.prompt = kPrompt, .max_tokens = 1u << 30});
   gate.wait_for(1);
   scheduler.set("host", Wish::remove);
@@ -307,10 +288,7 @@ TEST(Scheduler, DestructorCancelsWhatIsInFlight) {
   Gate gate;
   gate.open();
   {
-    Scheduler scheduler(one([&](StepView& step) {
-      gate.pass();
-      count_up(step);
-    }));
+    Scheduler scheduler(one(count_up_behind(gate)));
     reply.emplace(scheduler.submit({.prompt = kPrompt, .max_tokens = 1u << 30}));
     gate.wait_for(1);
   }

@@ -222,12 +222,7 @@ TEST(Metrics, SayWhatEndedAndWhy) {
 
 TEST(Metrics, SayWhatRunsAndWhatWaits) {
   yard::Gate gate;
-  Scheduler scheduler({.devices = {host_device("d",
-                                               [&](StepView& step) {
-                                                 gate.pass();
-                                                 count_up(step);
-                                               },
-                                               {.model = "m", .slots = 1})}});
+  Scheduler scheduler({.devices = {host_device("d", count_up_behind(gate), {.model = "m", .slots = 1})}});
   Reply running = scheduler.submit({.prompt = kPrompt, .max_tokens = 1});
   gate.wait_for(1);
   Reply waiting[] = {scheduler.submit({.prompt = kPrompt}), scheduler.submit({.prompt = kPrompt})};

@@ -27,10 +27,7 @@ using yard::Gate;
 
 TEST(Reply, TakeGivesWhatIsThereWithoutBlocking) {
   Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
+  Scheduler scheduler(one(count_up_behind(gate)));
   Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 4});
   std::array<Token, 3> out{};
   gate.wait_for(1);
@@ -53,10 +50,7 @@ TEST(Reply, NotifyCallsAfterEachTokenAndTheEnd) {
   Gate gate, over;
   over.open();
   std::atomic<int> calls = 0;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
+  Scheduler scheduler(one(count_up_behind(gate)));
   Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 3});
   reply.notify([&] {
     ++calls;
@@ -70,10 +64,7 @@ TEST(Reply, NotifyCallsAfterEachTokenAndTheEnd) {
 
 TEST(Reply, NotifyIsNotCalledOnceItWasTakenBack) {
   Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
+  Scheduler scheduler(one(count_up_behind(gate)));
   auto alive = std::make_unique<int>(0);  // the sanitizers see a call after this is gone
   Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 50});
   reply.notify([p = alive.get()] { ++*p; });
@@ -108,10 +99,7 @@ TEST(Reply, MovedFromOneIsEmptyAndTheOtherGoesOn) {
 
 TEST(Reply, CancelEndsARunningSequenceAtAStepBoundary) {
   Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
+  Scheduler scheduler(one(count_up_behind(gate)));
   Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 1u << 30});
   gate.wait_for(1);
   reply.cancel();
@@ -121,12 +109,7 @@ TEST(Reply, CancelEndsARunningSequenceAtAStepBoundary) {
 
 TEST(Reply, CancelEndsAWaitingOneAtOnce) {
   Gate gate;
-  Scheduler scheduler(one(
-      [&](StepView& step) {
-        gate.pass();
-        count_up(step);
-      },
-      {.slots = 1}));
+  Scheduler scheduler(one(count_up_behind(gate), {.slots = 1}));
   Reply running = scheduler.submit({.prompt = kPrompt, .max_tokens = 2});
   gate.wait_for(1);
   Reply waiting = scheduler.submit({.prompt = kPrompt, .max_tokens = 2});
@@ -138,10 +121,7 @@ TEST(Reply, CancelEndsAWaitingOneAtOnce) {
 
 TEST(Reply, DroppingItCancels) {
   Gate gate;
-  Scheduler scheduler(one([&](StepView& step) {
-    gate.pass();
-    count_up(step);
-  }));
+  Scheduler scheduler(one(count_up_behind(gate)));
   {
     Reply reply = scheduler.submit({.prompt = kPrompt});
     gate.wait_for(1);

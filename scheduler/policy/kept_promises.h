@@ -150,6 +150,64 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
   return std::clamp(fits, std::min<std::int64_t>(kLeastRead.count(), budget), budget);
 }
 
+// Those who are on a device, as the request finds them and as it would leave them; ns.
+struct There {
+  std::int64_t count;                   // sequences, at least one
+  std::int64_t unread, then_unread;     // until what is to be read has been, if nothing else is done
+  std::int64_t waits, then_waits;       // the same, a chunk a step
+  std::int64_t per_token, then_beside;  // time per token; what the request adds to it once it is read
+  std::int64_t spread, jitter;          // 1/65536
+};
+
+// Where prompts are only read: the TTFT of those who wait there.
+[[gnu::always_inline]] inline std::int64_t others_to_be_read(const There& there, const FleetView& fleet,
+                                                             const DeviceColumns& devices, std::uint32_t d) {
+  const Tokens mean(std::min<std::int64_t>(devices.prefill_tokens[d] / there.count, 1 << 20));
+  const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
+  std::int64_t others = 0;
+  for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
+    if (count[c] == 0) continue;
+    const std::int64_t objective = fleet.classes[c].ttft_objective(mean).count();
+    others += count[c] * (miss(there.then_unread, objective, kTtftSlope) - miss(there.unread, objective, kTtftSlope));
+  }
+  return others;
+}
+
+// Elsewhere: the TTFT of those in the line, and the TPOT of all.
+[[gnu::always_inline]] inline std::int64_t others_to_be_served(const There& there, const PoolView& pool,
+                                                               const FleetView& fleet, const DeviceColumns& devices,
+                                                               std::uint32_t d, const Request& q) {
+  const std::int64_t waiting = devices.waiting[d], base = there.per_token;
+  const Tokens mean(waiting > 0 ? std::min<std::int64_t>(devices.waiting_tokens[d] / waiting, 1 << 20) : 0);
+  const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
+  std::int64_t others = 0;
+  for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
+    if (count[c] == 0) continue;
+    if (waiting > 0) {
+      const std::int64_t first = fleet.classes[c].ttft_objective(mean).count();
+      others += count[c] * (miss(there.then_waits, first, kTtftSlope) - miss(there.waits, first, kTtftSlope)) *
+                waiting / there.count;
+    }
+    const std::int64_t objective = fleet.classes[c].tpot.count();
+    if (objective <= 0) continue;
+    const AnswerLengths& lengths = q.lengths[c];
+    if (pool.chunk == Chunk::objective) {
+      const std::int64_t k = slope(there.spread + there.jitter / std::max<std::int64_t>(kLeastAnswer, lengths.mean()));
+      others += count[c] * (miss(base + there.then_beside, objective, k) - miss(base, objective, k));
+      continue;
+    }
+    for (std::size_t i = 0; i < lengths.tokens.size(); ++i) {
+      const std::int64_t r = std::max<std::int64_t>(kLeastAnswer, lengths.tokens[i]);
+      const std::int64_t k = slope(there.spread + there.jitter / r);
+      const std::int64_t now = base + there.unread / r, then = base + there.then_unread / r + there.then_beside;
+      const std::int64_t weight =
+          (waiting * (kOne / 4) + devices.running[d] * std::int64_t{lengths.at_work[i]}) / there.count;
+      others += count[c] * (miss(then, objective, k) - miss(now, objective, k)) * weight / kOne;
+    }
+  }
+  return others;
+}
+
 // Inlined by force: for a scan it is the loop's body, and what a scan does not use is not computed.
 [[gnu::always_inline]] inline Terms terms_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
                                              const DeviceColumns& devices, std::uint32_t d, const Request& q) {
@@ -162,7 +220,8 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
 
   std::int64_t share = there == 0 ? 0 : std::min<std::int64_t>(devices.prefill_share[d], kMostShare);
   if (q.answers <= 8) share /= 2;
-  const std::int64_t rest = kOne - share;  // of the time, for decoding
+  // Of the time, for decoding. Where chunks are sized by the objective, reading takes no more than decoding leaves.
+  const std::int64_t rest = pool.chunk == Chunk::objective ? kOne : kOne - share;
   const std::int64_t promised = q.tpot_objective > 0 ? q.tpot_objective : 50'000'000;
   const std::int64_t jitter = share * std::min<std::int64_t>(devices.prefill_burst[d], 100'000'000'000) / promised;
 
@@ -178,9 +237,7 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
   const std::int64_t chunk = chunk_on(pool, cost, fleet, devices, d, step, own_reading, reads);
   const std::int64_t steps = (queued + reads + chunk - 1) / chunk;
   const std::int64_t held = kv + line + q.prompt;
-  // Where chunks are sized by the objective, reading takes no more than decoding leaves.
-  const bool kept = pool.chunk == Chunk::objective;
-  const std::int64_t tpot = paced(c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / (kept ? kOne : rest);
+  const std::int64_t tpot = paced(c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / rest;
   std::int64_t ttft = q.waited + (devices.running[d] > 0 ? step / 2 : 0) + reading + steps * step;
   const std::int64_t capacity = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
   const std::int64_t decoding = std::min<std::int64_t>(q.answers * tpot, kLongest);
@@ -198,50 +255,20 @@ inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const F
   const std::int64_t own = kOne - keeps_ttft * keeps_tpot / kOne;
 
   std::int64_t others = 0;
-  if (there > 0 && reads_only) {
-    const std::int64_t now = ahead, then = now + own_reading;
-    const Tokens mean(std::min<std::int64_t>(queued / there, 1 << 20));
-    const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
-    for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
-      if (count[c] == 0) continue;
-      const std::int64_t objective = fleet.classes[c].ttft_objective(mean).count();
-      others += count[c] * (miss(then, objective, kTtftSlope) - miss(now, objective, kTtftSlope));
-    }
-    others = std::max(others, own);
-  }
-  if (there > 0 && !reads_only) {
-    const std::int64_t base = paced(c0(there) + c2 * (kv + line) / 1000) * kOne / (kept ? kOne : rest);
-    // Who asks for no token is gone when its prompt is read.
-    const std::int64_t beside =
-        q.answers > 0 ? paced(c0(there + 1) - c0(there) + c2 * (q.prompt + q.answers / 2) / 1000) : 0;
-    const std::int64_t waits = ahead + (queued + chunk - 1) / chunk * step, then_waits = reading + steps * step;
-    const Tokens mean(devices.waiting[d] > 0 ? std::min<std::int64_t>(line / devices.waiting[d], 1 << 20) : 0);
-    const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
-    for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
-      if (count[c] == 0) continue;
-      if (devices.waiting[d] > 0) {
-        const std::int64_t first = fleet.classes[c].ttft_objective(mean).count();
-        others += count[c] * (miss(then_waits, first, kTtftSlope) - miss(waits, first, kTtftSlope)) *
-                  std::int64_t{devices.waiting[d]} / there;
-      }
-      const std::int64_t objective = fleet.classes[c].tpot.count();
-      if (objective <= 0) continue;
-      if (kept) {
-        const std::int64_t k = slope(spread + jitter / std::max<std::int64_t>(kLeastAnswer, q.lengths[c].mean()));
-        others += count[c] * (miss(base + beside, objective, k) - miss(base, objective, k));
-        continue;
-      }
-      const AnswerLengths& lengths = q.lengths[c];
-      for (std::size_t i = 0; i < lengths.tokens.size(); ++i) {
-        const std::int64_t r = std::max<std::int64_t>(kLeastAnswer, lengths.tokens[i]);
-        const std::int64_t k = slope(spread + jitter / r);
-        const std::int64_t now = base + ahead / r;
-        const std::int64_t then = base + (ahead + own_reading) / r + beside;
-        const std::int64_t weight =
-            (devices.waiting[d] * (kOne / 4) + devices.running[d] * std::int64_t{lengths.at_work[i]}) / there;
-        others += count[c] * (miss(then, objective, k) - miss(now, objective, k)) * weight / kOne;
-      }
-    }
+  if (there > 0) {
+    const There on{
+        .count = there,
+        .unread = ahead,
+        .then_unread = reading,
+        .waits = ahead + (queued + chunk - 1) / chunk * step,
+        .then_waits = reading + steps * step,
+        .per_token = paced(c0(there) + c2 * (kv + line) / 1000) * kOne / rest,
+        // Who asks for no token is gone when its prompt is read.
+        .then_beside = q.answers > 0 ? paced(c0(there + 1) - c0(there) + c2 * (q.prompt + q.answers / 2) / 1000) : 0,
+        .spread = spread,
+        .jitter = jitter};
+    others = reads_only ? std::max(own, others_to_be_read(on, fleet, devices, d))
+                        : others_to_be_served(on, pool, fleet, devices, d, q);
   }
   // Who is put off is taken where nobody is, however scarce time was when he asked last.
   const std::int64_t to_come =

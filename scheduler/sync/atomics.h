@@ -52,8 +52,6 @@ struct StdAtomics {
     std::atomic<T> value_{};
   };
 
-  static void fence(std::memory_order order) noexcept { std::atomic_thread_fence(order); }
-
   // As in futex.h.
   template <class T>
   static bool sleep(const std::atomic<T>& word, std::uint32_t expected, Deadline deadline) noexcept {

@@ -26,9 +26,9 @@
 // Progress: no one waits for anyone, whoever is stopped wherever.
 //   take, look        wait-free: one try each. Lost only to a take, publication or withdrawal by somebody else.
 //   publish, append   wait-free: two words and one fetch-and-add.
-//   publish, otherwise, and withdraw: wait-free: at most capacity() + 1 merges, for each that fails lost to a take of
-//   at
-//                     least one entry. Counted: republications(), merges().
+//   publish, otherwise, and withdraw
+//                     wait-free: at most capacity() + 1 merges, since each that fails lost to a take of at least one
+//                     entry. Counted: republications(), merges().
 #pragma once
 #include <algorithm>
 #include <atomic>

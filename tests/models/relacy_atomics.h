@@ -14,7 +14,6 @@
 #include <relacy/pch.hpp>
 
 #include <relacy/atomic.hpp>
-#include <relacy/atomic_fence.hpp>
 #include <relacy/backoff.hpp>
 #include <relacy/context.hpp>
 #include <relacy/context_base_impl.hpp>
@@ -168,10 +167,6 @@ struct RelacyAtomics {
     mutable std::array<Reader, kMaxThreads> readers_{};
     mutable Times reads_{};
   };
-
-  static void fence(Order order, const Place& at = Place::current()) {
-    rl::atomic_thread_fence(rl_order(order), rl_info(at));
-  }
 
   // The futex as the kernel has it: under one lock it compares with the word's last value and lays the thread down, and
   // under that lock it wakes. It hands nothing over (the kernel's barriers are no promise to us), wakes only by a
