@@ -87,17 +87,7 @@ struct Moodycamel {  // not bounded but by memory; no order between producers
 
 // ---- rows -----------------------------------------------------------------------------------------------------------
 
-void two_bare_cas(benchmark::State& state) {
-  alignas(64) static std::atomic<std::uint64_t> words[16];
-  for (auto _ : state) {
-    for (auto* word : {&words[0], &words[8]}) {
-      std::uint64_t seen = word->load(std::memory_order_acquire);
-      benchmark::DoNotOptimize(word->compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel));
-    }
-  }
-}
-BENCHMARK(two_bare_cas);
-
+BENCHMARK(bench::two_bare_cas);
 BENCHMARK(bench::flag_round_trip)->UseRealTime();
 
 // Pushes a batch, drains it: time per event.

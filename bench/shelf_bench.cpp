@@ -32,17 +32,7 @@ struct alignas(64) Word {
 
 // ---- calibration ----------------------------------------------------------------------------------------------------
 
-void two_bare_cas(benchmark::State& state) {
-  static std::array<Word, 2> words;
-  for (auto _ : state) {
-    for (Word& word : words) {
-      std::uint64_t seen = word.value.load(std::memory_order_acquire);
-      benchmark::DoNotOptimize(word.value.compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel));
-    }
-  }
-}
-BENCHMARK(two_bare_cas);
-
+BENCHMARK(bench::two_bare_cas);
 BENCHMARK(bench::flag_round_trip)->UseRealTime();
 
 // ---- one thread -----------------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
-// What benches of scheduler/sync share: a second thread on a core of its own, and the flag round trip beside which
-// every figure between two cores stands (it drifts on virtual machines).
+// What benches of scheduler/sync share: a second thread on a core of its own; the flag round trip beside which every
+// figure between two cores stands (it drifts on virtual machines), and two bare compare-and-swaps beside which those on
+// one core do.
 #pragma once
 #include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
+#include <cstdint>
 #include <thread>
 #include <utility>
 
@@ -62,6 +64,17 @@ class Companion {
   std::atomic<bool> stop_{false}, running_{false};
   std::thread thread_;
 };
+
+// What two uncontended compare-and-swaps take, on lines of their own.
+inline void two_bare_cas(benchmark::State& state) {
+  alignas(64) static std::atomic<std::uint64_t> words[16];
+  for (auto _ : state) {
+    for (auto* word : {&words[0], &words[8]}) {
+      std::uint64_t seen = word->load(std::memory_order_acquire);
+      benchmark::DoNotOptimize(word->compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel));
+    }
+  }
+}
 
 // One number there and back.
 inline void flag_round_trip(benchmark::State& state) {
