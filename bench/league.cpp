@@ -2,14 +2,15 @@
 //
 //   league [--full] [--robust] [--signals-age 1s,5s] [--threads N] [--seeds N] [--out FILE]
 //          [--fleets mixed,uniform] [--traces azure-conv,..] [--policies expected_cost,llm_d+refusal,..]
+//          [--classes interactive=10,standard=3,batch=2]
 //
 // Per fleet and trace: the highest rate with 90 and with 99 % attainment, by bisection per seed to 2 % (capacity@90,
 // @99); what each does at 50, 80, 95 and 120 % of our capacity@90; whom it refuses; what no policy could exceed
 // (league_bound.h). Attainment counts all that arrived, refused ones as missed. Promises are the placement study's:
-// TTFT 1 s + 0.3 ms per prompt token, TPOT 50 ms. Ratios and differences are paired by seed, +- half of the 95 %
-// t-interval. Every registered scorer plays as it is; ours also without refusal, the others also with ours, so that the
-// gains of placement and of refusal stand apart. Decisions, not time: the same on every machine and any number of
-// threads.
+// TTFT 1 s + 0.3 ms per prompt token, TPOT 50 ms; with --classes each class has its own, and tables by class. Ratios
+// and differences are paired by seed, +- half of the 95 % t-interval. Every registered scorer plays as it is; ours also
+// without refusal, the others also with ours, so that the gains of placement and of refusal stand apart. Decisions, not
+// time: the same on every machine and any number of threads.
 #include <unistd.h>
 
 #include <charconv>
@@ -39,12 +40,13 @@ struct Options {
   std::uint64_t threads = 2, seeds = 0;
   std::string out;
   std::vector<std::string> fleets = {"mixed", "uniform"}, traces, policies, ages;
+  std::vector<ClassPart> classes;
 };
 
 constexpr const char* kUsage =
     "usage: league [--full] [--robust] [--signals-age A,B] [--threads N] [--seeds N] [--out FILE] [--fleets A,B] "
     "[--traces A,B]\n"
-    "              [--policies A,B]\n"
+    "              [--policies A,B] [--classes A=N,B=M]\n"
     "Every placement policy on the same arrivals over the same fleets: capacities, loads, who is refused, gains "
     "apart.\n"
     "  --full      10 seeds and the study's windows; otherwise 3 seeds, and shorter ones where they cost most\n"
@@ -56,6 +58,8 @@ constexpr const char* kUsage =
     "  --traces    azure-conv, azure-code, mooncake, agentic, servegen\n"
     "  --policies  as `switchyard policies` lists them, +refusal or +none behind, and /objective or /budget for\n"
     "              chunks sized so; expected_cost always plays\n"
+    "  --classes   so many parts of what arrives are of which class, as interactive=10,standard=3,batch=2, and tables\n"
+    "              by class; otherwise all are interactive\n"
     "Traces are found through SWITCHYARD_DATA_DIR; without, generators stand in where there are any.\n";
 
 std::vector<std::string> split(const std::string& text) {
@@ -105,6 +109,8 @@ Options parse(const std::vector<std::string>& words) {
       o.fleets = split(value());
     else if (flag == "--traces")
       o.traces = split(value());
+    else if (flag == "--classes")
+      o.classes = parse_classes(value());
     else if (flag == "--policies")
       o.policies = split(value());
     else
@@ -144,12 +150,15 @@ Sheet play_ground(const Ground& g, const std::vector<Entrant>& all, const Rules&
               .measured_s = g.workload.measured_s,
               .tenants = g.workload.tenants,
               .steady = g.workload.steady,
+              .mixed = g.fleet.mix.entries().size() > (g.workload.tenants ? 2 : 1),
+              .classes = {},
               .quartiles = g.workload.quartiles,
               .usd_per_hour = usd_per_hour(g.fleet.view),
               .bound = {},
               .attainment_bound = {},
               .rates = {},
               .results = find_capacities(g, all, rules)};
+  for (const SloClass& slo : g.fleet.view.classes) sheet.classes.push_back(slo.name);
   const double ours = static_cast<double>(mean_of(sheet.results[0].capacity[0])) / 1000;
   for (std::size_t s = 0; s < kShares.size(); ++s) sheet.bound[s] = bound_on_capacity(g, kShares[s]);
   if (ours <= 0) return sheet;
@@ -204,12 +213,17 @@ std::string play(const Options& o) {
                     .tell = [&](const std::string& what) { teller(what); }};
   std::string head = fmt::format("{} seeds; every row of a table has the same arrivals.\n", o.seeds), pages;
   for (const std::string& note : league.notes) head += "- " + note + "\n";
+  if (!o.classes.empty()) {
+    head += "- of what arrives:";
+    for (const ClassPart& of : o.classes) head += fmt::format(" {} parts {},", of.parts, of.name);
+    head.back() = '\n';
+  }
   std::vector<Sheet> sheets;
   for (const std::string& name : o.fleets)
     for (const Workload& workload : league.workloads) {
       const auto began = std::chrono::steady_clock::now();
-      const auto fleet = make_fleet(name, workload.tenants, Chunk::objective);
-      const auto engines = make_fleet(name, workload.tenants, Chunk::budget);
+      const auto fleet = make_fleet(name, workload.tenants, Chunk::objective, o.classes);
+      const auto engines = make_fleet(name, workload.tenants, Chunk::budget, o.classes);
       const Ground ground{workload, *fleet, *engines};
       if (!o.ages.empty()) {
         pages += aged(ground, all, rules, o);

@@ -37,7 +37,7 @@ std::string capacities_table(const Sheet& s, const std::vector<Entrant>& all) {
                         e == kOurs ? "" : ratio_text(ours[0], c[0]), rate_text(mean_of(c[1])),
                         e == kOurs ? "" : ratio_text(ours[1], c[1]), static_cast<double>(at90) * 3.6 / s.usd_per_hour);
   }
-  if (!s.steady) return text;
+  if (!has_bound(s)) return text;
   text += fmt::format("| *no policy above (relaxation)* | {:.1f} | ours is {} | {:.1f} | ours is {} | |\n", s.bound[0],
                       bound_text(ours[0], s.bound[0]), s.bound[1], bound_text(ours[1], s.bound[1]));
   return text;
@@ -127,7 +127,7 @@ std::string loads_table(const Sheet& s, const std::vector<Entrant>& all) {
           signed_text(good.requests, 3, 1), signed_text(good.tokens, 3, 0), cell(3), good.usd_text(s.usd_per_hour),
           cell(5), cell(6), cell(7), cell(8), good.kwh_text(s.measured_s));
     }
-    if (s.steady)
+    if (has_bound(s))
       text += fmt::format("| {} % | *no policy above (relaxation)* | {:.2f} | | | | | | | | |\n", kLoads[l],
                           s.attainment_bound[l] * 100);
   }
@@ -166,6 +166,44 @@ std::string refused_table(const Sheet& s, const std::vector<Entrant>& all) {
   return any ? text : "Nobody was refused at 95 and 120 %.\n";
 }
 
+// Which classes anybody asked in.
+std::vector<std::size_t> classes_of(const Sheet& s) {
+  std::vector<std::size_t> asked;
+  for (std::size_t c = 0; c < s.classes.size(); ++c)
+    if (std::ranges::any_of(s.results[kOurs].at_load[0], [&](const Outcome& o) { return o.by_class[c].arrived > 0; }))
+      asked.push_back(c);
+  return asked;
+}
+
+// Of one class, all seeds: attainment of what arrived, goodput, refused.
+std::string class_cells(const std::vector<Outcome>& at, std::size_t c) {
+  ClassOutcome sum;
+  std::vector<std::int64_t> requests, tokens;
+  for (const Outcome& o : at) {
+    const ClassOutcome& of = o.by_class[c];
+    sum.arrived += of.arrived, sum.attained += of.attained, sum.refused += of.refused;
+    requests.push_back(of.good_requests), tokens.push_back(of.good_tokens);
+  }
+  const auto percent = [&](std::uint64_t n) { return plain(ratio(Wide{n} * 100, sum.arrived, 2)); };
+  return fmt::format(" {} | {} | {} | {} |", percent(sum.attained), signed_text(mean_of(requests), 3, 1),
+                     signed_text(mean_of(tokens), 3, 0), percent(sum.refused));
+}
+
+// By class: empty where all are of one.
+std::string classes_table(const Sheet& s, const std::vector<Entrant>& all) {
+  const std::vector<std::size_t> asked = classes_of(s);
+  if (asked.size() < 2) return "";  // the table of loads has it
+  std::string text =
+      "\nBy class:\n\n| load | policy | class | attain % | good req/s | good tok/s | refused % |\n"
+      "|---|---|---|---|---|---|---|\n";
+  for (std::size_t l = 0; l < s.rates.size(); ++l)
+    for (std::size_t e = 0; e < all.size(); ++e)
+      for (const std::size_t c : asked)
+        if (const auto& at = s.results[e].at_load[l]; !at.empty())
+          text += fmt::format("| {} % | {} | {} |{}\n", kLoads[l], all[e].name, s.classes[c], class_cells(at, c));
+  return text;
+}
+
 }  // namespace
 
 std::size_t best_of(const Sheet& s, const std::vector<Entrant>& all, std::size_t share,
@@ -182,7 +220,8 @@ std::string ground_page(const Sheet& s, const std::vector<Entrant>& all) {
   std::string text = fmt::format("\n## {}, {}\n\n{}; {} s of warm-up, {} s measured; {:.2f} USD/h\n\n", s.fleet,
                                  s.workload, s.made_of, s.warm_up_s, s.measured_s, s.usd_per_hour);
   text += capacities_table(s, all) + "\n" + gains_text(s, all);
-  if (!s.steady)
+  if (s.mixed) text += "- No bound: the relaxation knows one class's promises.\n";
+  if (!s.mixed && !s.steady)
     text +=
         "- No bound: answers last longer than what is measured, so that these are capacities for a spell of that "
         "length, not in the long run, which the relaxation bounds.\n";
@@ -190,7 +229,7 @@ std::string ground_page(const Sheet& s, const std::vector<Entrant>& all) {
   text += "\nLoads are shares of our capacity@90:";
   for (std::size_t l = 0; l < s.rates.size(); ++l) text += fmt::format(" {} % is {:.1f} req/s;", kLoads[l], s.rates[l]);
   text.back() = '.';
-  return text + "\n\n" + loads_table(s, all) + "\n" + refused_table(s, all);
+  return text + "\n\n" + loads_table(s, all) + classes_table(s, all) + "\n" + refused_table(s, all);
 }
 
 std::string summary_page(const std::vector<Sheet>& sheets, const std::vector<Entrant>& all) {
@@ -212,7 +251,7 @@ std::string summary_page(const std::vector<Sheet>& sheets, const std::vector<Ent
     }
     const auto& last = s.results[kOurs].at_load.back();
     text += last.empty() ? " - |" : fmt::format(" {} % |", signed_text(mean_of(scores(last, 0)), 3, 1));
-    text += fmt::format(" {} |\n", s.steady ? bound_text(ours[0], s.bound[0]) : "-");
+    text += fmt::format(" {} |\n", has_bound(s) ? bound_text(ours[0], s.bound[0]) : "-");
   }
   return text;
 }

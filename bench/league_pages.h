@@ -12,6 +12,8 @@ struct Sheet {
   std::string fleet, workload, made_of;
   int warm_up_s, measured_s;
   bool tenants, steady;
+  bool mixed;                        // of several classes; the relaxation knows the promises of one
+  std::vector<std::string> classes;  // by SloClassId
   std::vector<std::int32_t> quartiles;
   double usd_per_hour;
   std::array<double, kShares.size()> bound;            // on capacity, requests a second
@@ -25,6 +27,9 @@ std::size_t best_of(const Sheet&, const std::vector<Entrant>&, std::size_t share
                     const std::function<bool(const Entrant&)>& counts);
 
 std::string summary_page(const std::vector<Sheet>&, const std::vector<Entrant>&);
+// Whether the relaxation bounds it.
+inline bool has_bound(const Sheet& s) { return s.steady && !s.mixed; }
+
 std::string ground_page(const Sheet&, const std::vector<Entrant>&);
 std::string aged_page(const std::string& fleet, const std::string& workload, double rate, const std::vector<Entrant>&,
                       const std::vector<Aged>&);

@@ -73,6 +73,12 @@ Outcome play_at(const Workload& workload, const CompiledFleet& fleet, const Poli
   const auto rate_of = [&](std::uint64_t n) { return static_cast<std::int64_t>(n * 1000) / workload.measured_s; };
   out.good_requests = rate_of(all.attained);
   out.good_tokens = rate_of(all.attained_tokens);
+  for (const ClassTally& of : played.meter.classes())
+    out.by_class.push_back({.arrived = of.arrived(),
+                            .attained = of.attained,
+                            .refused = of.of(yard::Outcome::rejected),
+                            .good_requests = rate_of(of.attained),
+                            .good_tokens = rate_of(of.attained_tokens)});
   return out;
 }
 

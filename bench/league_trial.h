@@ -23,6 +23,12 @@ struct Share {
   std::uint64_t arrived = 0, refused = 0;
 };
 
+// What became of one class.
+struct ClassOutcome {
+  std::uint64_t arrived = 0, attained = 0, refused = 0;
+  std::int64_t good_requests = 0, good_tokens = 0;  // that attained, in 1,000 s of what was measured
+};
+
 // What is printed of one load, one seed.
 struct Outcome {
   Scores scores{};                     // its goodput and cost are over the time until all are served; these are not:
@@ -30,6 +36,7 @@ struct Outcome {
   std::int64_t good_tokens = 0;        // theirs, likewise
   std::array<Share, 4> by_quartile{};  // of prompt size
   std::array<Share, 2> by_tenant{};
+  std::vector<ClassOutcome> by_class;  // by SloClassId
 };
 
 // `believed`: what Core takes the costs for; null: what they are.

@@ -1,6 +1,7 @@
 #include "bench/league_workloads.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 
@@ -99,7 +100,35 @@ League load_workloads(const Wanted& w) {
   return league;
 }
 
-std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants, Chunk chunk) {
+std::vector<ClassPart> parse_classes(const std::string& text) {
+  const std::vector<SloClass> known = default_classes();
+  std::vector<std::string_view> names;
+  for (const SloClass& slo : known) names.push_back(slo.name);
+  std::vector<ClassPart> classes;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', at), text.size());
+    const std::string_view part = std::string_view(text).substr(at, comma - at);
+    at = comma + 1;
+    const std::size_t equals = std::min(part.find('='), part.size());
+    const std::string_view name = part.substr(0, equals);
+    if (std::ranges::find(names, name) == names.end())
+      throw InputError("", 0, "--classes", "found '" + printable(name) + "'",
+                       fmt::format("accepted: {}; nearest is '{}'", listed(names), nearest(name, names)));
+    if (std::ranges::find(classes, name, &ClassPart::name) != classes.end())
+      throw InputError("", 0, "--classes", "found '" + printable(name) + "' twice", "give each class once");
+    std::uint64_t parts = 0;
+    const char* const end = part.data() + part.size();
+    const auto [stop, error] = std::from_chars(part.data() + std::min(equals + 1, part.size()), end, parts);
+    if (error != std::errc() || stop != end || parts < 1 || parts > 1000)
+      throw InputError("", 0, "--classes", "found '" + printable(part) + "'",
+                       "accepted: CLASS=PARTS, parts from 1 to 1000, as interactive=10,standard=3,batch=2");
+    classes.push_back({std::string(name), parts});
+  }
+  return classes;
+}
+
+std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants, Chunk chunk,
+                                          const std::vector<ClassPart>& classes) {
   std::string text = fmt::format("name: {}\npools:\n", name);
   const auto pool = [&](const char* id, const char* chip, int replicas, int budget) {
     text += fmt::format(
@@ -117,9 +146,16 @@ std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants,
   } else {
     throw InputError("", 0, "--fleets", "found '" + printable(name) + "'", "accepted: mixed, uniform");
   }
-  text += tenants ? "mix:\n  - {weight: 3, model: llama-3.1-8b, class: interactive, tenant: large}\n"
-                    "  - {weight: 1, model: llama-3.1-8b, class: interactive, tenant: small}\n"
-                  : "mix:\n  - {weight: 1, model: llama-3.1-8b, class: interactive}\n";
+  text += "mix:\n";
+  for (const ClassPart& of : classes.empty() ? std::vector<ClassPart>{{"interactive", 1}} : classes) {
+    const auto entry = [&](std::uint64_t weight, const char* tenant) {
+      text += fmt::format("  - {{weight: {}, model: llama-3.1-8b, class: {}{}}}\n", weight, of.name, tenant);
+    };
+    if (tenants)
+      entry(of.parts * 3, ", tenant: large"), entry(of.parts, ", tenant: small");
+    else
+      entry(of.parts, "");
+  }
   return std::make_unique<CompiledFleet>(compile_fleet(read_fleet("league:" + name, text)));
 }
 

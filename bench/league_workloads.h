@@ -37,9 +37,19 @@ struct Wanted {
 // Where the data is absent the generators stand in, which know no prefixes. Errors: InputError.
 League load_workloads(const Wanted&);
 
+// Of a fleet's default classes (default_classes), so many parts of what arrives.
+struct ClassPart {
+  std::string name;
+  std::uint64_t parts = 1;
+};
+// `text`: interactive=10,standard=3,batch=2. Errors: InputError.
+std::vector<ClassPart> parse_classes(const std::string& text);
+
 // Forty accelerators that serve Llama 3.1 8B, one chip each. `name`: mixed (8 each of H100, H200, L40S, TPU v6e,
-// Trainium2) or uniform (40 H100). Errors: InputError.
-std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants, Chunk);
+// Trainium2) or uniform (40 H100). `classes`: who has which is drawn by row; none: all are interactive.
+// Errors: InputError.
+std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants, Chunk,
+                                          const std::vector<ClassPart>& classes = {});
 double usd_per_hour(const FleetView&);
 
 // Returns: the workload's arrivals at so many requests a second.
