@@ -2,7 +2,7 @@
 //
 //   league [--full] [--robust] [--signals-age 1s,5s] [--threads N] [--seeds N] [--out FILE]
 //          [--fleets mixed,uniform] [--traces azure-conv,..] [--policies expected_cost,llm_d+refusal,..]
-//          [--classes interactive=10,standard=3,batch=2]
+//          [--classes interactive=10,standard=3,batch=2] [--settings N]
 //
 // Per fleet and trace: the highest rate with 90 and with 99 % attainment, by bisection per seed to 2 % (capacity@90,
 // @99); what each does at 50, 80, 95 and 120 % of our capacity@90; whom it refuses; what no policy could exceed
@@ -27,6 +27,7 @@
 
 #include "bench/league_bound.h"
 #include "bench/league_pages.h"
+#include "bench/league_settings.h"
 #include "scheduler/base/input_error.h"
 #include "scheduler/base/output_file.h"
 
@@ -37,7 +38,7 @@ using namespace yard::league;
 
 struct Options {
   bool full = false, robust = false, smoke = false, help = false;
-  std::uint64_t threads = 2, seeds = 0;
+  std::uint64_t threads = 2, seeds = 0, settings = 0;
   std::string out;
   std::vector<std::string> fleets = {"mixed", "uniform"}, traces, policies, ages;
   std::vector<ClassPart> classes;
@@ -46,13 +47,14 @@ struct Options {
 constexpr const char* kUsage =
     "usage: league [--full] [--robust] [--signals-age A,B] [--threads N] [--seeds N] [--out FILE] [--fleets A,B] "
     "[--traces A,B]\n"
-    "              [--policies A,B] [--classes A=N,B=M]\n"
+    "              [--policies A,B] [--classes A=N,B=M] [--settings N]\n"
     "Every placement policy on the same arrivals over the same fleets: capacities, loads, who is refused, gains "
     "apart.\n"
     "  --full      10 seeds and the study's windows; otherwise 3 seeds, and shorter ones where they cost most\n"
     "  --robust    instead: attainment at 95 % load with costs wrong by 20 % per kind\n"
     "  --signals-age  instead: attainment at 95 % load with what placement knows beyond its own placements so old: "
     "1s,500ms\n"
+    "  --settings  instead: capacities with N random settings of our formula's constants, beside its own\n"
     "  --out       Markdown to a file; standard output has it in any case\n"
     "  --fleets    mixed, uniform\n"
     "  --traces    azure-conv, azure-code, mooncake, agentic, servegen\n"
@@ -109,6 +111,8 @@ Options parse(const std::vector<std::string>& words) {
       o.fleets = split(value());
     else if (flag == "--traces")
       o.traces = split(value());
+    else if (flag == "--settings")
+      o.settings = whole(flag, value(), 1000);
     else if (flag == "--classes")
       o.classes = parse_classes(value());
     else if (flag == "--policies")
@@ -218,6 +222,8 @@ std::string play(const Options& o) {
     for (const ClassPart& of : o.classes) head += fmt::format(" {} parts {},", of.parts, of.name);
     head.back() = '\n';
   }
+  const std::vector<policy::Settings> settings = draw_settings(o.settings, 1);
+  std::vector<Hindsight> hindsights;
   std::vector<Sheet> sheets;
   for (const std::string& name : o.fleets)
     for (const Workload& workload : league.workloads) {
@@ -227,6 +233,8 @@ std::string play(const Options& o) {
       const Ground ground{workload, *fleet, *engines};
       if (!o.ages.empty()) {
         pages += aged(ground, all, rules, o);
+      } else if (o.settings > 0) {
+        hindsights.push_back({name, workload.name, find_capacities(ground, entrants_of(settings), rules)});
       } else if (o.robust) {
         pages += robust(ground, all, rules);
       } else {
@@ -236,6 +244,7 @@ std::string play(const Options& o) {
       const double took = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
       Teller::done(fmt::format("{} {}: {:.0f} s", name, workload.name, took));
     }
+  if (o.settings > 0) return head + "\n" + settings_page(settings, hindsights);
   if (!o.ages.empty()) {
     std::string titles = "\n| fleet | arrivals | req/s, 95 % load | policy | attain %, fresh signals |";
     std::string line = "\n|---|---|---|---|---|";

@@ -13,14 +13,6 @@ std::string rate_text(std::int64_t milli) {
   return milli == 0 ? "<" : milli < 100'000 ? signed_text(milli, 3, 1) : signed_text(milli, 3, 0);
 }
 
-// Ours over the other's, seed by seed.
-std::string ratio_text(const std::vector<std::int64_t>& ours, const std::vector<std::int64_t>& other) {
-  const Spread s = paired_ratio(ours, other);
-  if (s.values == 0) return "-";
-  return s.values == 1 ? signed_text(s.mean, 3, 2)
-                       : fmt::format("{} +-{}", signed_text(s.mean, 3, 2), signed_text(s.half, 3, 2));
-}
-
 std::string bound_text(const std::vector<std::int64_t>& ours, double bound) {
   return fmt::format("{:.0f} %", static_cast<double>(mean_of(ours)) / 10 / bound);
 }

@@ -154,4 +154,11 @@ std::vector<Aged> play_aged(const Ground& ground, const std::vector<Entrant>& al
 
 std::int64_t mean_of(const std::vector<std::int64_t>& values) { return spread_of(values).mean; }
 
+std::string ratio_text(const std::vector<std::int64_t>& ours, const std::vector<std::int64_t>& other) {
+  const Spread s = paired_ratio(ours, other);
+  if (s.values == 0) return "-";
+  return s.values == 1 ? signed_text(s.mean, 3, 2)
+                       : fmt::format("{} +-{}", signed_text(s.mean, 3, 2), signed_text(s.half, 3, 2));
+}
+
 }  // namespace yard::league

@@ -60,5 +60,7 @@ struct Robust {
 std::vector<Robust> play_wrong(const Ground&, const std::vector<Entrant>&, const Rules&, double rate);
 
 std::int64_t mean_of(const std::vector<std::int64_t>&);
+// `ours` over `other`'s, seed by seed: mean, +- half of the interval.
+std::string ratio_text(const std::vector<std::int64_t>& ours, const std::vector<std::int64_t>& other);
 
 }  // namespace yard::league

@@ -1,13 +1,17 @@
 // The league's own bookkeeping: classes by parts, what it counts of each, and the tables that say so.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 #include <string>
 
 #include "bench/league_pages.h"
 #include "bench/league_play.h"
+#include "bench/league_settings.h"
 #include "bench/league_workloads.h"
 #include "scheduler/base/input_error.h"
+#include "scheduler/mixed_trace.h"
+#include "scheduler/play.h"
 #include "scheduler/policy/registry.h"
 
 namespace yard::league {
@@ -123,6 +127,70 @@ TEST(LeagueClasses, HaveATableWhereThereAreSeveral) {
   EXPECT_NE(three.find("| 120 % | least_loaded | batch | 100.00 |"), std::string::npos) << three;
   EXPECT_NE(three.find("| 50 % | expected_cost | interactive |"), std::string::npos);
   EXPECT_EQ(three.find("no policy above"), std::string::npos) << "the relaxation knows one class";
+}
+
+std::uint64_t hash_of(const PolicySet& policies, Chunk chunk) {
+  const Workload w = short_chat();
+  const auto fleet = make_fleet("mixed", w.tenants, chunk);
+  MixedTrace source(arrivals_of(w, 600, 1), *fleet, 1);
+  return play({.fleet = *fleet, .policies = policies}, source).decision_hash;
+}
+
+TEST(LeagueSettings, DefaultsDecideAsThePolicyThatShips) {
+  for (const Chunk chunk : {Chunk::budget, Chunk::objective})
+    EXPECT_EQ(hash_of(expected_cost_by(policy::kSettings, "edf", "arrival"), chunk),
+              hash_of(find_policies("expected_cost", "edf", "arrival"), chunk));
+}
+
+// Each of them is read: another value decides otherwise somewhere. (Beside chunks of the budget; where chunks are sized
+// by the objective those of the spread hardly do.)
+TEST(LeagueSettings, EveryConstantCounts) {
+  const std::uint64_t shipped = hash_of(find_policies("expected_cost", "edf", "arrival"), Chunk::budget);
+  for (const DrawnConstant& c : kDrawn) {
+    policy::Settings s;
+    s.*c.value = std::llround(static_cast<double>(s.*c.value) * c.factor);
+    EXPECT_NE(hash_of(expected_cost_by(s, "edf", "arrival"), Chunk::budget), shipped) << c.name;
+  }
+}
+
+TEST(LeagueSettings, HaveNoNameThatARecordingCouldReenact) {
+  const PolicySet set = expected_cost_by(policy::kSettings, "edf", "arrival");
+  EXPECT_THROW(find_policies(set.scorer_name, "edf", "arrival"), InputError);
+}
+
+TEST(LeagueSettings, AreDrawnWithinTheirFactors) {
+  const auto all = draw_settings(300, 1);
+  ASSERT_EQ(all.size(), 301u);
+  EXPECT_EQ(all[0], policy::kSettings);
+  EXPECT_EQ(all, draw_settings(300, 1));
+  EXPECT_NE(all[1], draw_settings(300, 2)[1]);
+  EXPECT_EQ(draw_settings(3, 1)[3], all[3]) << "more of them change none";
+  for (const DrawnConstant& c : kDrawn) {
+    const auto is = static_cast<double>(all[0].*c.value);
+    int below = 0;
+    double least = is, most = is;
+    for (std::size_t i = 1; i < all.size(); ++i) {
+      const auto at = static_cast<double>(all[i].*c.value);
+      below += at < is, least = std::min(least, at), most = std::max(most, at);
+    }
+    EXPECT_GE(least, is / c.factor - 1) << c.name;
+    EXPECT_LE(most, is * c.factor + 1) << c.name;
+    EXPECT_LT(least, is / c.factor * 1.2) << c.name;
+    EXPECT_GT(most, is * c.factor / 1.2) << c.name;
+    EXPECT_NEAR(below, 150, 40) << c.name;
+  }
+}
+
+TEST(LeagueSettings, BestInHindsightIsFoundByGroundAndShare) {
+  const auto settings = draw_settings(2, 1);
+  std::vector<Result> results(3);
+  results[0].capacity = {{{100'000, 100'000}, {90'000, 90'000}}};
+  results[1].capacity = {{{80'000, 80'000}, {90'001, 99'999}}};
+  results[2].capacity = {{{100'000, 125'000}, {10'000, 20'000}}};
+  const std::string page = settings_page(settings, {{"mixed", "chat", results}});
+  EXPECT_NE(page.find("| mixed | chat | 90 % | 100.0 | 2 | 112.5 |"), std::string::npos) << page;
+  EXPECT_NE(page.find("| mixed | chat | 99 % | 90.0 | 1 | 95.0 |"), std::string::npos) << page;
+  EXPECT_NE(page.find("| 0.80 / 1.06 | 0.800 / 1.056 |"), std::string::npos) << page;
 }
 
 }  // namespace

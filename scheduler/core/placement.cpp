@@ -25,7 +25,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
       round_robin_(fleet.models.size()),
       chosen_(fleet.devices()),
       scarcity_(fleet.models.size()),
-      state_{Rng(seed), round_robin_, chosen_, scarcity_} {
+      state_{Rng(seed), round_robin_, chosen_, scarcity_, policies.settings} {
   eligible_.reserve(fleet.devices());
   for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
     const PoolView& facts = fleet.pools[p];

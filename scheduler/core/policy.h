@@ -19,6 +19,10 @@
 
 namespace yard {
 
+namespace policy {
+struct Settings;
+}
+
 // ---- what a scorer sees -------------------------------------------------------------------------------------------
 
 // One row per device of the shard. All are as of the device's last run boundary plus what Core has bound to it since.
@@ -85,6 +89,7 @@ struct PolicyState {
   std::span<std::uint32_t> next;          // by model: round_robin's next place among the model's devices
   std::span<std::uint64_t> chosen = {};   // by device: how often a scorer that counts has chosen it
   std::span<std::int32_t> scarcity = {};  // by model: how many promises those who ask are expected to miss, 1/65536
+  const policy::Settings* settings = nullptr;  // PolicySet's
 };
 
 // Instead of a position: it should not be served now, it would cost others more than it gains. Only if Ask::may_refuse.
@@ -149,9 +154,10 @@ struct PolicySet {
   Scorer scorer = nullptr;
   Order order = nullptr;
   Bind bind = Bind::arrival;
-  Harm harms = nullptr;            // what a window of the rule `net_gain` asks; null: nobody is harmed
-  Onlooker* onlooker = nullptr;    // no part of the choice; outlives the Core
-  BlockWatcher* blocks = nullptr;  // likewise
+  Harm harms = nullptr;                        // what a window of the rule `net_gain` asks; null: nobody is harmed
+  Onlooker* onlooker = nullptr;                // no part of the choice; outlives the Core
+  BlockWatcher* blocks = nullptr;              // likewise
+  const policy::Settings* settings = nullptr;  // of a scorer that takes any (expected_cost_by); outlives the Core
 };
 
 }  // namespace yard

@@ -38,17 +38,13 @@
 #include "scheduler/core/chunk.h"
 #include "scheduler/core/policy.h"
 #include "scheduler/policy/money_weight.h"
+#include "scheduler/policy/settings.h"
 
 namespace yard::policy::kept_promises {
 
-inline constexpr std::int64_t kOne = 65536;        // one promise
-inline constexpr std::int64_t kMostShare = 55705;  // u <= 0.85
-inline constexpr std::int64_t kTtftSlope = 8 * 256;
-inline constexpr std::int64_t kPerSecond = 1966;               // 0.03 of a miss
-inline constexpr std::int64_t kLeastAnswer = 8;                // tokens: a prefill is spread over so many at the least
-inline constexpr std::int64_t kScarcityPrice = 50;             // promises for a prompt of Xb where everybody misses
-inline constexpr std::int64_t kScarcityGain = 128;             // arrivals
-inline constexpr std::int64_t kLongest = 100'000'000'000'000;  // ns: beyond a day all waits are alike
+inline constexpr std::int64_t kOne = 65536;                      // one promise
+inline constexpr std::int64_t kMostShare = 55705;                // u <= 0.85
+inline constexpr std::int64_t kLongest = 100'000'000'000'000;    // ns: beyond a day all waits are alike
 inline constexpr std::int64_t kLongestRead = 1'000'000'000'000;  // ns
 
 // S(x) at x = 0, 1/4, .. 8.
@@ -89,8 +85,8 @@ inline std::int64_t miss(std::int64_t t, std::int64_t objective, std::int64_t k)
 
 // What a second of reading costs those to come, 1/65536 of a miss.
 inline std::int64_t price_of_reading(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
-                                     const Ask& ask) {
-  const std::int64_t misses = kScarcityPrice * ask.scarcity * ask.scarcity / kOne;
+                                     const Ask& ask, const Settings& by = kSettings) {
+  const std::int64_t misses = by.scarcity_price * ask.scarcity * ask.scarcity / kOne;
   if (misses == 0) return 0;
   std::int64_t sum = 0;  // us
   for (const std::uint32_t d : eligible) sum += std::min(devices.prefill_burst[d], kLongest) / 1000;
@@ -99,8 +95,8 @@ inline std::int64_t price_of_reading(std::span<const std::uint32_t> eligible, co
 }
 
 // `own`: of who asked last, at the best device. Returns: how scarce time is now.
-inline std::int32_t scarcity_after(std::int32_t scarcity, std::int64_t own) {
-  return scarcity + static_cast<std::int32_t>((own - scarcity) / kScarcityGain);
+inline std::int32_t scarcity_after(std::int32_t scarcity, std::int64_t own, const Settings& by = kSettings) {
+  return scarcity + static_cast<std::int32_t>((own - scarcity) / by.scarcity_gain);
 }
 
 struct Request {
@@ -161,14 +157,16 @@ struct There {
 
 // Where prompts are only read: the TTFT of those who wait there.
 [[gnu::always_inline]] inline std::int64_t others_to_be_read(const There& there, const FleetView& fleet,
-                                                             const DeviceColumns& devices, std::uint32_t d) {
+                                                             const DeviceColumns& devices, std::uint32_t d,
+                                                             const Settings& by) {
   const Tokens mean(std::min<std::int64_t>(devices.prefill_tokens[d] / there.count, 1 << 20));
   const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
   std::int64_t others = 0;
   for (std::size_t c = 0; c < fleet.classes.size(); ++c) {
     if (count[c] == 0) continue;
     const std::int64_t objective = fleet.classes[c].ttft_objective(mean).count();
-    others += count[c] * (miss(there.then_unread, objective, kTtftSlope) - miss(there.unread, objective, kTtftSlope));
+    others +=
+        count[c] * (miss(there.then_unread, objective, by.ttft_slope) - miss(there.unread, objective, by.ttft_slope));
   }
   return others;
 }
@@ -176,7 +174,7 @@ struct There {
 // Elsewhere: the TTFT of those in the line, and the TPOT of all.
 [[gnu::always_inline]] inline std::int64_t others_to_be_served(const There& there, const PoolView& pool,
                                                                const FleetView& fleet, const DeviceColumns& devices,
-                                                               std::uint32_t d, const Request& q) {
+                                                               std::uint32_t d, const Request& q, const Settings& by) {
   const std::int64_t waiting = devices.waiting[d], base = there.per_token;
   const Tokens mean(waiting > 0 ? std::min<std::int64_t>(devices.waiting_tokens[d] / waiting, 1 << 20) : 0);
   const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
@@ -185,19 +183,20 @@ struct There {
     if (count[c] == 0) continue;
     if (waiting > 0) {
       const std::int64_t first = fleet.classes[c].ttft_objective(mean).count();
-      others += count[c] * (miss(there.then_waits, first, kTtftSlope) - miss(there.waits, first, kTtftSlope)) *
+      others += count[c] * (miss(there.then_waits, first, by.ttft_slope) - miss(there.waits, first, by.ttft_slope)) *
                 waiting / there.count;
     }
     const std::int64_t objective = fleet.classes[c].tpot.count();
     if (objective <= 0) continue;
     const AnswerLengths& lengths = q.lengths[c];
     if (pool.chunk == Chunk::objective) {
-      const std::int64_t k = slope(there.spread + there.jitter / std::max<std::int64_t>(kLeastAnswer, lengths.mean()));
+      const std::int64_t k =
+          slope(there.spread + there.jitter / std::max<std::int64_t>(by.least_answer, lengths.mean()));
       others += count[c] * (miss(base + there.then_beside, objective, k) - miss(base, objective, k));
       continue;
     }
     for (std::size_t i = 0; i < lengths.tokens.size(); ++i) {
-      const std::int64_t r = std::max<std::int64_t>(kLeastAnswer, lengths.tokens[i]);
+      const std::int64_t r = std::max<std::int64_t>(by.least_answer, lengths.tokens[i]);
       const std::int64_t k = slope(there.spread + there.jitter / r);
       const std::int64_t now = base + there.unread / r, then = base + there.then_unread / r + there.then_beside;
       const std::int64_t weight =
@@ -210,7 +209,8 @@ struct There {
 
 // Inlined by force: for a scan it is the loop's body, and what a scan does not use is not computed.
 [[gnu::always_inline]] inline Terms terms_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
-                                             const DeviceColumns& devices, std::uint32_t d, const Request& q) {
+                                             const DeviceColumns& devices, std::uint32_t d, const Request& q,
+                                             const Settings& by = kSettings) {
   const std::int64_t most = pool.max_sequences, there = std::int64_t{devices.waiting[d]} + devices.running[d];
   const std::uint32_t pace = devices.pace_of(d);
   const auto paced = [pace](std::int64_t ns) { return at_pace(ns, pace); };
@@ -223,11 +223,12 @@ struct There {
   // Of the time, for decoding. Where chunks are sized by the objective, reading takes no more than decoding leaves.
   const std::int64_t rest = pool.chunk == Chunk::objective ? kOne : kOne - share;
   const std::int64_t promised = q.tpot_objective > 0 ? q.tpot_objective : 50'000'000;
-  const std::int64_t jitter = share * std::min<std::int64_t>(devices.prefill_burst[d], 100'000'000'000) / promised;
+  const std::int64_t jitter =
+      share * std::min<std::int64_t>(devices.prefill_burst[d], 100'000'000'000) / promised * by.jitter / 256;
 
   const std::int64_t step = paced(c0(devices.running[d]) + c2 * kv / 1000);
   // s0^2: no costs are trusted to less than a tenth.
-  const std::int64_t error = std::max<std::int64_t>(100, cost.error_permille());
+  const std::int64_t error = std::max<std::int64_t>(100, cost.error_permille()) * by.spread / 256;
   const std::int64_t spread = kOne * error * error / 1'000'000;
   const std::int64_t hit = devices.hit_tokens[d], reads = q.prompt - hit;
   // Its adapter is loaded before its prompt is read, and everybody waits for both.
@@ -250,7 +251,7 @@ struct There {
 
   // Where it only goes on its TTFT is past. Where it is only read nobody has a TPOT to lose.
   const bool reads_only = pool.role == PoolRole::prefill;
-  const std::int64_t keeps_ttft = q.read ? kOne : kOne - miss(ttft, q.ttft_objective, kTtftSlope);
+  const std::int64_t keeps_ttft = q.read ? kOne : kOne - miss(ttft, q.ttft_objective, by.ttft_slope);
   const std::int64_t keeps_tpot = reads_only ? kOne : kOne - miss(tpot, q.tpot_objective, k_own);
   const std::int64_t own = kOne - keeps_ttft * keeps_tpot / kOne;
 
@@ -267,13 +268,13 @@ struct There {
         .then_beside = q.answers > 0 ? paced(c0(there + 1) - c0(there) + c2 * (q.prompt + q.answers / 2) / 1000) : 0,
         .spread = spread,
         .jitter = jitter};
-    others = reads_only ? std::max(own, others_to_be_read(on, fleet, devices, d))
-                        : others_to_be_served(on, pool, fleet, devices, d, q);
+    others = reads_only ? std::max(own, others_to_be_read(on, fleet, devices, d, by))
+                        : others_to_be_served(on, pool, fleet, devices, d, q, by);
   }
   // Who is put off is taken where nobody is, however scarce time was when he asked last.
   const std::int64_t to_come =
       there == 0 ? 0 : std::min(own_reading, kLongestRead) / 1000 * q.reading_second / 1'000'000;
-  const std::int64_t seconds = (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * kPerSecond / 1000;
+  const std::int64_t seconds = (std::min<std::int64_t>(ttft, kLongest) + decoding) / 1'000'000 * by.second / 1000;
   // The device works longer by the prompt, and by what the sequence adds to each step: on an idle one, the whole step.
   const std::int64_t per_token =
       paced(c0(there + 1) - (there > 0 ? c0(there) : 0) + c2 * (q.prompt + q.answers / 2) / 1000);

@@ -103,4 +103,12 @@ PolicySet find_policies(std::string_view scorer, std::string_view order, std::st
           .harms = policy::costs_a_promise};
 }
 
+PolicySet expected_cost_by(const policy::Settings& settings, std::string_view order, std::string_view bind) {
+  PolicySet set = find_policies("expected_cost", order, bind);
+  set.scorer_name = "expected_cost by settings";
+  set.scorer = policy::expected_cost_by_settings;
+  set.settings = &settings;
+  return set;
+}
+
 }  // namespace yard

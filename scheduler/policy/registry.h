@@ -44,4 +44,8 @@ const NamedScorer& find_named_scorer(std::string_view name);
 // Errors: InputError with the nearest name.
 PolicySet find_policies(std::string_view scorer, std::string_view order, std::string_view bind);
 
+// expected_cost with other constants than its own, which outlive whatever Core it goes to. What is recorded with it
+// does not re-enact: recordings know policies by name, and it has none.
+PolicySet expected_cost_by(const policy::Settings&, std::string_view order, std::string_view bind);
+
 }  // namespace yard

@@ -14,6 +14,7 @@ YARD_SCORER(least_loaded);
 YARD_SCORER(power_of_two);
 YARD_SCORER(expected_seconds);
 YARD_SCORER(expected_cost);
+YARD_SCORER(expected_cost_by_settings);  // requires: PolicyState::settings
 
 // Peers', by their own constants: each file says which, from where, and what was left out.
 YARD_SCORER(llm_d);
