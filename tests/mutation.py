@@ -30,9 +30,11 @@ SINGLE = {
     "flag": ("sync_test", "Flag.*"),
     "inbox": ("sync_test", "Inbox.*-*UnderLoad"),
     "parking": ("event_count_test", "*"),
+    "number_ring": ("pieces_test", "NumberRing.*:Hatch.*"),
+    "roster": ("pieces_test", "RosterRules.*"),
 }
 # The stress of a header; else <name>_stress_test.
-STRESS = {"event_count": "parking_stress_test"}
+STRESS = {"event_count": "parking_stress_test", "number_ring": "pieces_stress_test", "roster": "pieces_stress_test"}
 
 LOAD = {"seq_cst": ["acquire"], "acquire": ["relaxed"]}
 STORE = {"seq_cst": ["release"], "release": ["relaxed"]}

@@ -55,11 +55,18 @@ TEST(TaskDeque, FullAnswersFalseAndLosesNothing) {
 TEST(TaskDeque, SaysWhenItIsEmpty) {
   TaskDeque<int> deque(2);
   EXPECT_TRUE(deque.seems_empty());
+  EXPECT_TRUE(deque.empty());
   ASSERT_TRUE(deque.push(1));
+  ASSERT_TRUE(deque.push_before_look(2));
+  EXPECT_FALSE(deque.push_before_look(3));
   EXPECT_FALSE(deque.seems_empty());
+  EXPECT_FALSE(deque.empty());
   int item = 0;
   ASSERT_TRUE(deque.pop(item));
+  EXPECT_EQ(item, 2);
+  ASSERT_TRUE(deque.pop(item));
   EXPECT_TRUE(deque.seems_empty());
+  EXPECT_TRUE(deque.empty());
 }
 
 TEST(TaskDeque, CarriesSixteenBytesWhole) {

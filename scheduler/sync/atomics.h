@@ -57,7 +57,10 @@ struct StdAtomics {
   static bool sleep(const std::atomic<T>& word, std::uint32_t expected, Deadline deadline) noexcept {
     return futex_sleep(word, expected, deadline);
   }
-  static void wake_one(const std::atomic<std::uint32_t>& word) noexcept { futex_wake_one(word); }
+  template <class T>
+  static void wake_one(const std::atomic<T>& word) noexcept {
+    futex_wake_one(word);
+  }
   static void wake_all(const std::atomic<std::uint64_t>& word) noexcept { futex_wake_all(word); }
 
   // In a loop that waits for another thread's next write.

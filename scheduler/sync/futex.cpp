@@ -53,6 +53,7 @@ bool futex_sleep(const std::atomic<std::uint64_t>& word, std::uint32_t expected,
   return sleep_on(half(word), expected, deadline);
 }
 void futex_wake_one(const std::atomic<std::uint32_t>& word) noexcept { wake(whole(word), 1); }
+void futex_wake_one(const std::atomic<std::uint64_t>& word) noexcept { wake(half(word), 1); }
 void futex_wake_all(const std::atomic<std::uint64_t>& word) noexcept { wake(half(word), INT_MAX); }
 
 }  // namespace yard

@@ -21,6 +21,7 @@ bool futex_sleep(const std::atomic<std::uint64_t>& word, std::uint32_t expected,
 
 // Wakes one, or all, who sleep on the word now.
 void futex_wake_one(const std::atomic<std::uint32_t>& word) noexcept;
+void futex_wake_one(const std::atomic<std::uint64_t>& word) noexcept;
 void futex_wake_all(const std::atomic<std::uint64_t>& word) noexcept;
 
 }  // namespace yard

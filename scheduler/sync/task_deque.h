@@ -11,7 +11,7 @@
 // owner under a thief is cheaper, but a piece in the owner's block cannot be stolen while the owner is off doing
 // another.
 //
-// Threads: push() and pop() from one, the owner; steal() and seems_empty() from any.
+// Threads: push(), push_before_look() and pop() from one, the owner; steal(), empty() and seems_empty() from any.
 // D1  each item pushed is taken exactly once, by pop() or by a steal() that answered item.
 // D2  what was written before push() is seen by whoever takes the item.
 // D3  steal() takes the oldest, pop() the newest.
@@ -52,12 +52,19 @@ class TaskDeque {
   // Returns: false when full.
   bool push(const T& item) noexcept {
     const std::uint64_t bottom = bottom_.load(std::memory_order_relaxed);
-    if (bottom - seen_top_ > mask_) {
-      seen_top_ = top_.load(std::memory_order_acquire);  // (1) with (6): the thief has read the slot
-      if (bottom - seen_top_ > mask_) return false;
-    }
+    if (!has_room(bottom)) return false;
     put(bottom, item);
     bottom_.store(bottom + 1, std::memory_order_release);  // (2) with (5): the item is written
+    return true;
+  }
+
+  // The same for an owner that looks next, by a seq_cst load, whether somebody sleeps: who says by a seq_cst
+  // read-modify-write that it does, and then finds the deque empty(), is seen by that load.
+  bool push_before_look(const T& item) noexcept {
+    const std::uint64_t bottom = bottom_.load(std::memory_order_relaxed);
+    if (!has_room(bottom)) return false;
+    put(bottom, item);
+    bottom_.store(bottom + 1, std::memory_order_seq_cst);  // (9) with (10); also as (2)
     return true;
   }
 
@@ -100,6 +107,12 @@ class TaskDeque {
     return static_cast<std::int64_t>(bottom_.load(std::memory_order_relaxed) - top) <= 0;
   }
 
+  // Of any thread. An item that was taken may still show.
+  bool empty() const noexcept {
+    const std::uint64_t top = top_.load(std::memory_order_relaxed);
+    return static_cast<std::int64_t>(bottom_.load(std::memory_order_seq_cst) - top) <= 0;  // (10) with (9)
+  }
+
   std::size_t capacity() const noexcept { return mask_ + 1; }
 
  private:
@@ -108,6 +121,12 @@ class TaskDeque {
   using Slot = std::array<Word, kWords>;
   using Words = std::array<std::uint64_t, kWords>;
   using Index = typename Sync::template Atomic<std::uint64_t>;
+
+  bool has_room(std::uint64_t bottom) noexcept {
+    if (bottom - seen_top_ <= mask_) return true;
+    seen_top_ = top_.load(std::memory_order_acquire);  // (1) with (6): the thief has read the slot
+    return bottom - seen_top_ <= mask_;
+  }
 
   void put(std::uint64_t at, const T& item) noexcept {
     Words words{};

@@ -130,12 +130,35 @@ struct Halves : rl::test_suite<Halves, 2> {
   }
 };
 
+// Who pushes and then looks whether somebody sleeps, and who says that it sleeps and then looks: one sees the other.
+struct OneSeesTheOther : rl::test_suite<OneSeesTheOther, 2>, Yard<1, 1> {
+  RelacyAtomics::Atomic<int> asleep;
+  bool seen = false, found = false;
+
+  void thread(unsigned index) {
+    if (index == 0) {
+      written[1].set(1);
+      expect(deque.push_before_look(1), "there is room");
+      seen = asleep.load(std::memory_order_seq_cst) == 1;
+    } else {
+      asleep.fetch_add(1, std::memory_order_seq_cst);
+      found = !deque.empty();
+      if (found) steal();
+    }
+  }
+  void after() {
+    expect(seen || found, "the sleeper is seen, or sees");
+    none_left();
+  }
+};
+
 }  // namespace
 }  // namespace yard::models
 
 int main() {
   using namespace yard::models;
-  bool all = green<TwoThieves>("task_deque: two thieves, two items");
+  bool all = green<OneSeesTheOther>("task_deque: one sees the other");
+  all = green<TwoThieves>("task_deque: two thieves, two items") && all;
   all = green<Last>("task_deque: the last item, capacity 1") && all;
   all = green<Round>("task_deque: round, capacity 2") && all;
   all = green<Refill>("task_deque: a refilled slot") && all;

@@ -1,0 +1,5 @@
+yard_test(pieces_test ENTERS base sync)
+yard_test(pieces_stress_test ENTERS base sync)
+yard_model(number_ring_model)
+yard_model(roster_model)
+yard_model(pieces_model)
