@@ -370,6 +370,7 @@ void Core::State::drive_devices() {
       interrupt_if_needed(d);
     if (served.serves(d)) foreign.holds(d, served.own(d), now);
     placement.recount_cached(d);
+    devices.changes(d);
     devices[d].touched = false;
     CHECK_WHY(!devices[d].idle() || devices[d].line.empty() || served.serves(d) || power.held(d) || devices[d].moves(),
               "no device idles beside a sequence in its line unless held by a power domain, or its KV by moves (I7)");

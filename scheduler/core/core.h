@@ -58,6 +58,12 @@ struct DeviceLoad {
   Duration said_ago = {};                   // likewise: the age of what it said; zero where it never did
 };
 
+// How placements found their devices: by the index of classes (class_index.h); by a scan, after the index gave up; or
+// by a scan, since the index does not know what was asked.
+struct PlacementWays {
+  std::uint64_t indexed = 0, given_up = 0, scanned = 0;
+};
+
 class Core {
  public:
   // Requires: fleet and tables outlive the Core and do not change; changes come as events.
@@ -92,6 +98,8 @@ class Core {
   ContractUse use_of_contract(std::uint32_t i, Time now) const noexcept;
   // What those above the shard may know of it. Requires: a summary made for this fleet. Cost: O(devices).
   void summarise(ShardSummary&) const noexcept;
+  PlacementWays placements() const noexcept;
+  void audit() const;                   // what the index of classes knows, or the process ends. Cost: all. For tests.
   std::uint64_t hash() const noexcept;  // over every (tick, command) so far, in order
 
  private:

@@ -254,10 +254,14 @@ class Devices {
   }
 
   void touch(std::uint32_t d) {
-    if (!all_[d].changed) all_[d].changed = true, changed_.push_back(d);
+    changes(d);
     if (all_[d].touched) return;
     all_[d].touched = true;
     touched_.push_back(d);
+  }
+  // It changed since it was touched: what was planned changed its columns.
+  void changes(std::uint32_t d) {
+    if (!all_[d].changed) all_[d].changed = true, changed_.push_back(d);
   }
   std::vector<std::uint32_t>& touched() { return touched_; }
   // Those touched since this was asked last, also within a tick. Valid until something else is touched.

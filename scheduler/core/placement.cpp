@@ -1,6 +1,7 @@
 #include "scheduler/core/placement.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "scheduler/core/drain.h"
@@ -27,6 +28,8 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
       scarcity_(fleet.models.size()),
       state_{Rng(seed), round_robin_, chosen_, scarcity_, policies.settings} {
   eligible_.reserve(fleet.devices());
+  if (policies.indexed != nullptr && policies.onlooker == nullptr && !signals.differ()) index_.emplace(fleet, tables);
+  if (index_) short_.reserve(ClassIndex::kMostClasses);
   for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
     const PoolView& facts = fleet.pools[p];
     if (facts.devices == 0) continue;  // stands in other cells
@@ -90,6 +93,7 @@ Reason Placement::at_the_door(const Sequence& s) const {
   if (s.adapter.some() &&
       (s.adapter.value >= fleet_.adapters.size() || fleet_.adapters[s.adapter.value].model != s.model))
     return Reason::no_such_adapter;
+  if (models_[s.model.value].not_up == 0 && goes_anywhere(s)) return Reason::none;
   bool adapts_any = false, in_region = false, at_provider = false, licensed = false, holds = false;
   for (const std::uint32_t p : models_[s.model.value].pools) {
     const PoolView& pool = fleet_.pools[p];
@@ -108,6 +112,13 @@ Reason Placement::at_the_door(const Sequence& s) const {
   if (!licensed) return Reason::no_licence;
   if (!holds) return Reason::too_long;
   return eligible_anywhere(s) ? Reason::none : Reason::device_lost;
+}
+
+// Whether every device of its model that is up may serve it to its end.
+bool Placement::goes_anywhere(const Sequence& s) const {
+  const Model& model = models_[s.model.value];
+  return s.regions.anywhere() && s.providers.anywhere() && model.licensed && !model.roles &&
+         (model.adapts || !s.adapter.some()) && may_come_to(s) <= model.least_context.count();
 }
 
 bool Placement::eligible_anywhere(const Sequence& s) const {
@@ -247,11 +258,17 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   const Ask ask = ask_of(s, now);
   if (hits) fill_hits(s);  // who stays, and who gains, depends on them
   if (s.adapter.some()) show_loads(s);
+  const std::uint64_t given_up = ways_.given_up;
+  if (index_ && !need_room) {
+    const std::uint32_t d = choose_by_index(s, ask, hits);
+    if (d != kScan) {
+      if (hits) clear_hits(s.model);
+      if (d == kRefused) return {.device = {}, .refused = true};
+      return {.device = {d}};
+    }
+  }
   std::span<const std::uint32_t> eligible = model.devices;
-  const bool fits_all = may_come_to(s) <= model.least_context.count();
-  const bool anywhere = s.regions.anywhere() && s.providers.anywhere() && !s.primary.some() && model.licensed &&
-                        (model.adapts || !s.adapter.some());
-  if (need_room || model.not_up > 0 || model.served || model.roles || !fits_all || !anywhere || power_.any_held()) {
+  if (need_room || model.not_up > 0 || model.served || s.primary.some() || power_.any_held() || !goes_anywhere(s)) {
     const auto look = [&](Filter filter) {
       s.primary.some() ? gather_at_primary(s, now, filter) : gather(s, now, filter);
       return !eligible_.empty();
@@ -268,6 +285,7 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
     return {};
   }
   const DeviceColumns columns = seen(now);
+  ways_.scanned += ways_.given_up == given_up;
   const std::uint32_t at = policies_.scorer(eligible, columns, fleet_, tables_, ask, state_);
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible, columns, ask, at});
   if (hits) clear_hits(s.model);
@@ -279,6 +297,35 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   CHECK(at < eligible.size());
   signals_.used(eligible[at], now);
   return {.device = {eligible[at]}};
+}
+
+// Returns: a device, kRefused, or kScan: the sequence asks what the index does not know, or the scorer gave it up.
+std::uint32_t Placement::choose_by_index(const Sequence& s, const Ask& ask, bool hits) {
+  std::span<const std::uint32_t> classes = index_->classes_of(s.model);
+  if (classes.empty() || s.adapter.some() || s.primary.some() || s.avoid.some() || power_.any_held()) return kScan;
+  if (hits && match_.size == PrefixMatch::kMost) return kScan;  // more may hold some of it
+  index_->note(devices_.take_changed(), devices_);
+  const Model& model = models_[s.model.value];
+  const auto serves = [&](std::uint32_t p) { return allowed(fleet_.pools[p], s) && can_hold(p, s); };
+  if (model.not_up > 0 || !goes_anywhere(s)) {
+    short_.clear();
+    for (const std::uint32_t c : classes)
+      if ((*index_)[c].up > 0 && serves((*index_)[c].pool)) short_.push_back(c);
+    classes = short_;
+    if (classes.empty()) return kScan;
+  }
+  std::array<std::uint32_t, PrefixMatch::kMost> singly;
+  std::size_t some = 0;
+  if (hits)
+    for (const PrefixMatch::Holder& holder : match_.listed())
+      if (const std::uint32_t d = holder.device.value;
+          devices_[d].state == DeviceState::up && serves(devices_.pool_of(d)))
+        singly[some++] = d;
+  const std::uint32_t d = policies_.indexed({*index_, classes, std::span(singly).first(some)}, devices_.columns(),
+                                            fleet_, tables_, ask, state_);
+  ++(d == kScan ? ways_.given_up : ways_.indexed);
+  CHECK(d != kRefused || ask.may_refuse);
+  return d;
 }
 
 Placement::Takeover Placement::choose_takeover(const Sequence& s, Time now) {

@@ -4,10 +4,13 @@
 // its end. Where a primary provider is named, the others' devices are eligible only while none of its own is. Where a
 // model has prefill pools, who reads a prompt and who goes on with it are two choices of the same scorer.
 #pragma once
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "scheduler/core/class_index.h"
 #include "scheduler/core/command.h"
+#include "scheduler/core/core.h"
 #include "scheduler/core/device.h"
 #include "scheduler/core/handoff.h"
 #include "scheduler/core/length_mean.h"
@@ -34,6 +37,13 @@ class Placement {
     bool refused = false;
   };
   Choice place(const Sequence&, Time now, bool need_room);
+
+  const PlacementWays& ways() const { return ways_; }
+  void audit() {  // class_index.h, X1. For tests.
+    if (!index_) return;
+    index_->note(devices_.take_changed(), devices_);
+    index_->audit(devices_);
+  }
 
   // Where a sequence that was read on a prefill device goes on: the scorer's choice among the devices to which a link
   // with a place leads, that have room, and whose blocks are free now. None if none; `leased_ahead` hears of those that
@@ -95,10 +105,12 @@ class Placement {
     Tokens block;          // of a prefix
   };
   Takeover choose_takeover(const Sequence&, Time now);  // of eligible_
+  std::uint32_t choose_by_index(const Sequence&, const Ask&, bool hits);
   static bool allowed(const PoolView& pool, const Sequence& s) {
     return s.regions.has(pool.region) && s.providers.has(pool.provider_id) && pool.licensed && adapts(pool, s);
   }
   static bool adapts(const PoolView& pool, const Sequence& s) { return !s.adapter.some() || pool.adapter_slots > 0; }
+  bool goes_anywhere(const Sequence&) const;
   bool can_hold(std::uint32_t pool, const Sequence&) const;
   // Which of a model's devices are meant, where its pools have roles.
   enum Part : std::uint32_t { both = 1, prefill = 2, stays = 4, decode = 8, all = both | prefill | decode };
@@ -142,6 +154,9 @@ class Placement {
   std::vector<std::int32_t> scarcity_;   // by model
   std::vector<std::uint32_t> eligible_;  // scratch
   PrefixMatch match_;                    // likewise
+  std::optional<ClassIndex> index_;      // where the scorer has a use for it
+  std::vector<std::uint32_t> short_;     // scratch: classes
+  PlacementWays ways_;
   PolicyState state_;
 };
 

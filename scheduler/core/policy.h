@@ -99,6 +99,22 @@ inline constexpr std::uint32_t kRefused = 0xffff'ffff;
 using Scorer = std::uint32_t (*)(std::span<const std::uint32_t> eligible, const DeviceColumns&, const FleetView&,
                                  const CostTables&, const Ask&, PolicyState&) noexcept;
 
+// The same choice without a look at every device, for a scorer of which something in `index` says how good a device can
+// be at the best (class_index.h).
+class ClassIndex;
+struct Shortlist {
+  const ClassIndex& index;
+  std::span<const std::uint32_t> classes;  // those that are up in these are eligible; ascending, some are up
+  std::span<const std::uint32_t> singly;   // of them, those expected to hold some of the prompt; in any order
+};
+
+// Instead of a device: all are to be scanned. Nothing was changed, no number was drawn.
+inline constexpr std::uint32_t kScan = 0xffff'fffe;
+
+// Returns: the device that the scorer would choose; kRefused; or kScan.
+using IndexedScorer = std::uint32_t (*)(const Shortlist&, const DeviceColumns&, const FleetView&, const CostTables&,
+                                        const Ask&, PolicyState&) noexcept;
+
 // ---- what an order sees -------------------------------------------------------------------------------------------
 
 struct Waiting {
@@ -153,6 +169,7 @@ struct PolicySet {
   std::string scorer_name, order_name;
   Scorer scorer = nullptr;
   Order order = nullptr;
+  IndexedScorer indexed = nullptr;  // null: every device is looked at
   Bind bind = Bind::arrival;
   Harm harms = nullptr;                        // what a window of the rule `net_gain` asks; null: nobody is harmed
   Onlooker* onlooker = nullptr;                // no part of the choice; outlives the Core

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "scheduler/policy/class_search.h"
 #include "scheduler/policy/scorers.h"
 
 namespace yard::policy {
@@ -54,7 +55,62 @@ std::int64_t cost_on(const PoolRates& pool, const DeviceColumns& devices, std::u
   return plus(first, plus(first, decoding));
 }
 
+// The cost is exact and rises with the time per token and with what is to be read, so that the index's bounds are
+// tight.
+class SecondsBounds {
+ public:
+  struct Cost {
+    std::int64_t ps = 0;
+    std::int64_t total() const { return ps; }
+  };
+  SecondsBounds(const DeviceColumns& devices, const FleetView& fleet, const CostTables& tables, const Ask& ask)
+      : devices_(devices), fleet_(fleet), tables_(tables), p_(ask.prompt.count()), o_(ask.expected_output.count()) {}
+
+  void enter(const ClassIndex::Class& k) {
+    class_ = &k;
+    const PoolView& pool = fleet_.pools[k.pool];
+    const StepCost& cost = tables_[pool.cost];
+    c1_ = cost.c1().count(), c2_ = cost.c2().count(), budget_ = pool.token_budget.count();
+    first_ = cost.c0(1).count();
+  }
+  Cost score(std::uint32_t d) const {
+    const PoolView& pool = fleet_.pools[devices_.pool[d]];
+    return {cost_on(PoolRates(pool, tables_[pool.cost]), devices_, d, p_, o_, 0)};
+  }
+  std::int64_t seconds(ClassIndex::Kind kind, const ClassIndex::Known& known) const {
+    // Costs are believed as they are said, whatever the pace.
+    const std::int64_t said = class_->most_pace == kPaceAsSaid
+                                  ? times(known.per_token, 1000)
+                                  : times(known.per_token, 1000) / class_->most_pace * kPaceAsSaid;
+    const std::int64_t per_token = std::max(said, first_);
+    const std::int64_t reads = known.to_read + p_;
+    const std::int64_t steps = reads <= budget_ ? 1 : (reads + budget_ - 1) / budget_;
+    const std::int64_t step = ClassIndex::decodes(kind) ? per_token : first_;
+    const std::int64_t first = plus(times(c1_, reads), times(steps, step));
+    return plus(first, plus(first, times(o_, plus(per_token, times(c2_, p_ + o_ / 2)))));
+  }
+
+  std::int64_t rest(ClassIndex::Kind, const ClassIndex::Known&) const { return 0; }
+
+ private:
+  const DeviceColumns& devices_;
+  const FleetView& fleet_;
+  const CostTables& tables_;
+  const std::int64_t p_, o_;
+
+  // of the class
+  const ClassIndex::Class* class_ = nullptr;
+  std::int64_t c1_ = 0, c2_ = 0, budget_ = 1, first_ = 0;
+};
+
 }  // namespace
+
+std::uint32_t expected_seconds_indexed(const Shortlist& among, const DeviceColumns& devices, const FleetView& fleet,
+                                       const CostTables& tables, const Ask& ask, PolicyState&) noexcept {
+  SecondsBounds bounds(devices, fleet, tables, ask);
+  ClassSearch<SecondsBounds::Cost> search;
+  return search.run(among, bounds) ? search.device() : kScan;
+}
 
 std::uint32_t expected_seconds(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
                                const FleetView& fleet, const CostTables& tables, const Ask& ask,

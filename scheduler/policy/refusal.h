@@ -31,4 +31,21 @@ std::uint32_t accepting(std::span<const std::uint32_t> eligible, const DeviceCol
   return kScorer(eligible, devices, fleet, tables, let_in, state);
 }
 
+// The same of scorers by index.
+template <IndexedScorer kScorer>
+std::uint32_t refusing(const Shortlist& among, const DeviceColumns& devices, const FleetView& fleet,
+                       const CostTables& tables, const Ask& ask, PolicyState& state) noexcept {
+  const std::uint32_t d = kScorer(among, devices, fleet, tables, ask, state);
+  if (!ask.may_refuse || d == kRefused || d == kScan) return d;
+  return costs_a_promise(d, devices, fleet, tables, ask) ? kRefused : d;
+}
+
+template <IndexedScorer kScorer>
+std::uint32_t accepting(const Shortlist& among, const DeviceColumns& devices, const FleetView& fleet,
+                        const CostTables& tables, const Ask& ask, PolicyState& state) noexcept {
+  Ask let_in = ask;
+  let_in.may_refuse = false;
+  return kScorer(among, devices, fleet, tables, let_in, state);
+}
+
 }  // namespace yard::policy

@@ -15,13 +15,23 @@ constexpr NamedScorer named(ScorerOrigin origin, std::string_view name, std::str
   return {name, meaning, reads, origin, kScorer, policy::refusing<kScorer>, policy::accepting<kScorer>};
 }
 
+template <Scorer kScorer, IndexedScorer kIndexed>
+constexpr NamedScorer named(ScorerOrigin origin, std::string_view name, std::string_view meaning,
+                            std::string_view reads) {
+  NamedScorer scorer = named<kScorer>(origin, name, meaning, reads);
+  scorer.indexed = kIndexed;
+  scorer.indexed_with_refusal = policy::refusing<kIndexed>;
+  scorer.indexed_with_none = policy::accepting<kIndexed>;
+  return scorer;
+}
+
 using enum ScorerOrigin;
 constexpr NamedScorer kScorers[] = {
-    named<policy::expected_cost>(ours, "expected_cost",
-                                 "fewest promises missed, its own and others'; refuses where that is one or more",
-                                 "waiting running prefill_tokens kv_tokens waiting_tokens by_class prefill_share "
-                                 "prefill_burst hit_tokens marginal_price move_time adapter_load"),
-    named<policy::expected_seconds>(
+    named<policy::expected_cost, policy::expected_cost_indexed>(
+        ours, "expected_cost", "fewest promises missed, its own and others'; refuses where that is one or more",
+        "waiting running prefill_tokens kv_tokens waiting_tokens by_class prefill_share "
+        "prefill_burst hit_tokens marginal_price move_time adapter_load"),
+    named<policy::expected_seconds, policy::expected_seconds_indexed>(
         ours, "expected_seconds", "least expected seconds to first and last token",
         "waiting running prefill_tokens kv_tokens waiting_tokens hit_tokens move_time adapter_load"),
     named<policy::least_loaded>(rule, "least_loaded", "fewest sequences waiting or running", "waiting running"),
@@ -50,8 +60,9 @@ constexpr NamedScorer kScorers[] = {
                                   "waiting running"),
 };
 constexpr NamedRefusal kRefusals[] = {
-    {"refusal", "refused where it would cost one promise or more on the device chosen", &NamedScorer::with_refusal},
-    {"none", "nobody is refused", &NamedScorer::with_none},
+    {"refusal", "refused where it would cost one promise or more on the device chosen", &NamedScorer::with_refusal,
+     &NamedScorer::indexed_with_refusal},
+    {"none", "nobody is refused", &NamedScorer::with_none, &NamedScorer::indexed_with_none},
 };
 constexpr NamedOrder kOrders[] = {
     {"edf", "class by class, earliest deadline first", policy::edf},
@@ -71,11 +82,17 @@ const auto& find(const Table& table, std::string_view name, const char* flag) {
                    "nearest is '" + std::string(nearest(name, names)) + "'; accepted: " + listed(names));
 }
 
-Scorer find_scorer(std::string_view name) {
+struct Ways {
+  Scorer scorer;
+  IndexedScorer indexed;
+};
+
+Ways find_scorer(std::string_view name) {
   const std::size_t plus = name.find('+');
   const NamedScorer& scorer = find_named_scorer(name);
-  if (plus == std::string_view::npos) return scorer.scorer;
-  return scorer.*find(kRefusals, name.substr(plus + 1), "policy, after '+'").scorer;
+  if (plus == std::string_view::npos) return {scorer.scorer, scorer.indexed};
+  const NamedRefusal& refusal = find(kRefusals, name.substr(plus + 1), "policy, after '+'");
+  return {scorer.*refusal.scorer, scorer.*refusal.indexed};
 }
 
 }  // namespace
@@ -95,10 +112,12 @@ std::string_view title_of(ScorerOrigin origin) {
 PolicySet find_policies(std::string_view scorer, std::string_view order, std::string_view bind) {
   if (bind != kBinds[0] && bind != kBinds[1])
     throw InputError("", 0, "bind", "found '" + printable(bind) + "'", "accepted: " + listed(kBinds));
+  const Ways ways = find_scorer(scorer);
   return {.scorer_name = std::string(scorer),
           .order_name = std::string(order),
-          .scorer = find_scorer(scorer),
+          .scorer = ways.scorer,
           .order = find(kOrders, order, "order").order,
+          .indexed = ways.indexed,
           .bind = bind == kBinds[0] ? Bind::arrival : Bind::room,
           .harms = policy::costs_a_promise};
 }
@@ -107,6 +126,7 @@ PolicySet expected_cost_by(const policy::Settings& settings, std::string_view or
   PolicySet set = find_policies("expected_cost", order, bind);
   set.scorer_name = "expected_cost by settings";
   set.scorer = policy::expected_cost_by_settings;
+  set.indexed = nullptr;  // its bounds are of the defaults
   set.settings = &settings;
   return set;
 }

@@ -18,10 +18,13 @@ struct NamedScorer {
   std::string_view reads;  // of DeviceColumns, beside `pool`, separated by spaces
   ScorerOrigin origin;
   Scorer scorer, with_refusal, with_none;
+  // The same by the index of classes; null: it looks at every device.
+  IndexedScorer indexed = nullptr, indexed_with_refusal = nullptr, indexed_with_none = nullptr;
 };
 struct NamedRefusal {
   std::string_view name, meaning;  // the name follows a '+'
   Scorer NamedScorer::* scorer;
+  IndexedScorer NamedScorer::* indexed;
 };
 struct NamedOrder {
   std::string_view name, meaning;

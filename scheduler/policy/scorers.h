@@ -28,6 +28,11 @@ YARD_SCORER(session_sticky);
 
 #undef YARD_SCORER
 
+std::uint32_t expected_cost_indexed(const Shortlist&, const DeviceColumns&, const FleetView&, const CostTables&,
+                                    const Ask&, PolicyState&) noexcept;
+std::uint32_t expected_seconds_indexed(const Shortlist&, const DeviceColumns&, const FleetView&, const CostTables&,
+                                       const Ask&, PolicyState&) noexcept;
+
 std::uint64_t fcfs(const Waiting&) noexcept;
 std::uint64_t edf(const Waiting&) noexcept;
 std::uint64_t shortest_first(const Waiting&) noexcept;

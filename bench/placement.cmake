@@ -1,0 +1,1 @@
+yard_bench(placement_bench ENTERS policy core cost base LINKS fmt::fmt)
