@@ -75,7 +75,7 @@ Scheduler::State::State(Options options)
       doors(fleet.models.size()),
       spinning([] {
         const yard::SpinPlan plan = yard::plan_spin_here();
-        return yard::Spinning(plan.pauses, plan.at_once);
+        return yard::Spinning(plan.pauses, plan.at_once, plan.ns);
       }()) {
   const yard::Bounds bounds = yard::bounds_of(options);
   const yard::PolicySet policies = yard::find_policies(options.policy, options.order, options.bind);

@@ -14,6 +14,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 int sleeps = 0, wakes = 0, pauses = 0;
+std::uint64_t now = 0, preempted = 0;
 
 struct Counted : StdAtomics {
   template <class T>
@@ -30,10 +31,15 @@ struct Counted : StdAtomics {
     StdAtomics::wake_all(word);
   }
   static void pause() noexcept { ++pauses; }
+  static std::uint64_t now_ns() noexcept { return now; }
+  static std::uint64_t preemptions() noexcept { return preempted; }
 };
 
 struct Counting : testing::Test {
-  Counting() { sleeps = wakes = pauses = 0; }
+  Counting() {
+    sleeps = wakes = pauses = 0;
+    now = preempted = 0;
+  }
 };
 using Futex = Counting;
 using EventCountRules = Counting;
@@ -148,6 +154,45 @@ TEST_F(SpinRules, LooksLessOftenAfterLookingInVainAndMoreAfterSeeing) {
   EXPECT_EQ(looks(true), 1);
   EXPECT_EQ(looks(true), 1);
   EXPECT_EQ(looks(false), 16);
+}
+
+TEST_F(SpinRules, LooksFullyAfterNewsThatAFullLookWouldHaveSeen) {
+  BasicSpinning<Counted> spinning(64, 1, 1000);
+  BasicSpin<Counted> spin(&spinning);
+  const auto looks = [&] {
+    pauses = 0;
+    EXPECT_FALSE(spin.sees([] { return false; }));
+    return pauses;
+  };
+  for (int i = 0; i < 3; ++i) looks();
+  EXPECT_EQ(looks(), 8);
+  now += 2001;
+  spin.woke();
+  EXPECT_EQ(looks(), 4);
+  now += 2000;
+  spin.woke();
+  EXPECT_EQ(looks(), 64);
+}
+
+TEST_F(SpinRules, DoesWithoutLooksForAWhileWhereOthersTookTheCoreAndLongerEachTime) {
+  BasicSpinning<Counted> spinning(64, 1, 1000);
+  BasicSpin<Counted> spin(&spinning);
+  const auto waits_without = [&] {
+    int n = 0;
+    for (pauses = 0; !spin.sees([] { return false; }) && pauses == 0; ++n) {}
+    return n;
+  };
+  EXPECT_EQ(waits_without(), 0);
+  preempted = 1;
+  EXPECT_EQ(waits_without(), 0);  // it is seen after the look
+  preempted = 5;
+  EXPECT_EQ(waits_without(), 16);
+  EXPECT_EQ(waits_without(), 64);
+  EXPECT_EQ(waits_without(), 0);
+  EXPECT_EQ(waits_without(), 0);
+  preempted = 6;
+  EXPECT_EQ(waits_without(), 0);
+  EXPECT_EQ(waits_without(), 32);  // of 256, halved by each look that nobody disturbed
 }
 
 TEST_F(SpinRules, OnlySoManyLookAtOnce) {

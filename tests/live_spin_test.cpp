@@ -8,10 +8,11 @@
 namespace yard {
 namespace {
 
-TEST(SpinPlan, IsAsLongAsAWake) {
-  const SpinPlan plan = plan_spin(8000, microseconds(30), microseconds(10), 1000);
+TEST(SpinPlan, IsThreeTimesAsLongAsAWake) {
+  const SpinPlan plan = plan_spin(8000, microseconds(10), microseconds(10), 1000);
   EXPECT_EQ(plan.pauses, 3000u);
   EXPECT_EQ(plan.at_once, 4u);
+  EXPECT_EQ(plan.ns, 30'000u);
 }
 
 TEST(SpinPlan, IsNoneBelowTwoHardwareThreads) {

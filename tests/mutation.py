@@ -36,6 +36,8 @@ SINGLE = {
 # The stress of a header; else <name>_stress_test.
 STRESS = {"event_count": "parking_stress_test", "number_ring": "pieces_stress_test", "roster": "pieces_stress_test"}
 
+SOURCES = ("scheduler/sync/futex.cpp", "scheduler/sync/thread_time.cpp", "scheduler/base/check.cpp")
+
 LOAD = {"seq_cst": ["acquire"], "acquire": ["relaxed"]}
 STORE = {"seq_cst": ["release"], "release": ["relaxed"]}
 BOTH = {"seq_cst": ["acq_rel"], "acq_rel": ["acquire", "release"], "acquire": ["relaxed"], "release": ["relaxed"]}
@@ -95,7 +97,7 @@ class Bench:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.objects = []
-        for source in ("scheduler/sync/futex.cpp", "scheduler/base/check.cpp"):
+        for source in SOURCES:
             self.objects.append(self.folder / (pathlib.Path(source).stem + ".o"))
             run(["g++", *FLAGS, "-O1", f"-I{ROOT}", "-c", ROOT / source, "-o", self.objects[-1]])
 
@@ -140,7 +142,7 @@ def seen_by_tsan(bench, mutant):
     name = STRESS.get(mutant.header, f"{mutant.header}_stress_test")
     if not (ROOT / "tests" / f"{name}.cpp").exists():
         return ""
-    sources = [str(ROOT / "scheduler/sync/futex.cpp"), str(ROOT / "scheduler/base/check.cpp")]
+    sources = [str(ROOT / source) for source in SOURCES]
     program = bench.build(mutant, f"tests/{name}.cpp", "tsan", ["-O1", "-g1", "-fsanitize=thread"], "clang++-19",
                           [*sources, "-lgtest", "-lgtest_main"])
     try:

@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "scheduler/sync/futex.h"
+#include "scheduler/sync/thread_time.h"
 
 namespace yard {
 
@@ -62,6 +63,10 @@ struct StdAtomics {
     futex_wake_one(word);
   }
   static void wake_all(const std::atomic<std::uint64_t>& word) noexcept { futex_wake_all(word); }
+
+  // As in thread_time.h.
+  static std::uint64_t now_ns() noexcept { return thread_now_ns(); }
+  static std::uint64_t preemptions() noexcept { return thread_preemptions(); }
 
   // In a loop that waits for another thread's next write.
   static void pause() noexcept {

@@ -41,6 +41,7 @@ class BasicParking {
       std::uint32_t quiet = kQuiet;
       if (word_.compare_exchange_strong(quiet, kAsleep, std::memory_order_relaxed, std::memory_order_relaxed)) {
         while (word_.load(std::memory_order_relaxed) == kAsleep && Sync::sleep(word_, kAsleep, deadline)) {}
+        if (word_.load(std::memory_order_relaxed) == kRung) spin_.woke();
       }
     }
     word_.exchange(kQuiet, std::memory_order_acquire);  // (2) with (1)

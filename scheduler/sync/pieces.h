@@ -104,7 +104,10 @@ class BasicPieces {
       }
       searching ? roster_.rest() : roster_.lie_down();
       if (closing_.up()) return find(member, piece);
-      if (!something(member) || !roster_.rise()) roster_.sleep();
+      if (!something(member) || !roster_.rise()) {
+        roster_.sleep();
+        own.spin.woke();
+      }
       searching = true;
     }
   }

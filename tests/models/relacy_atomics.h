@@ -203,6 +203,9 @@ struct RelacyAtomics {
 
   static void pause(const Place& at = Place::current()) { rl::yield(1, rl_info(at)); }
 
+  static std::uint64_t now_ns() { return 0; }
+  static std::uint64_t preemptions() { return 0; }
+
  private:
   template <class T>
   static bool wake_first(const Atomic<T>& word, const Place& at) {
