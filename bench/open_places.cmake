@@ -1,0 +1,5 @@
+yard_bench(open_places_bench ENTERS base sync loop LINKS switchyard TBB::tbb)
+if(SWITCHYARD_TASKFLOW)
+  target_include_directories(open_places_bench SYSTEM PRIVATE ${SWITCHYARD_TASKFLOW})
+  target_compile_definitions(open_places_bench PRIVATE SWITCHYARD_HAS_TASKFLOW)
+endif()
