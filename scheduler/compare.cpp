@@ -9,12 +9,11 @@
 
 #include <fmt/format.h>
 #include <switchyard/replay.h>
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
 
 #include "scheduler/aged.h"
 #include "scheduler/base/input_error.h"
 #include "scheduler/base/output_file.h"
+#include "scheduler/loop/node_arenas.h"
 #include "scheduler/mixed_trace.h"
 #include "scheduler/play.h"
 #include "scheduler/policy/registry.h"
@@ -119,16 +118,14 @@ Compared run(const Comparison& options) {
     contestant.decision_hashes[s] = played.decision_hash;
     teller.one_more();
   };
-  tbb::task_arena arena(static_cast<int>(std::clamp(options.threads, 1u, 1024u)));
-  arena.execute([&] {
-    tbb::parallel_for(std::size_t{0}, plays, [&](std::size_t at) {
-      try {
-        play_one(at);
-      } catch (...) {
-        errors[at] = std::current_exception();
-      }
-    });
-  });
+  yard::NodeArenas(std::clamp(options.threads, 1u, 1024u))
+      .each(static_cast<std::uint32_t>(plays), [&](std::uint32_t at) {
+        try {
+          play_one(at);
+        } catch (...) {
+          errors[at] = std::current_exception();
+        }
+      });
   for (const std::exception_ptr& error : errors)  // the first in order, whichever thread was first
     if (error) std::rethrow_exception(error);
 

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 
-#include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
-
 #include "scheduler/base/check.h"
+#include "scheduler/loop/node_arenas.h"
 
 namespace yard {
 namespace {
@@ -73,7 +71,7 @@ std::int64_t Cells::epoch_of(Time t) const {
 }
 
 Time Cells::run(ArrivalSource& source, std::uint32_t threads, const std::function<void()>& exchanged) {
-  tbb::task_arena arena(static_cast<int>(std::max(1u, threads)));
+  NodeArenas arenas(threads);
   next_ = source.next();
   if (next_) {
     heard_ = epoch_of(next_->facts.arrival);
@@ -91,10 +89,7 @@ Time Cells::run(ArrivalSource& source, std::uint32_t threads, const std::functio
       else if (!last)
         prepare(after, source);
     };
-    if (threads <= 1)
-      for (std::uint32_t i = 0; i <= size(); ++i) task(i);
-    else
-      arena.execute([&] { tbb::parallel_for(0u, size() + 1, task, tbb::simple_partitioner()); });
+    arenas.each(size() + 1, task);
     if (exchanged) exchanged();
     if (last) break;
   }
