@@ -4,7 +4,7 @@
 //   build/release/bench/open_places_bench --benchmark_enable_random_interleaving=true --benchmark_repetitions=9
 //       --benchmark_report_aggregates_only=true
 //
-// Ours is loop/crew. Beside it oneTBB (task_arena, task_group), Taskflow where its headers are there
+// Ours is sync/crew. Beside it oneTBB (task_arena, task_group), Taskflow where its headers are there
 // (SWITCHYARD_TASKFLOW), a mutex with a condition variable, and what M/M/k would have given the same arrivals and
 // services.
 //

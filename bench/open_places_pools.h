@@ -20,7 +20,7 @@
 #include <oneapi/tbb/task_group.h>
 
 #include "scheduler/base/hash.h"
-#include "scheduler/loop/crew.h"
+#include "scheduler/sync/crew.h"
 #include "scheduler/loop/live_spin.h"
 
 #ifdef SWITCHYARD_HAS_TASKFLOW

@@ -83,6 +83,9 @@ void check_one(const Device::Facts& facts, const Key& key) {
           "both: KV of host and pulled devices is not moved; a replay's fleets have prefill and decode pools");
   require_within(key("slots"), host.slots, 1, kMostSlots);
   require_within(key("token_budget"), host.token_budget, host.slots, kManyTokens);
+  require_within(key("threads"), host.threads, 0, kMostThreads);
+  require(facts.kind == DeviceKind::stepped || host.threads == 1, key("threads"), fmt::format("{}", host.threads),
+          "1: a pulled device's threads are its loop's");
 }
 
 std::vector<switchyard::SloClass> default_classes() {

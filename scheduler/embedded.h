@@ -33,6 +33,8 @@ namespace yard {
 
 constexpr std::int32_t kManyTokens = (1 << 30) - 1;  // prompt and answer together stay below 2^31
 
+constexpr std::uint32_t kMostThreads = 256;  // that a device's step is shared among
+
 void check(const std::vector<switchyard::Device>&);
 FleetView fleet_of(const std::vector<switchyard::Device>&, const std::vector<switchyard::SloClass>&);  // none: ours
 CostTables costs_of(const std::vector<switchyard::Device>&);

@@ -65,6 +65,13 @@ void write_now(Exposition& out, const yard::LiveSnapshot& shard, const yard::Req
   out.sample({}, in_flight - running);
 }
 
+void write_threads(Exposition& out, const yard::Binder& binder) {
+  if (!binder.asked()) return;
+  out.family("switchyard_threads_unbound", "gauge",
+             "Threads that were to be bound to a core, or near memory, and run anywhere (Options::pin).");
+  out.sample({}, binder.unbound());
+}
+
 void write_devices(Exposition& out, const yard::LiveSnapshot& shard, const yard::FleetView& fleet) {
   const auto each = [&](auto write) {
     for (const yard::PoolView& pool : fleet.pools) write(pool, shard.devices[pool.first_device]);
@@ -127,6 +134,7 @@ std::string Scheduler::metrics() const noexcept {
     write_counters(out, shard, door);
     write_ended(out, shard.meter, door);
     write_now(out, shard, door);
+    write_threads(out, state_->binder);
     write_devices(out, shard, state_->fleet);
     write_histograms(out, shard.meter, state_->fleet);
     return out.text();

@@ -39,6 +39,23 @@ std::size_t news_of(const std::vector<Device>& devices, const yard::Bounds& boun
   return each * slots + 2 * devices.size();
 }
 
+// Slots of one step take unlike times: more parts than threads even that out.
+constexpr std::uint32_t kPartsPerThread = 2;
+
+// Of each device, as asked, or as many as may be busy here.
+std::vector<std::uint32_t> threads_of(const std::vector<Device>& devices) {
+  const std::uint64_t busy = std::clamp<std::uint64_t>(yard::usable_thousandths_here() / 1000, 1, yard::kMostThreads);
+  std::vector<std::uint32_t> threads;
+  for (const Device& d : devices) {
+    const std::uint32_t asked = d.facts().kind == DeviceKind::stepped ? d.facts().host.threads : 1;
+    threads.push_back(asked == 0 ? static_cast<std::uint32_t>(busy) : asked);
+  }
+  return threads;
+}
+
+// Beside the devices' own; devices that step at the same time share them.
+std::uint32_t members_for(const std::vector<std::uint32_t>& threads) { return *std::ranges::max_element(threads) - 1; }
+
 }  // namespace
 
 Outcome outcome_of(const yard::RequestSlab::Ended& ended) {
@@ -76,7 +93,9 @@ Scheduler::State::State(Options options)
       spinning([] {
         const yard::SpinPlan plan = yard::plan_spin_here();
         return yard::Spinning(plan.pauses, plan.at_once, plan.ns);
-      }()) {
+      }()),
+      threads(threads_of(options.devices)),
+      binder(options.pin, options.devices, members_for(threads), options.log) {
   const yard::Bounds bounds = yard::bounds_of(options);
   const yard::PolicySet policies = yard::find_policies(options.policy, options.order, options.bind);
   std::unique_ptr<yard::Recorder> recorder;
@@ -91,14 +110,31 @@ Scheduler::State::State(Options options)
                                           yard::LiveLoopOptions{.events_per_tick = bounds.events_per_tick,
                                                                 .news = news_of(options.devices, bounds, slots),
                                                                 .log = options.log,
-                                                                .spinning = &spinning},
+                                                                .spinning = &spinning,
+                                                                .at_start = binder.of_shard()},
                                           std::move(recorder));
   slab = std::make_shared<yard::RequestSlab>(slots, *loop);
-  for (std::size_t i = 0; i < options.devices.size(); ++i) make_device(options.devices[i], fleet.pools[i]);
+  make_crew(options.devices);
+  for (std::size_t i = 0; i < options.devices.size(); ++i) make_device(options.devices[i], i, fleet.pools[i]);
   loop->start(ports, [this](const yard::Finish& finish) { slab->finish(finish); });
 }
 
-void Scheduler::State::make_device(const Device& device, const yard::PoolView& pool) {
+void Scheduler::State::make_crew(const std::vector<Device>& devices) {
+  std::vector<std::size_t> seated;
+  for (std::size_t i = 0; i < devices.size(); ++i)
+    if (threads[i] > 1) seated.push_back(i);
+  if (seated.empty()) return;
+  crew = std::make_unique<yard::Crew>(yard::CrewOptions{.members = members_for(threads),
+                                                        .seats = static_cast<std::uint32_t>(seated.size()),
+                                                        .deque = kPartsPerThread * *std::ranges::max_element(threads),
+                                                        .hatch = 1,  // all comes from seats
+                                                        .victims = binder.victims(seated),
+                                                        .at_start = binder.of_members(),
+                                                        .log = log,
+                                                        .spinning = &spinning});
+}
+
+void Scheduler::State::make_device(const Device& device, std::size_t index, const yard::PoolView& pool) {
   longest_prompt = std::max(longest_prompt, static_cast<std::size_t>(pool.max_context.count()));
   doors[pool.model.value] = pool.kind;
   const yard::DeviceId id{pool.first_device};
@@ -120,7 +156,14 @@ void Scheduler::State::make_device(const Device& device, const yard::PoolView& p
     ports.push_back({.stepped = pulled.back().get(), .served = nullptr});
     return;
   }
-  hosts.push_back(std::make_unique<yard::HostDevice>(device.facts().step, std::move(facts), *slab, *loop, &spinning));
+  const bool alone = threads[index] == 1;
+  yard::HostThreads runs_on{.spinning = &spinning,
+                            .at_start = binder.of_device(index),
+                            .crew = alone ? nullptr : crew.get(),
+                            .seat = alone ? 0 : seats++,
+                            .parts = alone ? 1 : kPartsPerThread * threads[index]};
+  hosts.push_back(
+      std::make_unique<yard::HostDevice>(device.facts().step, std::move(facts), *slab, *loop, std::move(runs_on)));
   ports.push_back({.stepped = hosts.back().get(), .served = nullptr});
 }
 

@@ -13,8 +13,10 @@
 #include "scheduler/backend/placed.h"
 #include "scheduler/backend/pulled.h"
 #include "scheduler/backend/request_slab.h"
+#include "scheduler/binder.h"
 #include "scheduler/core/core.h"
 #include "scheduler/loop/live_loop.h"
+#include "scheduler/sync/crew.h"
 #include "topology/fleet_view.h"
 
 namespace switchyard {
@@ -26,7 +28,8 @@ struct Scheduler::State {
   Reply submit(const Request&);
   Ticket place(const PlaceRequest&, std::function<void(const Placement&)>) noexcept;
 
-  void make_device(const Device&, const yard::PoolView&);
+  void make_crew(const std::vector<Device>&);
+  void make_device(const Device&, std::size_t index, const yard::PoolView&);
   yard::DeviceId device_named(std::string_view) const noexcept;  // none if there is none
   void say(std::string_view line) const noexcept;                // in the log
   // Returns: the request as Core takes it. `refused`: why it is not let in; none where it is.
@@ -41,7 +44,11 @@ struct Scheduler::State {
   std::vector<yard::PoolKind> doors;  // by model
   std::size_t longest_prompt = 0;     // that any device could read
 
-  yard::Spinning spinning;  // of the shard's thread and the host devices'
+  yard::Spinning spinning;                   // of the shard's thread, the host devices' and the crew's
+  const std::vector<std::uint32_t> threads;  // of each device, the crew's included; 1: its own, or none of ours
+  yard::Binder binder;
+  std::unique_ptr<yard::Crew> crew;  // null where no device wants more than its own thread
+  std::uint32_t seats = 0;           // of it, taken
   std::unique_ptr<yard::LiveLoop> loop;
   std::shared_ptr<yard::RequestSlab> slab;  // replies and tickets hold it too, and may outlive the rest
   std::vector<std::unique_ptr<yard::HostDevice>> hosts;

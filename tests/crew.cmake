@@ -1,1 +1,1 @@
-yard_test(crew_test ENTERS base sync loop)
+yard_test(crew_test ENTERS base sync)

@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-#include "scheduler/loop/crew.h"
+#include "scheduler/sync/crew.h"
 
 namespace yard {
 namespace {

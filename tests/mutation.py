@@ -32,6 +32,7 @@ SINGLE = {
     "parking": ("event_count_test", "*"),
     "number_ring": ("pieces_test", "NumberRing.*:Hatch.*"),
     "roster": ("pieces_test", "RosterRules.*"),
+    "countdown": ("pieces_test", "CountdownRules.*"),
 }
 # The stress of a header; else <name>_stress_test.
 STRESS = {"event_count": "parking_stress_test", "number_ring": "pieces_stress_test", "roster": "pieces_stress_test"}

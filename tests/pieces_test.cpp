@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "scheduler/base/rng.h"
+#include "scheduler/sync/countdown.h"
 #include "scheduler/sync/pieces.h"
 
 namespace yard {
@@ -129,6 +130,18 @@ TEST_F(RosterRules, AllGetUpAtTheEnd) {
   roster.news_for_all();
   EXPECT_EQ(roster.sleepers(), 0u);
   for (int i = 0; i < 3; ++i) roster.sleep();
+  EXPECT_EQ(sleeps, 0);
+}
+
+TEST(CountdownRules, WhoCountsLastRingsUnlessItIsWhoWaits) {
+  sleeps = wakes = 0;
+  BasicCountdown<Counted> countdown;
+  for (const DoneBy last : {DoneBy::waiter, DoneBy::other, DoneBy::waiter}) {
+    countdown.begin(2);
+    countdown.done(last == DoneBy::waiter ? DoneBy::other : DoneBy::waiter);
+    countdown.done(last);
+    countdown.wait();  // for ever, were it not over
+  }
   EXPECT_EQ(sleeps, 0);
 }
 

@@ -62,8 +62,9 @@ TEST(ThisMachine, MemoryIsTheKernels) {
 TEST(ThisMachine, SaysWhereEachFactCameFrom) {
   const Host host = discover_this_machine();
   for (const HostFact& fact : host.facts) EXPECT_FALSE(fact.what.empty() || fact.value.empty() || fact.source.empty());
-  for (const char* what : {"hardware threads", "allowed by affinity", "allowed by cpuset", "CPU quota, thousandths",
-                           "memory limit, bytes", "NUMA distances", "PCI functions"})
+  for (const char* what :
+       {"hardware threads", "allowed by affinity", "allowed by cpuset", "CPU quota, thousandths", "memory limit, bytes",
+        "NUMA distances", "PCI functions", "HWLOC_* variables", "threads to keep busy"})
     EXPECT_EQ(std::count_if(host.facts.begin(), host.facts.end(), [&](auto& f) { return f.what == what; }), 1) << what;
 }
 
@@ -71,7 +72,11 @@ TEST(ThisMachine, HwlocVariablesHaveNoSayAndAreLeftAsTheyWere) {
   const std::size_t threads = discover_this_machine().threads.size();
   setenv("HWLOC_SYNTHETIC", "pu:77", 1);
   setenv("HWLOC_XMLFILE", "/nowhere.xml", 1);
-  EXPECT_EQ(discover_this_machine().threads.size(), threads);
+  const Host host = discover_this_machine();
+  EXPECT_EQ(host.threads.size(), threads);
+  EXPECT_EQ(std::count_if(host.facts.begin(), host.facts.end(),
+                          [](auto& f) { return f.value.find("HWLOC_XMLFILE") != f.value.npos; }),
+            1);
   EXPECT_STREQ(getenv("HWLOC_SYNTHETIC"), "pu:77");
   unsetenv("HWLOC_SYNTHETIC");
   unsetenv("HWLOC_XMLFILE");

@@ -1,6 +1,7 @@
 #include "topology/discover.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,7 @@
 #include "topology/cgroup.h"
 #include "topology/hwloc_host.h"
 #include "topology/pci.h"
+#include "topology/pin_plan.h"
 #include "topology/trial.h"
 
 namespace yard {
@@ -37,6 +39,25 @@ void read_affinity(Host& host) {
   for (auto& t : host.threads) t.allowed = t.allowed && affinity.has(t.cpu);
   host.facts.push_back({"allowed by affinity", affinity.text(), "sched_getaffinity of the calling thread"});
   host.affinity = std::move(affinity);
+}
+
+// Variables that would have told hwloc of another machine: they have no say, and --explain says so.
+void say_environment(Host& host) {
+  std::string names;
+  for (char** at = environ; at && *at; ++at) {
+    const std::string_view entry = *at;
+    if (entry.starts_with("HWLOC_"))
+      names += (names.empty() ? "" : " ") + std::string(entry.substr(0, entry.find('=')));
+  }
+  host.facts.push_back({"HWLOC_* variables", names.empty() ? "none" : names, "environment; they have no say"});
+}
+
+void say_busy(Host& host) {
+  const bool by_quota = host.cpu_quota.state == Limit::State::set &&
+                        host.cpu_quota.amount < std::uint64_t{host.allowed_cpus().count()} * 1000;
+  host.facts.push_back(
+      {"threads to keep busy", std::to_string(busy_threads(host)),
+       by_quota ? "the CPU quota, rounded down, at least 1" : "hardware threads allowed by cpuset and affinity"});
 }
 
 // How many hardware threads and objects the text asks for, before anything is built. Levels are "type:arity" or a bare
@@ -121,6 +142,8 @@ Host discover_this_machine() {
   read_affinity(host);
   read_cgroup("/proc", "", host);
   read_pci("/sys", host);
+  say_environment(host);
+  say_busy(host);
   return host;
 }
 

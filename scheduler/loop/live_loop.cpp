@@ -62,6 +62,7 @@ LiveSnapshot LiveLoop::snapshot() const {
 // ---- the loop's thread ---------------------------------------------------------------------------------------------
 
 void LiveLoop::run() noexcept {
+  if (options_.at_start) options_.at_start();
   for (;;) {
     const bool stopping = stop_.up();  // before the drain: it then finds what was told before the stop
     const std::size_t events = drain();

@@ -34,6 +34,7 @@ struct LiveLoopOptions {
   std::size_t news = 0;                  // events that can be on the way at once: the inbox holds them all
   std::function<void(std::string_view)> log;
   Spinning* spinning = nullptr;  // outlives the loop; null: its thread sleeps at once
+  std::function<void()> at_start{};  // on the loop's thread; does not throw
 };
 
 // A shard at one moment, between two ticks.

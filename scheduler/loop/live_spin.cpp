@@ -111,6 +111,14 @@ SpinPlan plan_spin(std::uint64_t usable, Duration wake, Duration looking, std::u
           .ns = static_cast<std::uint64_t>(for_ns)};
 }
 
+std::uint64_t usable_thousandths_here() noexcept {
+  try {
+    return usable_thousandths();
+  } catch (const std::exception&) {  // no file to read, or no memory
+    return 0;
+  }
+}
+
 SpinPlan plan_spin_here() noexcept {
   static const SpinPlan plan = [] {
     try {

@@ -22,6 +22,10 @@ struct SpinPlan {
 // load of 10 us each, wakes of 12 us: 1.8 times the ideal median against 1.3, 77 % of a core against 93.)
 SpinPlan plan_spin(std::uint64_t usable_thousandths, Duration wake, Duration looking, std::uint32_t pauses) noexcept;
 
+// How much of a hardware thread, in thousandths, the calling thread's process may burn: its affinity mask, or its
+// cgroup's quota where that is less. 0: unknown.
+std::uint64_t usable_thousandths_here() noexcept;
+
 // The same for this process, from its affinity mask, its cgroup and a measurement that takes some milliseconds, at the
 // first call. Where a fact cannot be had, nobody looks.
 SpinPlan plan_spin_here() noexcept;

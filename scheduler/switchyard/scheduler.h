@@ -6,9 +6,9 @@
 // Threads:  every function may be called from any thread unless it says otherwise; submit() never blocks.
 // Errors:   wrong options throw ConfigError from the constructor, or come back from Scheduler::open() where exceptions
 //           are off. After that nothing throws: a request's end is its Outcome.
-// Process:  no globals, so several may live in one process. No thread is pinned to a core. Make it after fork(): a
-//           Scheduler does not survive into the child, where any call, and any destructor, ends the process with a
-//           message on standard error; a child that execs or leaves by _exit() meets neither.
+// Process:  no globals, so several may live in one process. No thread is pinned to a core unless Options::pin asks.
+//           Make it after fork(): a Scheduler does not survive into the child, where any call, and any destructor,
+//           ends the process with a message on standard error; a child that execs or leaves by _exit() meets neither.
 // Doors:    submit() gives tokens, from devices that we step (host_device). place() gives the name of an endpoint and
 //           is told how it went; sockets are the caller's. lane() gives a device's runs (pulled_device) to a loop that
 //           owns its thread and stream; who submits sees no difference.
@@ -62,6 +62,13 @@ struct HostOptions {
   std::chrono::nanoseconds adapter_load{};
   // Only "both": a device whose step or loop is yours cannot give its KV away, as "prefill" would, nor take another's.
   std::string role = "both";
+  // A step's slots in parts, on so many threads at once, 1 to 256: the function is called with some of the slots, from
+  // several threads, and must bear that. 1: all slots in one call; 0: as many as this process may keep busy (cores,
+  // affinity mask, cgroup quota). The threads beside the device's own are shared by all devices that want some.
+  std::uint32_t threads = 1;
+  // The memory it is near, for Options::pin: "node 1" (the system's number), the PCI address of an accelerator
+  // ("0000:3b:00.0") or what the system calls it ("mlx5_0"); empty: anywhere.
+  std::string place{};
 };
 
 // A description, cheap to copy; the scheduler makes the thing.
@@ -327,6 +334,13 @@ class [[nodiscard]] Lane {
 
 // ---- the scheduler -------------------------------------------------------------------------------------------------
 
+// Where the Scheduler's own threads run (the shard's, host devices', those that HostOptions::threads adds). near: on
+// any core near the memory of their device's place; core: each on a core of its own there. Never outside the affinity
+// mask and the cgroup that the process was started with. A thread that cannot be bound (more threads than cores, a
+// machine that does not say what is near what, a kernel that forbids it) runs anywhere, which the log says once, and
+// switchyard_threads_unbound counts.
+enum class Pin : std::uint8_t { none, near, core };
+
 struct Options {
   std::vector<Device> devices{};
   std::string policy =
@@ -338,6 +352,7 @@ struct Options {
   std::vector<PowerDomain> power_domains{};  // empty: nothing limits what devices draw
   std::uint32_t max_waiting = 65536;  // beyond it submit() answers rejected; replies held after their end may count
   std::uint64_t seed = 1;             // of policies that draw
+  Pin pin = Pin::none;                // whether threads are bound to cores, and how
   std::string record_to{};            // a recording of everything the shard was told; empty: none
   std::function<void(std::string_view)> log{};  // from any thread; empty: silent
 };

@@ -8,7 +8,8 @@ namespace yard {
 
 class Counter {
  public:
-  void add() noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
+  // Returns: what it was before.
+  std::uint64_t add() noexcept { return count_.fetch_add(1, std::memory_order_relaxed); }
   std::uint64_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
 
  private:

@@ -1,4 +1,4 @@
-#include "scheduler/loop/crew.h"
+#include "scheduler/sync/crew.h"
 
 #include <algorithm>
 #include <exception>
