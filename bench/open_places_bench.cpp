@@ -124,6 +124,24 @@ void flat_inside(benchmark::State& state) {
   }
 }
 
+void mark(void* of) { std::atomic_ref(*static_cast<char*>(of)).store(1); }
+
+// From outside: a thread that is none of the pool's submits them; it does what is refused. Argument: the pool's
+// threads.
+template <class Pool>
+void flat_outside(benchmark::State& state) {
+  const auto pool = std::make_unique<Pool>(static_cast<unsigned>(state.range(0)));
+  std::vector<char> done(kFlat);
+  for (auto _ : state) {
+    std::fill(done.begin(), done.end(), 0);
+    const auto before = Clock::now();
+    for (char& d : done) pool->template submit<mark>(&d);
+    for (char& d : done)
+      while (!std::atomic_ref(d).load()) std::this_thread::yield();
+    state.SetIterationTime(seconds_of(Clock::now() - before) / static_cast<double>(kFlat));
+  }
+}
+
 // ---- (b) and (c): open loop ----------------------------------------------------------------------------------------
 
 struct Request {
@@ -167,6 +185,16 @@ std::vector<double> ideal(const std::vector<Request>& requests, unsigned servers
   return took;
 }
 
+struct Pinning {
+  bool hogs;
+  std::atomic<bool> done{false};
+};
+void pin(void* of) {
+  pin_to(1);
+  keep_others_out(static_cast<Pinning*>(of)->hogs);
+  static_cast<Pinning*>(of)->done.store(true);
+}
+
 constexpr double kServiceUs = 10, kRunUs = 200'000;
 
 // Arguments: load in hundredths, hogs.
@@ -177,17 +205,8 @@ void open_loop(benchmark::State& state) {
   rounds_per_us();
   pin_to(1);  // whom the pool makes begins there
   const auto pool = std::make_unique<Pool>(servers);
-  struct Pinning {
-    bool hogs;
-    std::atomic<bool> done{false};
-  } pinned{.hogs = state.range(1) != 0};
-  pool->submit(
-      [](void* of) {
-        pin_to(1);
-        keep_others_out(static_cast<Pinning*>(of)->hogs);
-        static_cast<Pinning*>(of)->done.store(true);
-      },
-      &pinned);
+  Pinning pinned{.hogs = state.range(1) != 0};
+  pool->template submit<pin>(&pinned);
   while (!pinned.done.load()) std::this_thread::sleep_for(std::chrono::microseconds(100));
   pin_to(0);
   std::uint64_t draw = static_cast<std::uint64_t>(state.range(0)) * 1000;
@@ -214,7 +233,7 @@ void open_loop(benchmark::State& state) {
         const auto moment = start + std::chrono::duration_cast<Clock::duration>(duration<double, std::micro>(due[i]));
         while (Clock::now() < moment) {}
         requests[i].come = Clock::now();
-        pool->submit(serve, &requests[i]);
+        pool->template submit<serve>(&requests[i]);
       }
       while (left.load(std::memory_order_acquire) > 0) std::this_thread::sleep_for(std::chrono::microseconds(50));
       wall = seconds_of(Clock::now() - start);
@@ -251,7 +270,7 @@ void idle(benchmark::State& state) {
   const auto pool = std::make_unique<Pool>(2u);
   std::atomic<std::uint64_t> left{1};
   Request first{.rounds = 1, .come = {}, .done = {}, .left = &left};
-  pool->submit(serve, &first);
+  pool->template submit<serve>(&first);
   while (left.load() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   for (auto _ : state) {
@@ -260,7 +279,7 @@ void idle(benchmark::State& state) {
     if (state.range(0) == 0) std::this_thread::sleep_for(std::chrono::seconds(1));
     for (std::int64_t i = 0; i < state.range(0); ++i) {
       left.store(1);
-      pool->submit(serve, &first);
+      pool->template submit<serve>(&first);
       std::this_thread::sleep_for(std::chrono::microseconds(1'000'000 / state.range(0)));
     }
     const double wall = seconds_of(Clock::now() - start);
@@ -298,16 +317,46 @@ void idle_scheduler(benchmark::State& state) {
   }
 }
 
-#define YARD_BENCH_POOL(Pool)                                                   \
-  BENCHMARK(flat_inside<Pool>)->Arg(1)->Arg(2)->Iterations(1)->UseManualTime(); \
-  BENCHMARK(open_loop<Pool>)                                                    \
-      ->ArgsProduct({{20, 35, 50, 65, 80, 90}, {0, 1}})                         \
-      ->Iterations(1)                                                           \
-      ->UseManualTime()                                                         \
-      ->Unit(benchmark::kMicrosecond);                                          \
+// A host device whose step takes 20 us a slot, 32 slots, on so many threads; per step.
+void host_step(benchmark::State& state) {
+  keep_others_out(false);  // its threads inherit that
+  {
+    switchyard::Scheduler scheduler(
+        {.devices = {switchyard::host_device("host",
+                                             [](switchyard::StepView& step) {
+                                               for (auto& slot : step) {
+                                                 rounds(static_cast<std::uint64_t>(20 * rounds_per_us()));
+                                                 if (slot.samples) slot.emit(slot.input.back());
+                                               }
+                                             },
+                                             {.slots = 32, .threads = static_cast<std::uint32_t>(state.range(0))})}});
+    keep_others_out(true);
+    constexpr std::uint32_t kSteps = 200;
+    const switchyard::Token prompt[] = {1};
+    for (auto _ : state) {
+      std::vector<switchyard::Reply> replies;
+      const auto before = Clock::now();
+      for (int i = 0; i < 32; ++i) replies.push_back(scheduler.submit({.prompt = prompt, .max_tokens = kSteps}));
+      for (auto& reply : replies)
+        for (const switchyard::Token token : reply) benchmark::DoNotOptimize(token);
+      state.SetIterationTime(seconds_of(Clock::now() - before) / kSteps);
+    }
+  }
+  keep_others_out(true);
+}
+
+#define YARD_BENCH_POOL(Pool)                                                    \
+  BENCHMARK(flat_inside<Pool>)->Arg(1)->Arg(2)->Iterations(1)->UseManualTime();  \
+  BENCHMARK(flat_outside<Pool>)->Arg(1)->Arg(2)->Iterations(1)->UseManualTime(); \
+  BENCHMARK(open_loop<Pool>)                                                     \
+      ->ArgsProduct({{20, 35, 50, 65, 80, 90}, {0, 1}})                          \
+      ->Iterations(1)                                                            \
+      ->UseManualTime()                                                          \
+      ->Unit(benchmark::kMicrosecond);                                           \
   BENCHMARK(idle<Pool>)->Arg(0)->Arg(100)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond)
 
 BENCHMARK(flag_round_trip);
+BENCHMARK(host_step)->Arg(1)->Arg(2)->Iterations(1)->UseManualTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(idle_scheduler)->Arg(0)->Arg(100)->Iterations(1)->UseManualTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(flat_inside<OursDeep>)->Arg(1)->Arg(2)->Iterations(1)->UseManualTime();
 YARD_BENCH_POOL(Ours);

@@ -1,7 +1,7 @@
 // Ours and its rivals under one interface, for bench/open_places_bench.
 //
 //   Pool pool(threads);
-//   pool.submit(act, of);  // from outside; what is refused is done by who submits
+//   pool.submit<act>(of);  // from outside; what is refused is done by who submits
 //   pool.flat(n);          // one piece that makes n tiny ones, until all are done
 #pragma once
 #include <array>
@@ -20,8 +20,8 @@
 #include <oneapi/tbb/task_group.h>
 
 #include "scheduler/base/hash.h"
-#include "scheduler/sync/crew.h"
 #include "scheduler/loop/live_spin.h"
+#include "scheduler/sync/crew.h"
 
 #ifdef SWITCHYARD_HAS_TASKFLOW
 #include <taskflow/taskflow.hpp>
@@ -42,11 +42,9 @@ class Ours {
  public:
   explicit Ours(unsigned threads, std::size_t deque = 1024)
       : crew_({.members = threads, .deque = deque, .hatch = 1 << 16, .spinning = &spinning_}) {}
-  void submit(Act act, void* of) {
-    static_assert(sizeof(Crew::Piece) == 16);
-    Call* call = &calls_[next_++ % calls_.size()];
-    *call = {act, of};
-    if (!crew_.hand_in({run, call})) act(of);
+  template <Act act>
+  void submit(void* of) {
+    if (!crew_.hand_in({[](Crew::Hand&, void* on) { act(on); }, of})) act(of);
   }
   void flat(std::uint64_t n) {
     for (auto& count : counts_) count.n.store(0, std::memory_order_relaxed);
@@ -57,17 +55,9 @@ class Ours {
   }
 
  private:
-  struct Call {
-    Act act;
-    void* of;
-  };
   struct alignas(64) Count {
     std::atomic<std::uint64_t> n{0};
   };
-  static void run(Crew::Hand&, void* on) {
-    const Call call = *static_cast<Call*>(on);
-    call.act(call.of);
-  }
   // Tiny: adds one to a count of its own thread's.
   static void tiny(Crew::Hand& hand, void* on) {
     auto& count = static_cast<Ours*>(on)->counts_[hand.place()].n;
@@ -90,8 +80,6 @@ class Ours {
   SpinPlan plan_ = plan_spin_here();
   Spinning spinning_{plan_.pauses, plan_.at_once, plan_.ns};
   std::array<Count, 16> counts_;
-  std::vector<Call> calls_ = std::vector<Call>(1 << 17);  // as many as can be on the way
-  std::size_t next_ = 0;
   std::uint64_t todo_ = 0;
   Waiting finished_;
   Crew crew_;
@@ -116,7 +104,8 @@ class Mutex {
     news_.notify_all();
     for (std::thread& t : threads_) t.join();
   }
-  void submit(Act act, void* of) {
+  template <Act act>
+  void submit(void* of) {
     {
       const std::lock_guard lock(mutex_);
       queue_.push_back({act, of});
@@ -125,14 +114,7 @@ class Mutex {
   }
   void flat(std::uint64_t n) {
     left_.left.store(n);
-    submit(
-        [](void* of) {
-          Mutex& self = *static_cast<Mutex*>(of);
-          const std::uint64_t todo = self.left_.left.load();
-          for (std::uint64_t i = 0; i < todo; ++i)
-            self.submit([](void* on) { static_cast<Mutex*>(on)->left_.left.fetch_sub(1); }, of);
-        },
-        this);
+    submit<make>(this);
     left_.wait();
   }
 
@@ -141,6 +123,12 @@ class Mutex {
     Act act;
     void* of;
   };
+  static void tiny(void* on) { static_cast<Mutex*>(on)->left_.left.fetch_sub(1); }
+  static void make(void* on) {
+    Mutex& self = *static_cast<Mutex*>(on);
+    const std::uint64_t todo = self.left_.left.load();
+    for (std::uint64_t i = 0; i < todo; ++i) self.submit<tiny>(on);
+  }
   void run() {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -166,8 +154,9 @@ class OneTbb {
   explicit OneTbb(unsigned threads)
       : control_(oneapi::tbb::global_control::max_allowed_parallelism, threads + 1),
         arena_(static_cast<int>(threads), 0) {}
-  void submit(Act act, void* of) {
-    arena_.enqueue([act, of] { act(of); });
+  template <Act act>
+  void submit(void* of) {
+    arena_.enqueue([of] { act(of); });
   }
   void flat(std::uint64_t n) {
     left_.left.store(1);
@@ -197,8 +186,9 @@ class OneTbb {
 class Taskflow {
  public:
   explicit Taskflow(unsigned threads) : executor_(threads) {}
-  void submit(Act act, void* of) {
-    executor_.silent_async([act, of] { act(of); });
+  template <Act act>
+  void submit(void* of) {
+    executor_.silent_async([of] { act(of); });
   }
   void flat(std::uint64_t n) {
     executor_.silent_async([this, n] {
