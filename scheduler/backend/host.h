@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "scheduler/backend/stepper.h"
-#include "scheduler/sync/crew.h"
 #include "scheduler/sync/countdown.h"
+#include "scheduler/sync/crew.h"
 #include "scheduler/sync/flag.h"
 #include "scheduler/sync/parking.h"
 

@@ -33,7 +33,7 @@ struct LiveLoopOptions {
   std::uint32_t events_per_tick = 4096;  // as in the Core's Bounds
   std::size_t news = 0;                  // events that can be on the way at once: the inbox holds them all
   std::function<void(std::string_view)> log;
-  Spinning* spinning = nullptr;  // outlives the loop; null: its thread sleeps at once
+  Spinning* spinning = nullptr;      // outlives the loop; null: its thread sleeps at once
   std::function<void()> at_start{};  // on the loop's thread; does not throw
 };
 
