@@ -137,6 +137,48 @@ TEST(Forecasts, AreNoMoreThanThereIsRoomForAndMakeRoomAgain) {
   EXPECT_EQ(forecasts.expect({}, Time(3000)), names[7]);
 }
 
+// Where chunks are sized by the objective: each takes as long as its own reading, from when the one before is read.
+TEST(Signals, TakePromptsForReadOneAfterAnother) {
+  Case c = one_engine();  // a step is 1 ms, whatever is in it, and reads 100 tokens
+  c.fleet.pools[0].kind = PoolKind::stepped;
+  c.fleet.pools[0].chunk = Chunk::objective;
+  c.fleet.signals_age = seconds(1);
+  PrefixIndex index({.holdings = 1, .devices = 1});
+  Evictions evictions(index, Duration(), 1);
+  KvCache kv(c.fleet, 1, evictions);
+  const Shares shares(c.fleet);
+  Devices devices(c.fleet, kv, shares);
+  const ForeignLoad foreign(c.fleet);
+  Signals signals(c.fleet, c.costs, devices, foreign);
+  SequencePool pool(8);
+  const auto bind = [&](std::int32_t prompt, std::int64_t at_us) {
+    const std::uint32_t i = pool.take();
+    pool[i].slo = SloClassId{0};
+    pool[i].prompt = pool[i].to_read = prompt;
+    devices.joins_line(pool, 0, i);
+    signals.bound(0, pool[i], Tokens(1), Time(at_us * 1000));
+  };
+  std::vector<std::int64_t> read_us;
+  const auto hear_until = [&](std::int64_t us) {
+    while (signals.next() <= Time(us * 1000)) {
+      read_us.push_back(signals.next().ns() / 1000);
+      signals.hear(signals.next());
+    }
+  };
+  bind(100, 0), bind(300, 0), bind(50, 0);  // one step, three, half of one
+  hear_until(2500);
+  EXPECT_EQ(signals.columns().waiting[0], 2u);
+  EXPECT_EQ(signals.columns().prefill_tokens[0], 350);
+  bind(200, 2500);  // beside one that is taken to decode by then: 99 a step
+  hear_until(9000);
+  EXPECT_EQ(read_us, (std::vector<std::int64_t>{1000, 4000, 4500, 6520}));
+  EXPECT_EQ(signals.columns().waiting[0], 0u);
+  EXPECT_EQ(signals.columns().prefill_tokens[0], 0);
+  bind(100, 9000);  // beside four
+  hear_until(20'000);
+  EXPECT_EQ(read_us.back(), 10'041) << "nothing was seen to wait: it begins at once";
+}
+
 // ---- in a simulation ------------------------------------------------------------------------------------------------
 
 Outcomes with_age(Case c, Duration age, Exact exact = Exact::jump) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "scheduler/core/drain.h"
+#include "scheduler/core/reading.h"
 
 namespace yard {
 namespace {
@@ -32,7 +33,7 @@ Signals::Signals(const FleetView& fleet, const CostTables& tables, const Devices
   bound_.resize(n), known_.resize(n), bound_class_.resize(n * classes_), known_class_.resize(n * classes_);
   waiting_.resize(n), running_.resize(n), by_class_.resize(n * classes_), prefill_share_.resize(n);
   prefill_.resize(n), kv_tokens_.resize(n), waiting_tokens_.resize(n), cached_.resize(n);
-  forecast_.resize(n);
+  forecast_.resize(n), read_until_.resize(n);
   if (!aged()) return;
   delayed_.resize(n), rows_.resize(n * kRows), due_at_.resize(n * kRows), class_rows_.resize(n * kRows * classes_);
 }
@@ -45,16 +46,29 @@ DeviceColumns Signals::columns() const {
           cached_,         are.marginal_price, are.move_time,  are.adapter_load,  are.pace};
 }
 
+// When its prompt will have been read on the device, by what is seen before it is bound there.
+Time Signals::expect_read(std::uint32_t d, const Sequence& s, Tokens expected, Time now) {
+  const PoolView& pool = fleet_.pools[devices_.pool_of(d)];
+  const StepCost& cost = tables_[pool.cost];
+  const DeviceColumns seen = columns();
+  if (pool.chunk == Chunk::budget) {
+    const Duration alone = first_token_in(seen, pool, cost, d, s.rest(), expected.count());
+    // Prompts read meanwhile hold it up, and so does what the estimate leaves out: a quarter (by trial, 0 to 1).
+    const std::int64_t decoding = 65536 - std::min(seen.prefill_share[d], 55705u);
+    return now + Duration(alone.count() / 4 * 5 / decoding * 65536);
+  }
+  // One after another, beside those who decode: from when the one before is read, or now where nothing waits.
+  Time& until = read_until_[d];
+  until = seen.prefill_tokens[d] == 0 ? now : std::clamp(until, now, now + kLatest);
+  until += reading_of(pool, cost, fleet_, seen, d, s.rest(), s.to_read - s.rest());
+  return until + place_in(seen, pool, cost, d, s.to_read, expected.count());
+}
+
 void Signals::bound(std::uint32_t d, Sequence& s, Tokens expected, Time now) {
   if (!aged()) return;  // noted with everything else
   read(s, now);
-  const PoolView& pool = fleet_.pools[devices_.pool_of(d)];
-  const DeviceColumns seen = columns();
-  const Duration alone = first_token_in(seen, pool, tables_[pool.cost], d, s.rest(), expected.count());
-  // Prompts read meanwhile hold it up, and so does what the estimate leaves out: a quarter (by trial, 0 to 1).
-  const std::int64_t decoding = 65536 - std::min(seen.prefill_share[d], 55705u);
-  const Duration first(alone.count() / 4 * 5 / decoding * 65536);
-  s.forecast = forecasts_.expect({.device = d, .to_read = s.to_read, .rest = s.rest()}, now + first);
+  s.forecast =
+      forecasts_.expect({.device = d, .to_read = s.to_read, .rest = s.rest()}, expect_read(d, s, expected, now));
   ++bound_[d].waiting;
   bound_[d].prefill += s.rest();
   bound_[d].waiting_tokens += s.to_read;

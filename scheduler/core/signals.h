@@ -68,6 +68,7 @@ class Signals {
   void read(std::uint32_t d, Row&, std::int64_t* by_class) const;
   void delay(std::uint32_t d, Time now);
   void forecast(const Forecasts::Change&, Time now);
+  Time expect_read(std::uint32_t d, const Sequence&, Tokens expected, Time now);
   void show(std::uint32_t d, Time now);
 
   const FleetView& fleet_;
@@ -80,6 +81,7 @@ class Signals {
 
   // by device: bound in all; the rest, as far as it is known
   std::vector<Row> bound_, known_, forecast_;
+  std::vector<Time> read_until_;  // until when a device is expected to read what was bound there
   std::vector<std::int64_t> bound_class_, known_class_;
 
   // what is not known yet: kRows of each device

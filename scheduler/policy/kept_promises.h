@@ -35,8 +35,8 @@
 #include <cstdint>
 #include <span>
 
-#include "scheduler/core/chunk.h"
 #include "scheduler/core/policy.h"
+#include "scheduler/core/reading.h"
 #include "scheduler/policy/money_weight.h"
 #include "scheduler/policy/settings.h"
 
@@ -127,25 +127,6 @@ struct Terms {
   bool loses() const { return misses() >= kOne; }
 };
 
-// What those who decode on a device, and are promised a TPOT, leave for reading beside them: tokens of a step.
-inline std::int64_t chunk_on(const PoolView& pool, const StepCost& cost, const FleetView& fleet,
-                             const DeviceColumns& devices, std::uint32_t d, std::int64_t step, std::int64_t own_reading,
-                             std::int64_t reads) {
-  const std::int64_t budget = std::max<std::int64_t>(1, pool.token_budget.count() - devices.running[d]);
-  if (pool.chunk == Chunk::budget || devices.running[d] == 0) return budget;
-  std::int64_t objective = kLongest;
-  const std::uint32_t* count = &devices.by_class[d * fleet.classes.size()];
-  for (std::size_t c = 0; c < fleet.classes.size(); ++c)
-    if (count[c] > 0 && fleet.classes[c].tpot.count() > 0)
-      objective = std::min(objective, fleet.classes[c].tpot.count());
-  if (objective == kLongest) return budget;
-  const std::int64_t per_token =
-      std::max(at_pace(cost.c1().count(), devices.pace_of(d)), reads > 0 ? own_reading * 1000 / reads : 0);
-  const std::int64_t fits =
-      std::max<std::int64_t>(0, kept_of(objective) - step) * 1000 / std::max<std::int64_t>(1, per_token);
-  return std::clamp(fits, std::min<std::int64_t>(kLeastRead.count(), budget), budget);
-}
-
 // Those who are on a device, as the request finds them and as it would leave them; ns.
 struct There {
   std::int64_t count;                   // sequences, at least one
@@ -235,7 +216,7 @@ struct There {
   const std::int64_t own_reading =
       paced(cost.reading(reads, prefill_pairs(reads, hit)).count() / 1000) + devices.adapter_load[d];
   const std::int64_t ahead = paced(c1 * queued / 1000), reading = ahead + own_reading;
-  const std::int64_t chunk = chunk_on(pool, cost, fleet, devices, d, step, own_reading, reads);
+  const std::int64_t chunk = read_in_a_step(pool, cost, fleet, devices, d, step, own_reading, reads);
   const std::int64_t steps = (queued + reads + chunk - 1) / chunk;
   const std::int64_t held = kv + line + q.prompt;
   const std::int64_t tpot = paced(c0(there + 1) + c2 * (held + q.answers / 2) / 1000) * kOne / rest;
