@@ -12,6 +12,7 @@ if(NOT CMAKE_CXX_FLAGS MATCHES "fsanitize=thread")  # whose operator new cannot 
 endif()
 yard_test(watch_test ENTERS policy core cost base)
 yard_test(swarm_test ENTERS backend loop policy core cost base)
+yard_test(served_swarm_test ENTERS backend loop policy core cost base)
 if(TARGET allocation_test)
   target_link_options(
     allocation_test PRIVATE
