@@ -3,8 +3,9 @@
 //
 //   placement_bench --benchmark_repetitions=5 --benchmark_enable_random_interleaving=true
 //
-// Each turn of the loop submits one request, ends the oldest run if more than half of the devices are in one, and
-// polls: the tick says Finish for who ended and Launch for who was placed. `trees`: the policy with its index. `scan`:
+// Requests arrive evenly, so often that half of the devices of the first class's costs are in a run. Each turn of the
+// loop tells the end of every run that is due, submits one request and polls: the tick says Finish for who ended and
+// Launch for who was placed. Runs take what costs say. `trees`: the policy with its index. `scan`:
 // the same policy without; the same decisions. `two_choice`: power_of_two. `prefix`: prompts of 8,192 tokens, each
 // with its 512 blocks hashed before, one of 64 that come again and again. Counter: decisions_per_s; of_index, the
 // share of decisions made by the index.
@@ -17,6 +18,7 @@
 #include <fmt/format.h>
 
 #include "scheduler/base/block_hash.h"
+#include "scheduler/base/heap.h"
 #include "scheduler/base/rng.h"
 #include "scheduler/core/core.h"
 #include "scheduler/policy/registry.h"
@@ -58,6 +60,7 @@ struct Fleet {
                                      Picoseconds(50 * percent)));
     }
   }
+  const StepCost& cost_of(DeviceId d) const { return tables.rows[d.value / view.pools[0].devices]; }
 };
 
 class Shard {
@@ -66,8 +69,12 @@ class Shard {
       : fleet_(devices, classes),
         core_({.sequences = 4 * devices + 64, .events_per_tick = 64, .prefix_blocks = 1u << 20}, fleet_.view,
               fleet_.tables, policies, 1),
-        runs_(devices + 1),
-        at_once_(devices / 2),
+        runs_(devices),
+        due_(devices),
+        gap_([&] {
+          const std::int64_t reads = prefix ? kBlock : 512;  // of a prompt that is kept, its last block
+          return nanoseconds(fleet_.tables.rows[0].step(1, reads, 0, 0).count() / 1000 * 2 / devices);
+        }()),
         prefix_(prefix) {
     for (std::uint32_t i = 0; i < 4 * devices; ++i) free_.push_back({i, 0});
     Rng rng(7);
@@ -76,7 +83,8 @@ class Shard {
   }
 
   void turn() {
-    now_ += nanoseconds(1000);
+    now_ += gap_;
+    while (due_.next() <= now_) end(due_.first());
     Submitted facts{.request = free_.back(),
                     .model = ModelId{0},
                     .tenant = TenantId{0},
@@ -91,7 +99,6 @@ class Shard {
       facts.prefix = std::span(hashes_).subspan(turns_++ % kPrompts * kPromptBlocks, kPromptBlocks);
     }
     core_.apply(facts, now_);
-    if (open_ > at_once_) end_oldest();
     for (const Command& command : core_.poll(now_)) {
       if (const auto* launch = std::get_if<Launch>(&command)) opens(*launch);
       if (const auto* finish = std::get_if<Finish>(&command))
@@ -103,28 +110,33 @@ class Shard {
  private:
   struct Run {
     RunId run;
-    DeviceId device;
     std::vector<SlotEnd> ends;
   };
   void opens(const Launch& launch) {
-    Run& run = runs_[newest_++ % runs_.size()];
-    ++open_;
-    run.run = launch.run, run.device = launch.device;
+    Run& run = runs_[launch.device.value];
+    run.run = launch.run;
     run.ends.clear();
-    for (const Slot& slot : launch.slots)
+    std::int64_t read = 0, pairs = 0;
+    for (const Slot& slot : launch.slots) {
+      read += slot.prefill.count(), pairs += prefill_pairs(slot.prefill.count(), slot.context.count());
       run.ends.push_back({.sequence = slot.sequence,
                           .prefilled = slot.prefill,
                           .generated = Tokens(slot.samples),
-                          .first_token = now_,
-                          .last_token = now_,
+                          .first_token = Time::never(),
+                          .last_token = Time::never(),
                           .fate = slot.samples ? SlotFate::length : SlotFate::running});
+    }
+    const StepCost& cost = fleet_.cost_of(launch.device);
+    const auto n = static_cast<std::uint32_t>(launch.slots.size());
+    due_.set(launch.device.value, now_ + nanoseconds(cost.step(n, read, pairs, 0).count() / 1000));
   }
-  void end_oldest() {
-    Run& run = runs_[(newest_ - open_--) % runs_.size()];
+  void end(std::uint32_t device) {
+    due_.remove(device);
+    Run& run = runs_[device];
     for (SlotEnd& end : run.ends)
       if (end.generated.count() > 0) end.first_token = end.last_token = now_;
     core_.apply(RunEnded{.run = run.run,
-                         .device = run.device,
+                         .device = DeviceId{device},
                          .why = RunEnd::slot_ended,
                          .steps = 1,
                          .energy = {},
@@ -134,8 +146,9 @@ class Shard {
 
   Fleet fleet_;
   Core core_;
-  std::vector<Run> runs_;  // a ring, in the order of their launches
-  std::size_t newest_ = 0, open_ = 0, at_once_;
+  std::vector<Run> runs_;  // by device
+  TimeHeap due_;
+  Duration gap_;
   std::vector<RequestId> free_;
   std::vector<BlockHash> hashes_;
   bool prefix_;

@@ -81,7 +81,7 @@ void make_real(Case& c, Rng& rng) {
                      {.name = "b",
                       .ttft = milliseconds(2000),
                       .ttft_per_token = microseconds(300),
-                      .tpot = milliseconds(between(10, 100)),
+                      .tpot = milliseconds(between(4, rng.below(2) ? 20 : 100)),
                       .e2e = {},
                       .patience = {}},
                      {.name = "c", .rank = 1, .ttft = {}, .ttft_per_token = {}, .tpot = {}, .e2e = {}, .patience = {}}};
@@ -95,7 +95,7 @@ void make_real(Case& c, Rng& rng) {
     c.costs.rows[pool.cost.value] =
         StepCost({{4, few}, {16, some}, {64, many}}, ps(5'000'000, 40'000'000), ps(10'000, 200'000), 64, ps(0, 20'000));
   }
-  const std::int64_t gap = between(20'000'000, 1'500'000'000) / c.fleet.devices();
+  const std::int64_t gap = between(20'000'000, rng.below(2) ? 1'500'000'000 : 20'000'000'000) / c.fleet.devices();
   Time now(0);
   for (reference::Request& r : c.requests) {
     now += nanoseconds(between(0, 2 * gap));
@@ -157,23 +157,23 @@ TEST(ClassIndex, DecidesAsAScanDoes) {
     const Case c = wide_case(seed);
     Rng rng = Rng::stream(seed, 0x6661756c74);
     const std::vector<Fault> faults = some_faults(c, rng);
-    const CostTables truth = rng.below(4) == 0 ? other_costs(c.costs, rng) : c.costs;
+    const CostTables truth = rng.below(3) == 0 ? other_costs(c.costs, rng) : c.costs;
     const Told with = simulate(c, truth, faults, true), without = simulate(c, truth, faults, false);
     ASSERT_EQ(with.hashes, without.hashes)
         << c.text() << ", again with SWITCHYARD_SEED=" << seed << " SWITCHYARD_CASES=1";
-    EXPECT_EQ(without.ways.indexed + without.ways.given_up, 0u);
-    EXPECT_EQ(with.ways.indexed + with.ways.given_up + with.ways.scanned, without.ways.scanned);
-    ways.indexed += with.ways.indexed, ways.given_up += with.ways.given_up, ways.scanned += with.ways.scanned;
+    EXPECT_EQ(without.ways.indexed, 0u);
+    EXPECT_EQ(with.ways.indexed + with.ways.scanned, without.ways.scanned);
+    ways.indexed += with.ways.indexed, ways.scanned += with.ways.scanned;
   }
   RecordProperty("indexed", std::to_string(ways.indexed));
-  std::printf("by index %lu, given up %lu, scanned %lu\n", ways.indexed, ways.given_up, ways.scanned);
+  RecordProperty("scanned", std::to_string(ways.scanned));
   if (cases < 600) return;
   EXPECT_GT(ways.indexed, 20'000u);
   EXPECT_GT(ways.scanned, 1'000u);
 }
 
 // Many devices of one pool, each with a few sequences and of much the same promise.
-TEST(ClassIndex, GivesUpWhereTooManyAreNearlyAlike) {
+TEST(ClassIndex, DecidesAsAScanDoesWhereManyAreNearlyAlike) {
   Rng rng(3);
   Case c = random_case(2, 3000);
   c.fleet.pools.resize(1);
@@ -190,8 +190,7 @@ TEST(ClassIndex, GivesUpWhereTooManyAreNearlyAlike) {
     c.requests[k].arrival = Time(0) + microseconds(350 * static_cast<std::int64_t>(k));
   const Told with = simulate(c, c.costs, {}, true), without = simulate(c, c.costs, {}, false);
   EXPECT_EQ(with.hashes, without.hashes);
-  EXPECT_GT(with.ways.given_up, 0u);
-  EXPECT_GT(with.ways.indexed, with.ways.given_up);
+  EXPECT_EQ(with.ways.indexed, c.requests.size());
   EXPECT_EQ(with.ways.scanned, 0u);
 }
 

@@ -40,6 +40,9 @@ ClassIndex::ClassIndex(const FleetView& fleet, const CostTables& tables)
       const auto c = static_cast<std::uint32_t>(classes_.size());
       Class k{.pool = p, .first = from, .devices = to - from};
       const StepCost& cost = tables[pool.cost];
+      k.empty = cost.c0(0).count() / 1000, k.one = cost.c0(1).count() / 1000;
+      k.c1 = cost.c1().count(), k.c2 = cost.c2().count(), k.c4 = cost.c4().count();
+      k.budget = pool.token_budget.count(), k.error_permille = cost.error_permille(), k.chunk = pool.chunk;
       const auto shortest = static_cast<std::uint64_t>(std::max<std::int64_t>(1, cost.c0(1).count() / 1000 / 4));
       k.octave = static_cast<std::uint32_t>(std::bit_width(shortest)) - 1;
       for (std::uint32_t n = 0; n < pool.max_sequences; ++n)
@@ -191,11 +194,12 @@ ClassIndex::Seat ClassIndex::seat_of(std::uint32_t d, const DeviceColumns& devic
     kind = static_cast<Kind>(rank);
   }
   const std::int64_t per_token = takes(there + 1, kv + line);
-  const std::int64_t share = std::min<std::int64_t>(devices.prefill_share[d], kMostShare);
-  return {.per_token = per_token,
+  const std::int64_t share = there > 0 ? std::min<std::int64_t>(devices.prefill_share[d], kMostShare) / 2 * 2 : 0;
+  return {.per_token = cut(per_token),
           .step = cut(takes(running, kv)),
           .to_read = cut(to_read),
           .jitter = cut(share * std::min(devices.prefill_burst[d], kLongestBurst) >> 20),
+          .pace = pace,
           .place = static_cast<std::uint32_t>(place(c, kind, bin_of(classes_[c], per_token)))};
 }
 
@@ -229,12 +233,21 @@ void ClassIndex::enter(std::uint32_t d) {
     seats_[bin.first - 1].before = d;
     widen(bin, seat);
   } else {
-    bin.least_to_read = seat.to_read, bin.least_jitter = seat.jitter;
+    bin.least_to_read = seat.to_read, bin.least_jitter = seat.jitter, bin.least_pace = seat.pace;
     std::uint64_t& word = words_[at / 64];
     if (word == 0) sums_[at / 64 / 64] |= std::uint64_t{1} << at / 64 % 64;
     word |= std::uint64_t{1} << at % 64;
   }
   bin.first = d + 1;
+}
+
+// All of the class anew, after as many moves as it has devices.
+void ClassIndex::look_at_paces(Class& k, const DeviceColumns& devices) {
+  k.least_pace = k.most_pace = devices.pace_of(k.first), k.moves = 0;
+  for (std::uint32_t d = k.first + 1; d < k.first + k.devices; ++d) {
+    k.least_pace = std::min(k.least_pace, devices.pace_of(d));
+    k.most_pace = std::max(k.most_pace, devices.pace_of(d));
+  }
 }
 
 // In or out of a bin.
@@ -247,6 +260,7 @@ void ClassIndex::count(std::uint32_t d, int by) {
 void ClassIndex::widen(Bin& bin, const Seat& seat) {
   bin.least_to_read = std::min(bin.least_to_read, seat.to_read);
   bin.least_jitter = std::min(bin.least_jitter, seat.jitter);
+  bin.least_pace = std::min(bin.least_pace, seat.pace);
 }
 
 void ClassIndex::move(std::uint32_t d, Devices& devices) {
@@ -260,6 +274,7 @@ void ClassIndex::move(std::uint32_t d, Devices& devices) {
   burst_us_[d] = burst;
   const std::uint32_t pace = columns.pace_of(d);
   k.least_pace = std::min(k.least_pace, pace), k.most_pace = std::max(k.most_pace, pace);
+  if (++k.moves > k.devices && k.least_pace != k.most_pace) look_at_paces(k, columns);
   Seat now = seat_of(d, columns, up);
   const bool stays = now.place == seat.place;
   if (stays) now.before = seat.before, now.after = seat.after;
@@ -282,7 +297,7 @@ void ClassIndex::audit(Devices& devices) const {
           ++seen[d], ++of_kind;
           const Known all = known_of_bin(c, kind, bin), one = known_of(d);
           CHECK(seats_[d].place == place(c, kind, bin) && all.per_token <= one.per_token);
-          CHECK(all.to_read <= one.to_read && all.jitter <= one.jitter);
+          CHECK(all.to_read <= one.to_read && all.jitter <= one.jitter && all.pace <= one.pace);
         }
       CHECK(of_kind == classes_[c].of_kind[of]);
       binned += of_kind;
@@ -294,7 +309,7 @@ void ClassIndex::audit(Devices& devices) const {
     for (std::uint32_t d = k.first; d < k.first + k.devices; ++d) {
       const Seat seat = seat_of(d, columns, devices[d].state == DeviceState::up), &is = seats_[d];
       CHECK_WHY(seat.place == is.place && seat.per_token == is.per_token && seat.step == is.step &&
-                    seat.to_read == is.to_read && seat.jitter == is.jitter,
+                    seat.to_read == is.to_read && seat.jitter == is.jitter && seat.pace == is.pace,
                 "each device that is up is in the place of its columns (X1)");
       CHECK(seen[d] == (is.place < kIdle) && idle_.has(c, d - k.first) == (is.place == kIdle));
       CHECK(k.least_pace <= columns.pace_of(d) && columns.pace_of(d) <= k.most_pace);

@@ -46,9 +46,14 @@ class ClassIndex {
     std::uint32_t up = 0, binned = 0;  // binned: and not in the bitmap
     std::array<std::uint32_t, kKinds> of_kind{};
     std::int64_t burst_us = 0;  // sum over those up of prefill_burst, each at most a day
-    std::uint32_t least_pace = kPaceAsSaid, most_pace = kPaceAsSaid;  // that any of them ever had
-    std::int64_t widest_step = 0;                                     // c0(n + 1) - c0(n), ns, at any n
-    std::uint32_t octave = 0;  // time per token from which its bins begin: 2^octave ns
+    std::uint32_t least_pace = kPaceAsSaid, most_pace = kPaceAsSaid;  // that any of them had since this was looked at
+    std::uint32_t moves = 0;                                          // since then
+    // Of its pool and costs, side by side: a step of nobody and of one, ns; ps.
+    std::int64_t empty = 0, one = 0, c1 = 0, c2 = 0, c4 = 0;
+    std::int64_t budget = 1, error_permille = 0;
+    Chunk chunk = Chunk::budget;
+    std::int64_t widest_step = 0;  // c0(n + 1) - c0(n), ns, at any n
+    std::uint32_t octave = 0;      // time per token from which its bins begin: 2^octave ns
   };
 
   ClassIndex(const FleetView&, const CostTables&);
@@ -75,7 +80,8 @@ class ClassIndex {
     std::int64_t per_token;  // what one more token takes there with one sequence more, at the device's pace; ns
     std::int64_t step;       // what a step takes now, likewise; 0 where nothing is known of it
     std::int64_t to_read;    // tokens: of the line and of open prefills
-    std::int64_t jitter;     // share of its time that goes into reading x what one prompt brings (policy.h); 2^20
+    std::int64_t jitter;     // share of its time that goes into reading, even x what one prompt brings (policy.h); 2^20
+    std::uint32_t pace;      // 1/1024; 0 where nothing is known of it
   };
 
   // Bins in the order of their time per token. kNone: no more.
@@ -84,7 +90,7 @@ class ClassIndex {
   std::int64_t time_per_token(std::uint32_t c, std::uint32_t bin) const;
   Known known_of_bin(std::uint32_t c, Kind kind, std::uint32_t bin) const {
     const Bin& b = bins_[place(c, kind, bin)];
-    return {time_per_token(c, bin), 0, b.least_to_read, b.least_jitter};
+    return {time_per_token(c, bin), 0, b.least_to_read, b.least_jitter, b.least_pace};
   }
   std::uint32_t first_in(std::uint32_t c, Kind kind, std::uint32_t bin) const {
     return bins_[place(c, kind, bin)].first - 1;
@@ -92,7 +98,7 @@ class ClassIndex {
   std::uint32_t next_in(std::uint32_t d) const { return seats_[d].after; }
   Known known_of(std::uint32_t d) const {
     const Seat& seat = seats_[d];
-    return {seat.per_token, seat.step, seat.to_read, seat.jitter};
+    return {seat.per_token, seat.step, seat.to_read, seat.jitter, seat.pace};
   }
 
   // The longest TPOT that can be the shortest which somebody there is promised, ns; 0: nobody need be promised any.
@@ -106,14 +112,13 @@ class ClassIndex {
   static constexpr std::uint32_t kMantissa = 11, kOctaves = 8, kWords = kBins / 64, kSums = kWords / 64;
   static constexpr std::uint32_t kIdle = 0xffff'fffe;  // in the bitmap
   struct Bin {
-    std::uint32_t first;                        // device + 1; 0: none
-    std::uint32_t least_to_read, least_jitter;  // that any had who was there since it was last empty
+    std::uint32_t first;                                    // device + 1; 0: none
+    std::uint32_t least_to_read, least_jitter, least_pace;  // that any had who was there since it was last empty
   };
-  struct Seat {                  // of a device
-    std::int64_t per_token = 0;  // as Known has them
-    std::uint32_t step = 0, to_read = 0, jitter = 0;
-    std::uint32_t place = kNone;          // kNone: not up; kIdle; else of its bin
-    std::uint32_t before = 0, after = 0;  // in its bin
+  struct Seat {                                                                // of a device
+    std::uint32_t per_token = 0, step = 0, to_read = 0, jitter = 0, pace = 0;  // as Known has them; 2^32 - 1: or more
+    std::uint32_t place = kNone;                                               // kNone: not up; kIdle; else of its bin
+    std::uint32_t before = 0, after = 0;                                       // in its bin
   };
   static_assert(sizeof(Seat) == 32);
 
@@ -145,6 +150,7 @@ class ClassIndex {
   void leave(std::uint32_t d);
   void enter(std::uint32_t d);
   void count(std::uint32_t d, int by);
+  static void look_at_paces(Class&, const DeviceColumns&);
   static void widen(Bin&, const Seat&);
 
   const FleetView& fleet_;

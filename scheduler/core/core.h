@@ -58,10 +58,10 @@ struct DeviceLoad {
   Duration said_ago = {};                   // likewise: the age of what it said; zero where it never did
 };
 
-// How placements found their devices: by the index of classes (class_index.h); by a scan, after the index gave up; or
-// by a scan, since the index does not know what was asked.
+// How placements found their devices: by the index of classes (class_index.h), or by a scan, since the index does not
+// know what was asked.
 struct PlacementWays {
-  std::uint64_t indexed = 0, given_up = 0, scanned = 0;
+  std::uint64_t indexed = 0, scanned = 0;
 };
 
 class Core {

@@ -7,6 +7,11 @@
 #include "scheduler/core/drain.h"
 
 namespace yard {
+namespace {
+
+constexpr std::uint32_t kScan = 0xffff'fffe;  // instead of a device: the index cannot say
+
+}  // namespace
 
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
                      Devices& devices, Signals& signals, const Served& served, const Power& power,
@@ -258,7 +263,6 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   const Ask ask = ask_of(s, now);
   if (hits) fill_hits(s);  // who stays, and who gains, depends on them
   if (s.adapter.some()) show_loads(s);
-  const std::uint64_t given_up = ways_.given_up;
   if (index_ && !need_room) {
     const std::uint32_t d = choose_by_index(s, ask, hits);
     if (d != kScan) {
@@ -285,7 +289,7 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
     return {};
   }
   const DeviceColumns columns = seen(now);
-  ways_.scanned += ways_.given_up == given_up;
+  ++ways_.scanned;
   const std::uint32_t at = policies_.scorer(eligible, columns, fleet_, tables_, ask, state_);
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible, columns, ask, at});
   if (hits) clear_hits(s.model);
@@ -299,7 +303,7 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   return {.device = {eligible[at]}};
 }
 
-// Returns: a device, kRefused, or kScan: the sequence asks what the index does not know, or the scorer gave it up.
+// Returns: a device, kRefused, or kScan: the sequence asks what the index does not know.
 std::uint32_t Placement::choose_by_index(const Sequence& s, const Ask& ask, bool hits) {
   std::span<const std::uint32_t> classes = index_->classes_of(s.model);
   if (classes.empty() || s.adapter.some() || s.primary.some() || s.avoid.some() || power_.any_held()) return kScan;
@@ -323,7 +327,7 @@ std::uint32_t Placement::choose_by_index(const Sequence& s, const Ask& ask, bool
         singly[some++] = d;
   const std::uint32_t d = policies_.indexed({*index_, classes, std::span(singly).first(some)}, devices_.columns(),
                                             fleet_, tables_, ask, state_);
-  ++(d == kScan ? ways_.given_up : ways_.indexed);
+  ++ways_.indexed;
   CHECK(d != kRefused || ask.may_refuse);
   return d;
 }

@@ -108,10 +108,7 @@ struct Shortlist {
   std::span<const std::uint32_t> singly;   // of them, those expected to hold some of the prompt; in any order
 };
 
-// Instead of a device: all are to be scanned. Nothing was changed, no number was drawn.
-inline constexpr std::uint32_t kScan = 0xffff'fffe;
-
-// Returns: the device that the scorer would choose; kRefused; or kScan.
+// Returns: the device that the scorer would choose; or kRefused.
 using IndexedScorer = std::uint32_t (*)(const Shortlist&, const DeviceColumns&, const FleetView&, const CostTables&,
                                         const Ask&, PolicyState&) noexcept;
 

@@ -30,7 +30,8 @@ class CostBounds {
              const Request& request)
       : index_(index), devices_(devices), fleet_(fleet), tables_(tables), q_(request) {
     const std::int64_t promised = q_.tpot_objective > 0 ? q_.tpot_objective : 50'000'000;
-    if (q_.answers > 8) per_jitter_ = (std::int64_t{1} << 40) / promised;  // few tokens: half the share, rounded
+    per_jitter_ = (std::int64_t{1} << 40) / promised;
+    if (q_.answers <= 8) per_jitter_ /= 2;
   }
 
   Terms score(std::uint32_t d) const {
@@ -40,19 +41,16 @@ class CostBounds {
 
   void enter(const ClassIndex::Class& k) {
     class_ = &k;
-    pool_ = &fleet_.pools[k.pool];
-    const StepCost& cost = tables_[pool_->cost];
-    own_reading_ = paced(cost.reading(q_.prompt, prefill_pairs(q_.prompt, 0)).count() / 1000);
-    own_tokens_ = paced(cost.c2().count() * (q_.prompt + q_.answers / 2) / 1000);
-    first_ = paced(cost.c0(1).count() / 1000);
-    empty_ = paced(cost.c0(0).count() / 1000);
-    c1_ = cost.c1().count();
+    reading_ = (k.c1 * q_.prompt + k.c4 * pairs_ / 1024) / 1000;
+    tokens_ = k.c2 * (q_.prompt + q_.answers / 2) / 1000;
     widest_ = at_pace(k.widest_step + 1, k.most_pace) + 2;
-    const std::int64_t error = std::max<std::int64_t>(100, cost.error_permille()) * kSettings.spread / 256;
+    const std::int64_t error = std::max<std::int64_t>(100, k.error_permille) * kSettings.spread / 256;
     spread_ = kOne * error * error / 1'000'000;
-    to_come_ = std::min(own_reading_, kLongestRead) / 1000 * q_.reading_second / 1'000'000;
-    const std::int64_t longer = std::clamp<std::int64_t>(own_reading_ + q_.answers * own_tokens_, 0, kLongest);
-    money_ = money_weight(devices_.marginal_price[k.first], longer);
+    money_ = 0;
+    if (const std::int64_t price = devices_.marginal_price[k.first]; price > 0) {
+      const std::int64_t longer = at_pace(reading_, k.least_pace) + q_.answers * at_pace(tokens_, k.least_pace);
+      money_ = money_weight(price, std::clamp<std::int64_t>(longer, 0, kLongest));
+    }
   }
 
   // Seconds on every device of which so much is known, and money: what rises most from one device to the next.
@@ -63,12 +61,19 @@ class CostBounds {
            money_;
   }
 
-  // All else.
-  std::int64_t rest(ClassIndex::Kind kind, const ClassIndex::Known& known) const {
+  // All else; where it is seen at once that it is above `much`, anything between.
+  std::int64_t rest(ClassIndex::Kind kind, const ClassIndex::Known& known, std::int64_t much) {
     const Times t = times(kind, known);
+    // It rises with all of these.
+    if (own_.least > much && t.ttft >= own_.ttft && t.tpot >= own_.tpot && spread_ >= own_.spread &&
+        known.jitter >= own_.jitter)
+      return own_.least;
     const std::int64_t keeps_ttft = kOne - miss(t.ttft, q_.ttft_objective, kSettings.ttft_slope);
     const std::int64_t keeps_tpot = kOne - least_miss(t.tpot, q_.tpot_objective, known.jitter);
-    return kOne - keeps_ttft * keeps_tpot / kOne + (ClassIndex::decodes(kind) ? to_come_ : 0);
+    own_ = {t.ttft, t.tpot, spread_, known.jitter, kOne - keeps_ttft * keeps_tpot / kOne};
+    if (!ClassIndex::decodes(kind) || q_.reading_second == 0) return own_.least;
+    const std::int64_t reading = at_pace(reading_, class_->least_pace);
+    return own_.least + std::min(reading, kLongestRead) / 1000 * q_.reading_second / 1'000'000;
   }
 
  private:
@@ -77,22 +82,22 @@ class CostBounds {
   };
   Times times(ClassIndex::Kind kind, const ClassIndex::Known& known) const {
     const bool decodes = ClassIndex::decodes(kind);
-    const std::int64_t per_token = std::max(known.per_token, first_);
-    const std::int64_t step = std::max({empty_, known.step, decodes ? per_token - widest_ : 0});
-    const std::int64_t reading = paced(c1_ * known.to_read / 1000) + own_reading_;
-    return {q_.waited + (decodes ? step / 2 : 0) + reading + steps(known.to_read + q_.prompt, step, kind) * step,
-            per_token + own_tokens_};
+    const std::uint32_t pace = std::max(known.pace, class_->least_pace);
+    const std::int64_t per_token = std::max(known.per_token, at_pace(class_->one, pace));
+    const std::int64_t step = std::max({at_pace(class_->empty, pace), known.step, decodes ? per_token - widest_ : 0});
+    const std::int64_t own = at_pace(reading_, pace), reading = at_pace(class_->c1 * known.to_read / 1000, pace) + own;
+    const std::int64_t steps = fewest_steps(known.to_read + q_.prompt, step, kind, own, pace);
+    return {q_.waited + (decodes ? step / 2 : 0) + reading + steps * step, per_token + at_pace(tokens_, pace)};
   }
 
-  std::int64_t paced(std::int64_t ns) const { return at_pace(ns, class_->least_pace); }
-
-  // The fewest steps that read so many tokens: a chunk is no more than the budget, nor than those there leave.
-  std::int64_t steps(std::int64_t reads, std::int64_t step, ClassIndex::Kind kind) const {
-    std::int64_t chunk = std::max<std::int64_t>(1, pool_->token_budget.count() - ClassIndex::decodes(kind));
-    if (const std::int64_t promised = index_.promised(kind); promised > 0 && pool_->chunk == Chunk::objective) {
-      const std::int64_t per_token = std::max<std::int64_t>(
-          {1, at_pace(c1_, class_->least_pace), own_reading_ * 1000 / std::max<std::int64_t>(1, q_.prompt)});
+  // That read so many tokens: a chunk is no more than the budget, nor than those there leave.
+  std::int64_t fewest_steps(std::int64_t reads, std::int64_t step, ClassIndex::Kind kind, std::int64_t own,
+                            std::uint32_t pace) const {
+    std::int64_t chunk = std::max<std::int64_t>(1, class_->budget - ClassIndex::decodes(kind));
+    if (const std::int64_t promised = index_.promised(kind); promised > 0 && class_->chunk == Chunk::objective) {
       const std::int64_t time = std::max<std::int64_t>(0, kept_of(promised) - step) * 1000;
+      const std::int64_t prompt = std::max<std::int64_t>(1, q_.prompt);
+      const std::int64_t per_token = std::max<std::int64_t>({1, at_pace(class_->c1, pace), own * 1000 / prompt});
       if (time < per_token * std::min(reads, chunk))
         chunk = std::clamp(time / per_token, std::min<std::int64_t>(kLeastRead.count(), chunk), chunk);
     }
@@ -113,13 +118,16 @@ class CostBounds {
   const FleetView& fleet_;
   const CostTables& tables_;
   const Request& q_;
+  const std::int64_t pairs_ = prefill_pairs(q_.prompt, 0);
   std::int64_t per_jitter_ = 0;  // 2^20 of what the index has, to 1/65536 of a TPOT objective
 
   // of the class
   const ClassIndex::Class* class_ = nullptr;
-  const PoolView* pool_ = nullptr;
-  std::int64_t own_reading_ = 0, own_tokens_ = 0, first_ = 0, empty_ = 0, c1_ = 0, widest_ = 0, spread_ = 0;
-  std::int64_t to_come_ = 0, money_ = 0;
+  std::int64_t reading_ = 0, tokens_ = 0, widest_ = 0, spread_ = 0, money_ = 0;
+
+  struct {
+    std::int64_t ttft = 0, tpot = 0, spread = 0, jitter = 0, least = -1;
+  } own_;  // of the place asked about last
 };
 
 }  // namespace
@@ -129,7 +137,7 @@ std::uint32_t expected_cost_indexed(const Shortlist& among, const DeviceColumns&
   const Request request(fleet, ask, price_there(among, ask));
   CostBounds bounds(among.index, devices, fleet, tables, request);
   ClassSearch<Terms> search;
-  if (!search.run(among, bounds)) return kScan;
+  search.run(among, bounds);
   if (!ask.may_refuse) return search.device();
   std::int32_t& scarcity = state.scarcity[ask.model.value];
   scarcity = scarcity_after(scarcity, search.found().own);

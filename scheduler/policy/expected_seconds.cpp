@@ -68,10 +68,8 @@ class SecondsBounds {
 
   void enter(const ClassIndex::Class& k) {
     class_ = &k;
-    const PoolView& pool = fleet_.pools[k.pool];
-    const StepCost& cost = tables_[pool.cost];
-    c1_ = cost.c1().count(), c2_ = cost.c2().count(), budget_ = pool.token_budget.count();
-    first_ = cost.c0(1).count();
+    c1_ = k.c1, c2_ = k.c2, budget_ = k.budget;
+    first_ = k.one * 1000;
   }
   Cost score(std::uint32_t d) const {
     const PoolView& pool = fleet_.pools[devices_.pool[d]];
@@ -90,7 +88,7 @@ class SecondsBounds {
     return plus(first, plus(first, times(o_, plus(per_token, times(c2_, p_ + o_ / 2)))));
   }
 
-  std::int64_t rest(ClassIndex::Kind, const ClassIndex::Known&) const { return 0; }
+  std::int64_t rest(ClassIndex::Kind, const ClassIndex::Known&, std::int64_t) const { return 0; }
 
  private:
   const DeviceColumns& devices_;
@@ -109,7 +107,8 @@ std::uint32_t expected_seconds_indexed(const Shortlist& among, const DeviceColum
                                        const CostTables& tables, const Ask& ask, PolicyState&) noexcept {
   SecondsBounds bounds(devices, fleet, tables, ask);
   ClassSearch<SecondsBounds::Cost> search;
-  return search.run(among, bounds) ? search.device() : kScan;
+  search.run(among, bounds);
+  return search.device();
 }
 
 std::uint32_t expected_seconds(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,

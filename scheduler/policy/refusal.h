@@ -36,7 +36,7 @@ template <IndexedScorer kScorer>
 std::uint32_t refusing(const Shortlist& among, const DeviceColumns& devices, const FleetView& fleet,
                        const CostTables& tables, const Ask& ask, PolicyState& state) noexcept {
   const std::uint32_t d = kScorer(among, devices, fleet, tables, ask, state);
-  if (!ask.may_refuse || d == kRefused || d == kScan) return d;
+  if (!ask.may_refuse || d == kRefused) return d;
   return costs_a_promise(d, devices, fleet, tables, ask) ? kRefused : d;
 }
 
