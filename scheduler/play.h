@@ -11,6 +11,7 @@
 #include "scheduler/core/ledger.h"
 #include "scheduler/core/policy.h"
 #include "scheduler/cost/compile_fleet.h"
+#include "scheduler/loop/shards.h"
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/report/meter.h"
 #include "scheduler/report/report.h"
@@ -27,6 +28,7 @@ struct Play {
   // Requests that arrived before are served but not counted, nor are runs that were launched before.
   Time counted_from = {};
   SimObserver* also = nullptr;  // is told of the ends that are counted
+  Shards::Door door = {};       // of a fleet in shards, instead of its own
 };
 
 struct Played {
@@ -39,6 +41,7 @@ struct Played {
   std::uint64_t decision_hash = 0;
 };
 
+// A fleet in shards is played in them, one in cells as one shard.
 // Requires: the fleet outlives what is returned. Errors: InputError, of the source.
 Played play(const Play&, ArrivalSource&);
 

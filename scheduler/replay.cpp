@@ -141,10 +141,10 @@ Replayed run(const Simulation& options) {
   std::unique_ptr<TraceReader> reader = open_trace(options.trace, options.seed, options.limit, options.rate_scale);
   Herald herald(options.progress, reader->rows());
   std::unique_ptr<ArrivalSource> source = std::make_unique<MixedTrace>(std::move(reader), fleet, options.seed);
-  const bool celled = !fleet.cells.empty();
+  const bool celled = !fleet.cells.empty(), sharded = !fleet.shards.empty();
   if (options.threads > 1 && !celled) source = std::make_unique<ReadAhead>(std::move(source));
 
-  const std::vector<std::string> recordings = recordings_of(options.record, fleet.cells.size());
+  const std::vector<std::string> recordings = recordings_of(options.record, fleet);
   refuse_shared_files(options, recordings);
   std::optional<RowWriter> rows;
   if (!options.requests_csv.empty()) rows.emplace(options.requests_csv, fleet.view);
@@ -160,7 +160,9 @@ Replayed run(const Simulation& options) {
                      .rows = rows ? &*rows : nullptr,
                      .recordings = recordings,
                      .progress = [&](std::uint64_t ended) { herald.tell(ended); }};
-  const Driven driven = celled ? drive_cells(how, *source) : drive(how, *source, herald);
+  const Driven driven = celled    ? drive_cells(how, *source)
+                        : sharded ? drive_shards(how, *source)
+                                  : drive(how, *source, herald);
   if (rows) rows->commit();
 
   Summary summary{.meter = &driven.meter,
@@ -177,7 +179,13 @@ Replayed run(const Simulation& options) {
                   .wall = {},
                   .cpu = {},
                   .cells = static_cast<std::uint32_t>(fleet.cells.size()),
-                  .control_lag = fleet.control_lag};
+                  .control_lag = fleet.control_lag,
+                  .shards = static_cast<std::uint32_t>(fleet.shards.size()),
+                  .door_lag = fleet.door_lag,
+                  .steals = {.offered = driven.ledger.offered,
+                             .taken = driven.ledger.taken,
+                             .looks = driven.ledger.looks,
+                             .lost = driven.ledger.takes_lost}};
   Replayed result;
   result.cpu_seconds = cpu_seconds() - cpu;
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();

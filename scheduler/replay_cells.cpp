@@ -9,6 +9,7 @@
 
 #include "scheduler/backend/sim_served.h"
 #include "scheduler/loop/cells.h"
+#include "scheduler/loop/shards.h"
 #include "scheduler/scribe.h"
 #include "scheduler/terms_tally.h"
 #include "scheduler/whole_recording.h"
@@ -73,20 +74,14 @@ Bounds bounds_of_one(Bounds bounds, std::size_t cells) {
   return bounds;
 }
 
-void add(Ledger& all, const Ledger& one) {
-  all.submitted += one.submitted;
-  all.in_flight += one.in_flight;
-  for (std::size_t i = 0; i < all.ended.size(); ++i) all.ended[i] += one.ended[i];
-  for (std::size_t i = 0; i < all.reasons.size(); ++i) all.reasons[i] += one.reasons[i];
-}
-
 }  // namespace
 
-std::vector<std::string> recordings_of(const std::string& record, std::size_t cells) {
+std::vector<std::string> recordings_of(const std::string& record, const CompiledFleet& fleet) {
   if (record.empty()) return {};
-  if (cells == 0) return {record};
+  if (fleet.cells.empty() && fleet.shards.empty()) return {record};
   std::vector<std::string> paths;
-  for (std::size_t c = 0; c < cells; ++c) paths.push_back(fmt::format("{}.cell{}", record, c));
+  for (std::size_t c = 0; c < fleet.cells.size(); ++c) paths.push_back(fmt::format("{}.cell{}", record, c));
+  for (std::size_t s = 0; s < fleet.shards.size(); ++s) paths.push_back(fmt::format("{}.shard{}", record, s));
   return paths;
 }
 
@@ -105,42 +100,76 @@ void add_counted(Driven& driven, const Core& core, const FleetView& fleet, Time 
   }
 }
 
-Driven drive_cells(const CellsRun& run, ArrivalSource& source) {
-  const std::vector<CellView>& views = run.fleet.cells;
-  const Bounds bounds = bounds_of_one(run.bounds, views.size());
-  std::vector<std::unique_ptr<Scene>> scenes;
-  std::vector<CellOutside> outsides;
-  for (std::uint32_t c = 0; c < views.size(); ++c) {
-    scenes.push_back(std::make_unique<Scene>(run, views[c], bounds));
-    if (!run.recordings.empty()) scenes[c]->record(run.recordings[c], run, bounds, Cells::seed_of(run.seed, c));
-    outsides.push_back({.devices = &scenes[c]->devices(), .observer = scenes[c].get()});
-  }
-  Cells cells(views, outsides, run.fleet.tables, run.policies, bounds, run.seed, run.fleet.control_lag);
+namespace {
 
-  std::vector<Ending> endings;
-  const Time last = cells.run(source, run.threads, [&] {
-    std::uint64_t ended = 0;
-    for (const auto& scene : scenes) {
-      ended += scene->ended();
-      scene->hand_over(run.fleet.view, endings);
+// Of each cell or shard, what it acts on and writes down.
+class Scenes {
+ public:
+  Scenes(const CellsRun& run, const std::vector<CellView>& views)
+      : run_(run), views_(views), bounds_(bounds_of_one(run.bounds, views.size())) {
+    for (std::uint32_t c = 0; c < views.size(); ++c) {
+      scenes_.push_back(std::make_unique<Scene>(run, views[c], bounds_));
+      if (!run.recordings.empty()) scenes_[c]->record(run.recordings[c], run, bounds_, Cells::seed_of(run.seed, c));
+      outsides_.push_back({.devices = &scenes_[c]->devices(), .observer = scenes_[c].get()});
     }
-    std::ranges::stable_sort(endings, {}, [](const Ending& e) { return e.finish.account.finish; });
-    for (const Ending& e : endings) run.rows->write(e.row, e.finish);
-    endings.clear();
-    if (run.progress) run.progress(ended);
-  });
-
-  Driven all{.meter = Meter(run.fleet.view), .idle_beside_work = {}, .ledger = {}};
-  for (std::uint32_t c = 0; c < views.size(); ++c) {
-    all.meter.merge(scenes[c]->meter());
-    all.meter.add_gaps(scenes[c]->devices().gaps());
-    add_counted(all, cells.core(c), views[c].view, last);
-    add(all.ledger, cells.core(c).ledger());
-    scenes[c]->commit();
   }
-  all.decision_hash = cells.hash();
-  all.most_in_flight = cells.most_in_flight();
-  return all;
+
+  const Bounds& bounds() const { return bounds_; }
+  std::span<const CellOutside> outsides() const { return outsides_; }
+
+  void write_rows_and_tell() {
+    std::uint64_t ended = 0;
+    for (const auto& scene : scenes_) {
+      ended += scene->ended();
+      scene->hand_over(run_.fleet.view, endings_);
+    }
+    std::ranges::stable_sort(endings_, {}, [](const Ending& e) { return e.finish.account.finish; });
+    for (const Ending& e : endings_) run_.rows->write(e.row, e.finish);
+    endings_.clear();
+    if (run_.progress) run_.progress(ended);
+  }
+
+  // `all`: Cells or Shards, which has run until `last`.
+  Driven end(const auto& all, Time last) {
+    Driven driven{.meter = Meter(run_.fleet.view), .idle_beside_work = {}, .ledger = {}};
+    for (std::uint32_t c = 0; c < views_.size(); ++c) {
+      driven.meter.merge(scenes_[c]->meter());
+      driven.meter.add_gaps(scenes_[c]->devices().gaps());
+      add_counted(driven, all.core(c), views_[c].view, last);
+      add(driven.ledger, all.core(c).ledger());
+      scenes_[c]->commit();
+    }
+    driven.decision_hash = all.hash();
+    driven.most_in_flight = all.most_in_flight();
+    return driven;
+  }
+
+ private:
+  const CellsRun& run_;
+  const std::vector<CellView>& views_;
+  const Bounds bounds_;
+  std::vector<std::unique_ptr<Scene>> scenes_;
+  std::vector<CellOutside> outsides_;
+  std::vector<Ending> endings_;
+};
+
+}  // namespace
+
+Driven drive_cells(const CellsRun& run, ArrivalSource& source) {
+  Scenes scenes(run, run.fleet.cells);
+  Cells cells(run.fleet.cells, scenes.outsides(), run.fleet.tables, run.policies, scenes.bounds(), run.seed,
+              run.fleet.control_lag);
+  const Time last = cells.run(source, run.threads, [&] { scenes.write_rows_and_tell(); });
+  return scenes.end(cells, last);
+}
+
+Driven drive_shards(const CellsRun& run, ArrivalSource& source) {
+  Scenes scenes(run, run.fleet.shards);
+  Shards shards(run.fleet.shards, scenes.outsides(), run.fleet.tables, run.policies, scenes.bounds(), run.seed,
+                run.fleet.door_lag);
+  const Time last = shards.run(source, [&] { scenes.write_rows_and_tell(); });
+  scenes.write_rows_and_tell();
+  return scenes.end(shards, last);
 }
 
 }  // namespace yard

@@ -1,4 +1,5 @@
-// Assembly of a simulation in cells: a Core, simulated devices, a meter and a recording for each; one report of all.
+// Assembly of a simulation in cells or in shards: a Core, simulated devices, a meter and a recording for each; one
+// report of all.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -27,7 +28,7 @@ struct Driven {
 };
 
 struct CellsRun {
-  const CompiledFleet& fleet;  // in cells
+  const CompiledFleet& fleet;  // in cells, or in shards
   const PolicySet& policies;
   Bounds bounds;  // of the whole fleet
   Exact exact;
@@ -41,8 +42,11 @@ struct CellsRun {
 // Rows are written in the order of their ends, ties by cell. Errors: InputError.
 Driven drive_cells(const CellsRun&, ArrivalSource&);
 
-// Where the recording of each cell goes.
-std::vector<std::string> recordings_of(const std::string& record, std::size_t cells);
+// The same with shards.
+Driven drive_shards(const CellsRun&, ArrivalSource&);
+
+// Where the recording of each cell or shard goes.
+std::vector<std::string> recordings_of(const std::string& record, const CompiledFleet&);
 
 // What a Core counted that the loop did not see, until `last`: its pools' idle time, what the fleet's terms came to.
 void add_counted(Driven&, const Core&, const FleetView&, Time last);

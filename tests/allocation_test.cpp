@@ -201,12 +201,20 @@ std::vector<Policies> all_policies() {
   return all;
 }
 
+StealView beside_two_others() {
+  StealView steal;
+  steal.distance = {Duration(), nanoseconds(1), nanoseconds(2)};
+  steal.offer_permille = 0, steal.patience = Duration(), steal.stands = nanoseconds(30);
+  return steal;
+}
+
 TEST_P(NoTick, AllocatesWhateverHappens) {
   Ledger sum;
   for (Seed seed = 0; seed < 40 && !HasFailure(); ++seed) {
     Case c = tiny_case(seed, GetParam().scorer);
     if (seed % 2) give_tenants(c);
     if (seed % 5 == 4) c = with_handoff(std::move(c));
+    if (seed % 5 < 2) c.fleet.steal = beside_two_others();
     c.options.order = GetParam().order;
     c.options.bind = GetParam().bind;
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -216,6 +224,7 @@ TEST_P(NoTick, AllocatesWhateverHappens) {
     sum.late_cancels += ledger.late_cancels;
     sum.late_run_ends += ledger.late_run_ends;
     sum.moves += ledger.moves, sum.moves_failed += ledger.moves_failed;
+    sum.given += ledger.given, sum.taken += ledger.taken, sum.takes_lost += ledger.takes_lost;
     for (std::size_t k = 0; k < sum.ended.size(); ++k) sum.ended[k] += ledger.ended[k];
     for (std::size_t k = 0; k < sum.reasons.size(); ++k) sum.reasons[k] += ledger.reasons[k];
   }
@@ -225,6 +234,9 @@ TEST_P(NoTick, AllocatesWhateverHappens) {
   EXPECT_GT(sum.late_run_ends, 0u);
   EXPECT_GT(sum.moves, 0u);
   EXPECT_GT(sum.moves_failed, 0u);
+  EXPECT_GT(sum.given, 0u);
+  EXPECT_GT(sum.taken, 0u);
+  EXPECT_GT(sum.takes_lost, 0u);
   EXPECT_GT(sum.of(Outcome::done), 0u);
   EXPECT_GT(sum.of(Outcome::cancelled), 0u);
   for (const Reason why :

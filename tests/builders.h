@@ -103,7 +103,11 @@ struct Said {
   std::vector<Interrupt> interrupts;
   std::vector<Finish> finishes;
   std::vector<Move> moves;
-  std::string order;  // one letter for each, as they were said: L, I, F, M
+  std::vector<Shelve> shelves;
+  std::vector<Unshelve> unshelves;
+  std::vector<Take> takes;
+  std::vector<PassOn> passed_on;
+  std::string order;  // one letter for each, as they were said: L, I, F, M; between shards S, U, looK, T, P
 
   bool empty() const { return order.empty(); }
   void add(const Command& command) {
@@ -123,6 +127,20 @@ struct Said {
     } else if (const auto* move = std::get_if<Move>(&command)) {
       moves.push_back(*move);
       order += 'M';
+    } else if (const auto* shelve = std::get_if<Shelve>(&command)) {
+      shelves.push_back(*shelve);
+      order += 'S';
+    } else if (const auto* unshelve = std::get_if<Unshelve>(&command)) {
+      unshelves.push_back(*unshelve);
+      order += 'U';
+    } else if (std::holds_alternative<Look>(command)) {
+      order += 'K';
+    } else if (const auto* take = std::get_if<Take>(&command)) {
+      takes.push_back(*take);
+      order += 'T';
+    } else if (const auto* pass_on = std::get_if<PassOn>(&command)) {
+      passed_on.push_back(*pass_on);
+      order += 'P';
     } else {
       finishes.push_back(std::get<Finish>(command));
       order += 'F';
@@ -182,6 +200,7 @@ class Scene {
   }
   RequestId submit() { return submit(Ask{}); }
   void cancel(RequestId request) { core_.apply(CancelAsked{request}, now_); }
+  void tell(const Event& event) { core_.apply(event, now_); }
   void end_move(const Move& m, MoveEnd how = MoveEnd::arrived) {
     core_.apply(MoveEnded{m.sequence, m.attempt, how}, now_);
   }

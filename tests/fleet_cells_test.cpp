@@ -34,6 +34,30 @@ TEST(FleetCells, ShareEveryPoolEvenlyAndWhatIsLeftGoesRound) {
   }
 }
 
+TEST(FleetCells, ShardsKnowHowFarTheOthersAre) {
+  const std::string text =
+      "pools:\n"
+      "  - {name: a, model: llama-3.1-8b, accelerator: l40s, replicas: 2, shard: left}\n"
+      "  - {name: b, model: llama-3.1-8b, accelerator: h100-sxm, replicas: 3, shard: right}\n";
+  const CompiledFleet fleet = compiled(
+      "door_lag_ms: 2\nsteal: {distance_us: 3.5, offer_at_percent: 25, offer_ms: 7, least_gain_ms: 1, shelf: 16}\n" +
+      text);
+  ASSERT_EQ(fleet.shards.size(), 2u);
+  EXPECT_EQ(fleet.door_lag, milliseconds(2));
+  EXPECT_EQ(fleet.shards[0].name, "left");
+  EXPECT_EQ(fleet.shards[0].view.devices(), 2u);
+  EXPECT_EQ(fleet.shards[1].view.devices(), 3u);
+  const StealView& steal = fleet.shards[1].view.steal;
+  EXPECT_EQ(steal.self, ShardId{1});
+  EXPECT_EQ(steal.distance, (std::vector<Duration>{nanoseconds(3500), Duration()}));
+  EXPECT_EQ(steal.offer_permille, 250u);
+  EXPECT_EQ(steal.stands, milliseconds(7));
+  EXPECT_EQ(steal.least_gain, milliseconds(1));
+  EXPECT_EQ(steal.shelf, 16u);
+  EXPECT_FALSE(compiled("steal: false\n" + text).shards[0].view.steal.some());
+  EXPECT_TRUE(compiled("steal: true\n" + text).shards[0].view.steal.some());
+}
+
 TEST(FleetCells, ADeviceOfACellIsOneOfTheFleets) {
   const CompiledFleet fleet = compiled(
       "cells: 3\npools:\n"
@@ -129,6 +153,26 @@ TEST(FleetCells, EveryMistakeHasItsOneLine) {
        "cells: 3\ntenants: [{name: t, requests_per_s: 0.002, requests_burst: 5}]\n" + pool("replicas: 3}\n"),
        ":2: tenants: found a limit of t too small to share between 3 cells; accepted: limits of which every cell has "
        "at least one"},
+      {"ShardsBesideCells", beside("cells: 1\nshards: 1"),
+       ":2: shards: found shards beside cells; accepted: one of the two"},
+      {"ShardsBeyondReplicas", beside("shards: 2"),
+       ":1: shards: found 2 shards for 1 replicas; accepted: at most one shard a replica"},
+      {"ShardBesideShards", "shards: 1\n" + pool("shard: a}\n"),
+       ":3: pools[0].shard: found a pool's own shard beside shards; accepted: one of the two"},
+      {"TooManyShards", beside("shards: 65"), ":1: shards: found '65'; accepted: a whole number from 1 to 64"},
+      {"StealWithoutShards", beside("steal: false"),
+       ":1: steal: found no shards beside it; add shards, or shard to every pool"},
+      {"DoorLagWithoutShards", beside("door_lag_ms: 5"),
+       ":1: door_lag_ms: found no shards beside it; add shards, or shard to every pool"},
+      {"UnknownOfSteal", beside("shards: 1\nsteal: {distance_ms: 1}"),
+       ":2: steal.distance_ms: unknown key; nearest is 'distance_us'; accepted: distance_us, offer_at_percent, "
+       "offer_ms, "
+       "patience_ms, least_gain_ms, shelf"},
+      {"ShelfOfNone", beside("shards: 1\nsteal: {shelf: 0}"),
+       ":2: steal.shelf: found '0'; accepted: a whole number from 1 to 512"},
+      {"DomainInTwoShards",
+       "shards: 2\npower_domains: [{name: hall, cap_w: 10000, pools: [a]}]\n" + pool("replicas: 2}\n"),
+       ":2: power_domains: found the pools of hall in 2 shards; accepted: each domain within one shard"},
       {"NoLag", beside("cells: 1\ncontrol_lag_ms: 0"),
        ":2: control_lag_ms: found '0'; accepted: a plain decimal number from 1 to 60000, at most 6 digits after the "
        "point"},

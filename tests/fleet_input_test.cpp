@@ -80,21 +80,21 @@ const std::vector<Wrong>& wrongs() {
       {"NotAMap", "- 1\n",
        ":1: found a list; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
        "tenants, pools, mix, prefix_block_tokens, adapters, contracts, licences, power_domains, "
-       "cells, control_lag_ms, signals_age_ms, handoff"},
+       "cells, control_lag_ms, signals_age_ms, handoff, shards, door_lag_ms, steal"},
       {"JustAWord", "fleet\n",
        ":1: found 'fleet'; accepted: a map of name, pue, providers, regions, sites, links, prices, slo_classes, "
        "tenants, pools, mix, prefix_block_tokens, adapters, contracts, licences, power_domains, "
-       "cells, control_lag_ms, signals_age_ms, handoff"},
+       "cells, control_lag_ms, signals_age_ms, handoff, shards, door_lag_ms, steal"},
       {"UnknownKey", beside("pool: 3"),
        ":1: pool: unknown key; nearest is 'pools'; accepted: name, pue, providers, regions, sites, links, prices, "
        "slo_classes, tenants, pools, mix, prefix_block_tokens, adapters, contracts, licences, power_domains, "
-       "cells, control_lag_ms, signals_age_ms, handoff"},
+       "cells, control_lag_ms, signals_age_ms, handoff, shards, door_lag_ms, steal"},
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, chunk, max_context, block_tokens, memory_utilization, "
        "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, serves, adapters, "
        "usd_per_accelerator_hour, "
-       "cell, role, kv_bytes_per_token"},
+       "cell, shard, role, kv_bytes_per_token"},
       {"UnknownPreset", pool("served: {preset: vlm}}\n"),
        ":2: pools[0].served.preset: found 'vlm'; accepted: a preset, nearest is 'vllm'"},
       {"UnknownAdmission", pool("served: {admit: all}}\n"),
@@ -233,7 +233,7 @@ const std::vector<Wrong>& wrongs() {
       {"MergeKey", "<<: {a: b}\n",
        ":1: <<: unknown key; nearest is 'pue'; accepted: name, pue, providers, regions, sites, links, prices, "
        "slo_classes, tenants, pools, mix, prefix_block_tokens, adapters, contracts, licences, power_domains, "
-       "cells, control_lag_ms, signals_age_ms, handoff"},
+       "cells, control_lag_ms, signals_age_ms, handoff, shards, door_lag_ms, steal"},
       {"Utf16", std::string("\377\376p\000o\000", 6), ":1: found byte 0xff; accepted: UTF-8 text"},
   };
   return all;

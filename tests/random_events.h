@@ -2,6 +2,7 @@
 // the living, the dead and the never heard of, run ends of every fate, late ones, devices that drain, go and come back.
 #pragma once
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
@@ -34,7 +35,10 @@ inline Case tiny_case(Seed seed, const std::string& scorer) {
 class RandomEvents {
  public:
   explicit RandomEvents(const Case& c)
-      : requests_(c.requests), devices_(c.fleet.devices()), rng_(Rng::stream(c.seed, 0x66757a7a)) {}
+      : requests_(c.requests),
+        devices_(c.fleet.devices()),
+        rng_(Rng::stream(c.seed, 0x66757a7a)),
+        steals_(c.fleet.steal.some()) {}
 
   static constexpr std::uint32_t kMostPerTick = 48;
 
@@ -44,6 +48,18 @@ class RandomEvents {
 
   // Returns: the next event, if there is one to be had; its slots live until the next call.
   std::optional<Event> next(Time now) {
+    if (!from_others_.empty()) {
+      const Event event = from_others_.front();
+      from_others_.pop_front();
+      if (const auto* taken = std::get_if<Taken>(&event)) {  // as if it had ended there
+        const auto was = std::ranges::find(given_, taken->sequence, &Shelve::sequence);
+        free_.push_back(was->request);
+        given_.erase(was);
+      }
+      if (auto* handed = std::get_if<Handed>(&event)) return Handed{handed->victim, submission(now)};
+      return event;
+    }
+    if (steals_ && rng_.below(6) == 0) return of_others();
     if (!moves_.empty() && rng_.below(3) == 0) return move_end();
     switch (rng_.below(16)) {
       case 0:
@@ -98,6 +114,30 @@ class RandomEvents {
     } else if (const auto* finish = std::get_if<Finish>(&command)) {
       free_.push_back(finish->request);
     }
+    if (const auto* shelve = std::get_if<Shelve>(&command)) shelf_.push_back(*shelve);
+    if (const auto* unshelve = std::get_if<Unshelve>(&command)) {
+      const auto at = std::ranges::find(shelf_, unshelve->sequence, &Shelve::sequence);
+      if (at == shelf_.end()) return;  // given back already
+      const Shelve was = *at;
+      shelf_.erase(at);
+      const bool gone = rng_.below(4) == 0;
+      from_others_.push_back(Unshelved{was.sequence, gone});
+      if (gone) give(was);
+    }
+    if (const auto* look = std::get_if<Look>(&command)) {
+      const auto n = static_cast<std::uint32_t>(rng_.below(kOffersSeen + 1));
+      for (std::uint32_t i = 0; i < n; ++i) {
+        Submitted facts = reference::facts_of(requests_[rng_.below(requests_.size())]);
+        facts.prefix = {}, facts.adapter = {}, facts.arrival = Time(), facts.answers = 1;
+        from_others_.push_back(OfferSeen{look->victim, Time::never(), facts});
+      }
+      from_others_.push_back(OffersSeen{look->victim, n});
+    }
+    if (const auto* take = std::get_if<Take>(&command)) {
+      const bool lost = rng_.below(3) == 0;
+      for (std::uint32_t i = 0; i < take->offers && !lost; ++i) from_others_.push_back(Handed{take->victim, {}});
+      from_others_.push_back(TakeEnded{take->victim, lost ? TakeOutcome::lost : TakeOutcome::taken});
+    }
   }
 
   bool any_open() const {
@@ -111,6 +151,23 @@ class RandomEvents {
     bool open = false;
     std::vector<SlotEnd> earlier, latest;  // ends of its last two runs
   };
+
+  void give(const Shelve& was) {
+    from_others_.push_back(Taken{was.sequence, ShardId{1}});
+    given_.push_back(was);
+  }
+
+  // What other shards do: one fills its shelf, takes something, or finds no room.
+  std::optional<Event> of_others() {
+    if (shelf_.empty() || rng_.below(2) == 0)
+      return ShelfFilled{ShardId{1 + static_cast<std::uint32_t>(rng_.below(2))}};
+    std::swap(shelf_[rng_.below(shelf_.size())], shelf_.back());
+    const Shelve was = shelf_.back();
+    shelf_.pop_back();
+    if (rng_.below(3) == 0) return Unshelved{was.sequence, false};
+    give(was);
+    return std::nullopt;
+  }
 
   Submitted submission(Time now) {
     const reference::Request& r = requests_[rng_.below(requests_.size())];
@@ -185,6 +242,9 @@ class RandomEvents {
   std::uint32_t used_ = 0;
   std::vector<Move> moves_;  // under way
   std::vector<RequestId> free_, ids_;
+  const bool steals_;
+  std::vector<Shelve> shelf_, given_;
+  std::deque<Event> from_others_;
 };
 
 }  // namespace yard

@@ -36,6 +36,14 @@ TEST(Refusal, IsNotOfOneThatWasLetIn) {
   EXPECT_EQ(h.choose("least_loaded+refusal"), 0u);
 }
 
+// Otherwise it would wait for ever: nobody asks for it again on an idle fleet.
+TEST(Refusal, IsNotOfWhoIsPutOffWhereNobodyIs) {
+  Unlike h;
+  h.given.fleet.classes[0].on_overload = Overload::defer;
+  EXPECT_EQ(h.choose("least_loaded+refusal"), 0u) << "it breaks TTFT and TPOT, its own";
+  EXPECT_EQ(h.choose("expected_cost", {0}), 0u);
+}
+
 TEST(Refusal, CountsTheMissesOfOthers) {
   Unlike h;
   h.given.costs.rows[0] =
@@ -174,10 +182,17 @@ TEST(Refusal, InCoreEndsAsOverloaded) {
 
 TEST(Refusal, InCoreLetsThoseOfDeferWait) {
   for (const char* bind : {"arrival", "room"}) {
-    Scene s(hopeless(bind, Overload::defer));
+    Given given = hopeless(bind, Overload::defer);
+    given.costs.rows[0] =
+        StepCost({{1, Picoseconds(1000)}, {8, Picoseconds(900'000)}}, Picoseconds(0), Picoseconds(0), 8);
+    given.fleet.classes.push_back(given.fleet.classes[0]);
+    given.fleet.classes[1].ttft = Duration(), given.fleet.classes[1].tpot = nanoseconds(100);
+    Scene s(given);
+    s.submit({.prompt = 5, .max_output = 5, .slo = 1});
+    EXPECT_EQ(s.poll().order, "L") << bind;
     s.submit({.prompt = 5, .max_output = 5});
-    EXPECT_TRUE(s.poll().empty()) << bind;
-    EXPECT_EQ(s.ledger().in_flight, 1u);
+    EXPECT_TRUE(s.poll().empty()) << bind << ": the other one would miss its TPOT";
+    EXPECT_EQ(s.ledger().in_flight, 2u);
   }
 }
 

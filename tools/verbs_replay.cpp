@@ -173,7 +173,8 @@ void add_replay(CLI::App& app, Action& action) {
               3600);
   verb->add_option("--requests-csv", s.requests_csv, "one line per request; -: standard output")->type_name("FILE");
   verb->add_option("--json", s.json, "the report for programs; -: standard output")->type_name("FILE");
-  verb->add_option("--record", s.record, "a recording that --reenact reads; of a fleet in cells FILE.cell0, ...")
+  verb->add_option("--record", s.record,
+                   "a recording that --reenact reads; of a fleet in parts FILE.cell0, .shard0, ...")
       ->type_name("FILE");
   verb->add_option("--policies", flags->policies, "compare these, paired to the first: names with commas between")
       ->type_name("A,B,..")

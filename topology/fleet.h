@@ -72,6 +72,7 @@ struct FleetPool {
   PoolRole role = PoolRole::both;
   std::optional<std::int64_t> kv_token_bytes;  // the model card's
   std::vector<std::uint32_t> by_cell;          // its replicas in each of the fleet's cells
+  std::vector<std::uint32_t> by_shard;         // likewise
   int line = 0;
   std::string path;  // "pools[2]"
 };
@@ -130,9 +131,14 @@ struct Fleet {
   std::vector<FleetHandoffLink> handoff_links;
   Tokens stay_tokens{512};
   std::int64_t pue_thousandths = 1000;
-  Duration signals_age;                      // as in FleetView
-  std::vector<std::string> cells;            // names; none: the fleet is one cell
-  Duration control_lag = milliseconds(100);  // the age that a cell's word has when others hear it
+  Duration signals_age;                       // as in FleetView
+  std::vector<std::string> cells;             // names; none: the fleet is one cell
+  Duration control_lag = milliseconds(100);   // the age that a cell's word has when others hear it
+  std::vector<std::string> shards;            // names; none: the fleet is one shard
+  Duration door_lag = milliseconds(10);       // so often their door hears from them
+  bool steals = true;                         // they take from one another what they cannot start in time
+  Duration shard_distance = microseconds(2);  // one way, between any two
+  StealView steal;                            // all but who is where
 };
 
 // The classes of a fleet that names none: interactive, standard, batch.

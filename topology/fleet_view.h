@@ -193,6 +193,23 @@ struct LinkView {
   static constexpr std::int64_t kLongestMove = 1'000'000'000'000'000;  // ns: eleven days
 };
 
+// Shards of one cell, each with a part of its devices, that take from one another what they cannot start in time
+// (core/README.md, "A steal").
+struct StealView {
+  ShardId self{0};
+  std::vector<Duration> distance = {};  // from it to each shard, one way; empty: it is alone
+  // A request is offered when it is expected to wait for more than so much of its TTFT objective (of `patience`, where
+  // its class has none). What is refused is offered in any case, and stands so long before it is.
+  std::uint32_t offer_permille = 500;
+  Duration stands = milliseconds(50);
+  Duration patience = seconds(1);
+  Duration least_gain = milliseconds(20);  // a thief must be expected to start it so much sooner
+  std::uint32_t shelf = 256;               // offers at once, a power of two
+
+  bool some() const { return !distance.empty(); }
+};
+inline constexpr std::uint32_t kMostShards = 64;
+
 struct FleetView {
   std::string name;
   std::vector<PoolView> pools;
@@ -209,6 +226,7 @@ struct FleetView {
   std::vector<LinkView> links = {};
   // A prompt of which at most so many tokens are to be read is read where it is decoded.
   Tokens stay_tokens{512};
+  StealView steal = {};
 
   std::uint32_t devices() const { return pools.empty() ? 0 : pools.back().first_device + pools.back().devices; }
   bool shares() const { return !tenants.empty() && tenants.front().weight > 0; }

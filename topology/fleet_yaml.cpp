@@ -258,6 +258,7 @@ FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue
               "adapters",
               "usd_per_accelerator_hour",
               "cell",
+              "shard",
               "role",
               "kv_bytes_per_token"});
   constexpr std::array<std::string_view, 6> kPrecisions = {"native", "bf16", "fp8", "int8", "mxfp4", "int4"};
@@ -370,7 +371,7 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   root.only({"name",           "pue",         "providers", "regions",       "sites", "links",
              "prices",         "slo_classes", "tenants",   "pools",         "mix",   "prefix_block_tokens",
              "adapters",       "contracts",   "licences",  "power_domains", "cells", "control_lag_ms",
-             "signals_age_ms", "handoff"});
+             "signals_age_ms", "handoff",     "shards",    "door_lag_ms",   "steal"});
   Fleet fleet;
   fleet.file = file;
   const auto name = root.get("name");
@@ -386,6 +387,7 @@ Fleet read_fleet(const std::string& file, std::string_view text) {
   read_mix(root, fleet);
   read_terms(root, fleet);
   read_cells(root, fleet);
+  read_shards(root, fleet);
   read_handoff(root, fleet);
   return fleet;
 }

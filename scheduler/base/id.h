@@ -34,6 +34,7 @@ using RegionId = Index<struct RegionTag>;
 using ProviderId = Index<struct ProviderTag>;
 using DomainId = Index<struct DomainTag>;    // a power domain
 using LinkId = Index<struct LinkTag>;        // over which KV moves from one pool to another
+using ShardId = Index<struct ShardTag>;      // of a cell
 using AdapterId = Index<struct AdapterTag>;  // a LoRA adapter; none: the model itself
 using CostRow = Index<struct CostRowTag>;    // of CostTables
 

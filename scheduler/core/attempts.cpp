@@ -161,6 +161,10 @@ void Core::State::send_waiting(std::uint32_t d) {
   while (!device.line.empty()) {
     const std::uint32_t i = devices.first(pool, d);
     Sequence& s = pool[i];
+    if (s.on_shelf) {
+      unshelve(i);
+      break;
+    }
     const Tokens expected = placement.expected_output(s);
     if (!served.admits(d, s, expected, now)) break;
     CHECK_WHY(placement.allowed(d, s), "a sequence is sent only where its regions, providers and licences allow");

@@ -107,6 +107,7 @@ Plan Batcher::plan(std::uint32_t d, Time now, std::span<Slot> room, const Admitt
     }
     const std::uint32_t i = devices_.first(pool_, d);
     Sequence& s = pool_[i];
+    if (s.on_shelf) break;  // it is being asked for
     if (!devices_.adapters().admits(d, s.adapter)) {
       bound_by = BoundBy::sequences;
       if (over++ == facts.max_sequences) break;

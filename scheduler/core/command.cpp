@@ -11,7 +11,8 @@ std::uint64_t word(Time t) { return static_cast<std::uint64_t>(t.ns()); }
 std::uint64_t word(Duration d) { return static_cast<std::uint64_t>(d.count()); }
 
 // Kinds, so that no two commands of different kinds give the same words.
-constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3, kSend = 4, kAbort = 5, kMove = 6;
+constexpr std::uint64_t kLaunch = 1, kInterrupt = 2, kFinish = 3, kSend = 4, kAbort = 5, kMove = 6, kShelve = 7,
+                        kUnshelve = 8, kLook = 9, kTake = 10, kPassOn = 11;
 // Of accounts that have it only, so that others hash as before there was any.
 constexpr std::uint64_t kNoOutput = 1, kMoves = std::uint64_t{2} << 32, kAnswers = 2, kAdapter = 3, kLoads = 4;
 
@@ -61,6 +62,23 @@ void add_fields(DecisionHash& hash, const Move& c) {
   hash.add(c.request.bits(), c.attempt);
   hash.add(word(c.from.value, c.to.value), static_cast<std::uint64_t>(c.bytes));
 }
+
+void add_fields(DecisionHash& hash, const Shelve& c) {
+  hash.add(kShelve << 56 | static_cast<std::uint32_t>(c.tokens.count()), c.sequence.bits());
+  hash.add(c.request.bits());
+  hash.add(word(c.deadline), word(c.there));
+}
+
+void add_fields(DecisionHash& hash, const Unshelve& c) {
+  hash.add(kUnshelve << 56, c.sequence.bits());
+  hash.add(c.request.bits());
+}
+
+void add_fields(DecisionHash& hash, const Look& c) { hash.add(kLook << 56 | c.victim.value); }
+
+void add_fields(DecisionHash& hash, const Take& c) { hash.add(kTake << 56 | c.victim.value, c.offers); }
+
+void add_fields(DecisionHash& hash, const PassOn& c) { hash.add(kPassOn << 56 | c.thief.value, c.request.bits()); }
 
 }  // namespace
 

@@ -91,6 +91,43 @@ struct Move {
   std::int64_t bytes;
 };
 
+// ---- between shards -------------------------------------------------------------------------------------------------
+
+// Offer a copy of this on the shard's shelf: it cannot be started here in time. Answered, if at all, by one Unshelved
+// or Taken.
+struct Shelve {
+  SequenceId sequence;
+  RequestId request;
+  Time deadline;
+  Tokens tokens;
+  Time there;  // when its first token is expected here; never: it is refused, or put off
+};
+
+// Take it back, for its turn has come here, or it has ended. Answered by one Unshelved, unless one is on its way
+// already: of each Shelve there is one at most, or one Taken, or an Unshelved{gone} and then a Taken.
+struct Unshelve {
+  SequenceId sequence;
+  RequestId request;
+};
+
+// What is on that shelf? Answered by an OfferSeen for each of the first kOffersSeen, and one OffersSeen.
+struct Look {
+  ShardId victim;
+};
+inline constexpr std::uint32_t kOffersSeen = 8;
+
+// Take the first so many of what was seen by the last Look. Answered by as many Handed and one TakeEnded.
+struct Take {
+  ShardId victim;
+  std::uint32_t offers;
+};
+
+// Who asked to cancel it asks there: it was taken.
+struct PassOn {
+  RequestId request;
+  ShardId thief;
+};
+
 // ---- callers ------------------------------------------------------------------------------------------------------
 
 enum class Outcome : std::uint8_t { done, cancelled, rejected, failed };
@@ -151,7 +188,7 @@ struct Finish {
   Account account;
 };
 
-using Command = std::variant<Launch, Interrupt, Finish, Send, Abort, Move>;
+using Command = std::variant<Launch, Interrupt, Finish, Send, Abort, Move, Shelve, Unshelve, Look, Take, PassOn>;
 static_assert(std::is_trivially_copyable_v<Command>);
 
 // What the decision hash takes in of a command said in the tick of `now`: every field, of slots too.

@@ -43,12 +43,19 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       unbound(f.models.size()),
       patient(f.classes.size()),
       latest_expiry(f.classes.size()),
+      neighbours(f.steal, pool_size(b)),
       slots([&] {
         std::size_t n = 0;
         for (const PoolView& facts : f.pools) n += std::size_t{facts.devices} * facts.max_sequences;
         return std::min(n, pool_size(b));
       }()),
-      commands(3 * pool_size(b) + 2 * std::size_t{f.devices()}) {
+      commands(3 * pool_size(b) + 2 * std::size_t{f.devices()} +
+               (f.steal.some() ? 2 * pool_size(b) + b.events_per_tick + 2 : 0)) {
+  if (neighbours.some()) {
+    cancels_to_pass_on.reserve(b.events_per_tick);
+    open.resize(f.devices());
+    for (std::uint32_t d = 0; d < f.devices(); ++d) recount_open(d, Time::never());
+  }
   kv.tell(policies.blocks);
   devices.show_prices(money.marginal_price());
   CHECK(policies.scorer && policies.order && b.sequences > 0 && b.events_per_tick > 0 && b.steps_per_run > 0);
@@ -81,13 +88,8 @@ std::uint32_t Core::State::find(RequestId request) const {
   return i != kNobody && pool[i].request == request ? i : kNobody;
 }
 
-void Core::State::apply(const Submitted& e) {
-  CHECK_WHY(e.request.index < by_request.size() && by_request[e.request.index] == 0,
-            "a request id is below sequences + events_per_tick and not in use");
-  CHECK(e.arrival <= now && e.slo.value < fleet.classes.size() && e.tenant.value < fleet.tenants.size());
-  CHECK(e.answers >= 1);
-  const std::uint32_t i = pool.take();
-  Sequence& s = pool[i];
+// What was asked, as far as it is the request's own.
+void Core::State::ask_of(Sequence& s, const Submitted& e) const {
   s.request = e.request;
   s.arrival = e.arrival;
   s.regions = RegionMask{e.regions.bits & fleet.tenants[e.tenant.value].regions.bits};
@@ -104,6 +106,22 @@ void Core::State::apply(const Submitted& e) {
   s.session = e.session;
   s.adapter = e.adapter;
   s.answers = e.max_output.count() > 0 ? e.answers : 1;  // a score is one, however often it is asked for
+}
+
+void Core::State::apply(const Submitted& e) {
+  ++ledger.submitted;
+  arrives(e);
+}
+
+// Returns: its sequence.
+std::uint32_t Core::State::arrives(const Submitted& e) {
+  CHECK_WHY(e.request.index < by_request.size() && by_request[e.request.index] == 0,
+            "a request id is below sequences + events_per_tick and not in use");
+  CHECK(e.arrival <= now && e.slo.value < fleet.classes.size() && e.tenant.value < fleet.tenants.size());
+  CHECK(e.answers >= 1);
+  const std::uint32_t i = pool.take();
+  Sequence& s = pool[i];
+  ask_of(s, e);
   s.number = ++submissions;
   s.device = DeviceId{};
   move_to(s, SequenceState::arrived);
@@ -113,15 +131,20 @@ void Core::State::apply(const Submitted& e) {
     s.expiry = latest_expiry[e.slo.value] = std::max(latest_expiry[e.slo.value], e.arrival + patience);
     patient[e.slo.value].push_back(pool, i);
   }
-  ++ledger.submitted, ++ledger.in_flight;
+  ++ledger.in_flight;
   retry_permits = std::min(retry_permits + kPermitsPerRequest, kMostPermits);
+  return i;
 }
 
 void Core::State::apply(const CancelAsked& e) {
   bool some = false;  // of its answers still went on
   for (std::uint32_t i = find(e.request); i != kNobody; i = pool[i].group == 0 ? kNobody : pool[i].next_answer)
     some |= ask_to_end(i);
-  if (!some) ++ledger.late_cancels;
+  if (some) return;
+  if (const ShardId thief = neighbours.thief_of(e.request); thief.some())
+    cancels_to_pass_on.push_back({.request = e.request, .thief = thief});
+  else
+    ++ledger.late_cancels;
 }
 
 // It ends as cancelled: now, or if it is in a run by that run's end at the latest. Returns: false where it was asked
@@ -129,6 +152,10 @@ void Core::State::apply(const CancelAsked& e) {
 bool Core::State::ask_to_end(std::uint32_t i) {
   Sequence& s = pool[i];
   if (s.state == SequenceState::cancelling || s.state == SequenceState::ended) return false;
+  if (s.state == SequenceState::parting) {  // ended here, or about to be a thief's, who is then told
+    s.why = Reason::none;
+    return std::exchange(s.outcome, Outcome::cancelled) != Outcome::cancelled;
+  }
   const bool runs = s.state == SequenceState::running;
   if (runs && !served.serves(s.device.value) && s.planned > 0 && !devices[s.device.value].idle()) {
     move_to(s, SequenceState::cancelling);
@@ -269,7 +296,7 @@ void Core::State::place_arrivals() {
     }
     const auto [device, refused] = placement.place(s, now, false);
     if (refused) {
-      if (!turned_away(i)) put_off(i);
+      if (!offer_before_refusal(i) && !turned_away(i)) put_off(i);
       continue;
     }
     if (!device.some()) {  // bound before, and nothing is left that could serve it
@@ -309,9 +336,14 @@ void Core::State::place_unbound() {
     while (!queues[m].empty()) {
       const std::uint32_t i = queues[m].first(pool, shares);
       const auto [device, refused] = placement.place(pool[i], now, policies.bind == Bind::room);
-      if (refused && turned_away(i)) continue;
+      if (refused && (offer_before_refusal(i) || turned_away(i))) continue;
       if (!device.some()) {
         wake_when_one_opens(ModelId{static_cast<std::uint32_t>(m)});
+        if (may_be_offered(pool[i])) offer(i, Time::never());
+        break;
+      }
+      if (pool[i].on_shelf) {
+        unshelve(i);
         break;
       }
       queues[m].remove(pool, i);
@@ -338,20 +370,27 @@ void Core::State::put_off(std::uint32_t i) {
   move_to(s, SequenceState::unbound);
   queues[s.model.value].join(pool, i);
   unbound[s.model.value].push_back(pool, i);
+  if (may_be_offered(s)) offer(i, Time::never());
 }
 
 void Core::State::bind(std::uint32_t i, DeviceId device) {
   Sequence& s = pool[i];
   CHECK_WHY(placement.allowed(device.value, s), "a sequence goes only where its regions, providers and licences allow");
   s.let_in = true;
+  const Time there = may_be_offered(s) ? now + placement.first_token_in(s, device.value, now) : now;
   s.hit = placement.expects_hit(s, device.value, now);
   if (s.adapter.some()) devices.adapters().expect(device.value, s.adapter);
-  devices.brings_prefill(device.value, time_to_read(device.value, s.rest(), prefill_pairs(s.rest(), s.hit)));
+  const Duration reading = time_to_read(device.value, s.rest(), prefill_pairs(s.rest(), s.hit));
+  devices.brings_prefill(device.value, reading);
   move_to(s, SequenceState::bound);
   s.device = device;
   s.output_limit = placement.output_limit(device.value, s);
   devices.joins_line(pool, device.value, i);
   signals.bound(device.value, s, placement.expected_output(s), now);
+  const Duration waits = there - now - reading;  // for others
+  if (waits > neighbours.waits_at_most(fleet.classes[s.slo.value].ttft_objective(Tokens(s.prompt))) &&
+      may_be_offered(s))
+    offer(i, there);
 }
 
 void Core::State::drive_devices() {
@@ -371,9 +410,12 @@ void Core::State::drive_devices() {
     if (served.serves(d)) foreign.holds(d, served.own(d), now);
     placement.recount_cached(d);
     devices.changes(d);
+    if (neighbours.some()) recount_open(d, now);
     devices[d].touched = false;
-    CHECK_WHY(!devices[d].idle() || devices[d].line.empty() || served.serves(d) || power.held(d) || devices[d].moves(),
-              "no device idles beside a sequence in its line unless held by a power domain, or its KV by moves (I7)");
+    CHECK_WHY(!devices[d].idle() || devices[d].line.empty() || served.serves(d) || power.held(d) ||
+                  devices[d].moves() || pool[devices.first(pool, d)].claimed,
+              "no device idles beside a sequence in its line unless held by a power domain, its KV by moves, or while "
+              "its shelf is asked for it (I7)");
     CHECK_WHY(!power.leased(d) || !(served.serves(d) ? devices.running(d) == 0 : devices[d].idle()),
               "who has power works");
   }
@@ -396,6 +438,7 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
       unbound[s.model.value].remove(pool, i);
       unbound_changed = true;
       break;
+    case SequenceState::offered: offered.remove(pool, i); break;
     case SequenceState::bound: devices.leaves_line(pool, s.device.value, i); break;
     case SequenceState::read:
       handoff.read(devices.pool_of(s.device.value)).remove(pool, i);
@@ -413,6 +456,7 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
       devices.touch(s.device.value);
       break;
     case SequenceState::none:
+    case SequenceState::parting:
     case SequenceState::moving:
     case SequenceState::ended: CHECK_WHY(false, "a sequence ends once, and not while it moves");
   }
@@ -435,8 +479,8 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
   }
   s.outcome = outcome;
   s.why = why;
-  move_to(s, SequenceState::ended);
-  ended.push_back(pool, i);
+  move_to(s, s.on_shelf ? SequenceState::parting : SequenceState::ended);
+  (s.on_shelf ? parting : ended).push_back(pool, i);
 }
 
 void Core::State::leave_patience(std::uint32_t i) {
@@ -545,6 +589,7 @@ std::span<const Command> Core::poll(Time now) noexcept {
   s.hear();
   s.say_ends();
   s.shed();
+  s.end_offers();
   s.give_up_overdue();
   s.read_stranded_anew();
   s.place_arrivals();
@@ -552,11 +597,12 @@ std::span<const Command> Core::poll(Time now) noexcept {
   s.place_unbound();
   s.start_moves();
   s.drive_devices();
+  s.say_to_neighbours();
   s.reports.note(now);
   s.occupancy.end_of_tick(now);
   ++s.ledger.ticks;
   s.ledger.commands += s.commands_used;
-  CHECK_WHY(s.ledger.balances(), "submitted == ended + in flight (I1)");
+  CHECK_WHY(s.ledger.balances(), "submitted + taken == ended + given + in flight (I1)");
   CHECK_WHY(s.tenants.leases() <= s.through_the_door, "a reservation belongs to a sequence in flight (U3)");
   return {s.commands.data(), s.commands_used};
 }
@@ -567,6 +613,8 @@ Time Core::next_wakeup() const noexcept {
     if (!list.empty()) first = std::min(first, state_->pool[list.first()].expiry);
   // Who waits unbound is looked at again when something more is known.
   if (state_->any_unbound()) first = std::min({first, state_->signals.next(), state_->evictions.next()});
+  if (!state_->offered.empty()) first = std::min(first, state_->pool[state_->offered.first()].offered_until);
+  if (state_->open_now > 0) first = std::min(first, state_->neighbours.next());
   return std::min({first, state_->served.next_overdue(), state_->served.next_wake()});
 }
 

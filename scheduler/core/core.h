@@ -11,13 +11,13 @@
 // Threads: one; whoever calls apply() owns the object.
 // Errors:  none leave here. A full bound is a Finish{rejected}; a broken invariant ends the process (CHECK).
 //
-// I1  submitted == done + cancelled + rejected + failed + in flight, after every poll.
+// I1  submitted + taken == done + cancelled + rejected + failed + given + in flight, after every poll.
 // I2  a sequence moves only along the transitions listed in sequence.h.
 // I3  `now` never goes back.
 // I4  KV blocks leased + free == total, per device.
 // I5  arrival <= admit <= first token <= finish, as far as it got.
 // I7  after poll no device idles beside a sequence that waits in its line or that fits it, unless held by a power
-//     domain.
+//     domain, or while its shelf is asked for it.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -155,8 +155,54 @@ struct CapChanged {
   Milliwatts cap;
 };
 
+// ---- from other shards of the cell (README.md, "A steal") ----------------------------------------------------------
+
+// Its shelf was empty, and is not any more.
+struct ShelfFilled {
+  ShardId victim;
+};
+
+// What a Look found, one by one, the most urgent first; then OffersSeen.
+struct OfferSeen {
+  ShardId victim;
+  Time there;       // when its own shard expects its first token; never: it refuses it, or has put it off
+  Submitted facts;  // without a request: it is not ours yet. The prefix lives until Core::apply returns
+};
+
+struct OffersSeen {
+  ShardId victim;
+  std::uint32_t offered;  // on the shelf in all, of which those before were told
+};
+
+// Before a TakeEnded{taken}: what came with it. As Submitted, by another door.
+struct Handed {
+  ShardId victim;
+  Submitted facts;
+};
+
+// lost: the shelf had changed since it was looked at.
+enum class TakeOutcome : std::uint8_t { taken, lost };
+struct TakeEnded {
+  ShardId victim;
+  TakeOutcome how;
+};
+
+// One of its own went from its shelf to another shard.
+struct Taken {
+  SequenceId sequence;
+  ShardId thief;
+};
+
+// What came of an Unshelve, or of a Shelve that found no room; told in the next tick, before any Taken. gone: a thief
+// was faster, and its Taken follows.
+struct Unshelved {
+  SequenceId sequence;
+  bool gone;
+};
+
 using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed,
-                           CapChanged, LoadReport, MoveEnded, BlocksChanged>;
+                           CapChanged, LoadReport, MoveEnded, BlocksChanged, ShelfFilled, OfferSeen, OffersSeen, Handed,
+                           TakeEnded, Taken, Unshelved>;
 static_assert(std::is_trivially_copyable_v<Event>);
 
 }  // namespace yard

@@ -12,9 +12,12 @@ struct Ledger {
   std::array<std::uint64_t, 4> ended{};           // by Outcome
   std::array<std::uint64_t, kReasons> reasons{};  // by Reason, of those not done
   std::uint64_t in_flight = 0;
+  std::uint64_t given = 0, taken = 0;  // to and from other shards
 
   std::uint64_t ticks = 0, commands = 0, launches = 0, sends = 0, retries = 0, ejections = 0, interrupts = 0,
                 preemptions = 0, moves = 0, moves_failed = 0;  // moves: said; failed: of these, also for a lost device
+
+  std::uint64_t offered = 0, looks = 0, takes_lost = 0;  // between shards; lost: somebody was faster
 
   // counted ignores: events about what is over already
   std::uint64_t late_cancels = 0;   // the request had ended, or was asked to cancel before
@@ -27,7 +30,17 @@ struct Ledger {
 
   std::uint64_t of(Outcome o) const { return ended[static_cast<std::size_t>(o)]; }
   std::uint64_t of(Reason r) const { return reasons[static_cast<std::size_t>(r)]; }
-  bool balances() const { return submitted == ended[0] + ended[1] + ended[2] + ended[3] + in_flight; }
+  bool balances() const { return submitted + taken == ended[0] + ended[1] + ended[2] + ended[3] + given + in_flight; }
 };
+
+// What is printed of several shards is that of all.
+inline void add(Ledger& all, const Ledger& one) {
+  all.submitted += one.submitted;
+  all.in_flight += one.in_flight;
+  all.given += one.given, all.taken += one.taken, all.offered += one.offered;
+  all.looks += one.looks, all.takes_lost += one.takes_lost;
+  for (std::size_t i = 0; i < all.ended.size(); ++i) all.ended[i] += one.ended[i];
+  for (std::size_t i = 0; i < all.reasons.size(); ++i) all.reasons[i] += one.reasons[i];
+}
 
 }  // namespace yard

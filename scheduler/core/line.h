@@ -8,6 +8,9 @@
 // through the links of siblings, which a root has none of: still four bytes a line. Which of them goes first is
 // asked of the shares at the moment, O(tenants in the line); without shares there is one heap.
 #pragma once
+#include <algorithm>
+#include <array>
+
 #include "scheduler/core/sequence.h"
 #include "scheduler/core/shares.h"
 
@@ -52,6 +55,24 @@ class Line {
     const std::uint32_t children = pair_up(pool, s.child);
     s.child = s.sibling = s.back = kNobody;
     heap = with_next(pool, heap, [&](std::uint32_t root) { return meld(pool, root, children); });
+  }
+
+  // Calls `act(i)` with the first one and those behind it, as far as a short look finds them, while it returns true.
+  template <class Act>
+  void for_leading(const SequencePool& pool, const Act& act) const {
+    std::array<std::uint32_t, 64> at;  // roots and children not yet visited
+    std::size_t n = 0;
+    const auto add = [&](std::uint32_t i) {
+      for (; i != kNobody && n < at.size(); i = pool[i].sibling) at[n++] = i;
+    };
+    for (add(root_); n > 0;) {
+      const auto best = std::min_element(at.begin(), at.begin() + static_cast<std::ptrdiff_t>(n),
+                                         [&](auto a, auto b) { return goes_first(pool[a], pool[b]); });
+      const std::uint32_t i = *best;
+      *best = at[--n];
+      if (!act(i)) return;
+      add(pool[i].child);
+    }
   }
 
  private:

@@ -155,9 +155,15 @@ Duration Placement::come_back_in(const Sequence& s, Time now) {
     if (!allowed(facts, s) || !can_hold(p, s) || facts.role == PoolRole::decode) continue;
     for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
       if (devices_[d].state == DeviceState::up)
-        least = std::min(least, first_token_in(columns, facts, tables_[facts.cost], d, s.prompt, expected));
+        least = std::min(least, yard::first_token_in(columns, facts, tables_[facts.cost], d, s.prompt, expected));
   }
   return std::max(kSoonest, least - may_wait);
+}
+
+Duration Placement::first_token_in(const Sequence& s, std::uint32_t d, Time now) {
+  const PoolView& facts = fleet_.pools[devices_.pool_of(d)];
+  const std::int64_t reads = std::max<std::int64_t>(1, s.prompt - hit_on(s, d));
+  return yard::first_token_in(seen(now), facts, tables_[facts.cost], d, reads, expected_output(s).count());
 }
 
 bool Placement::has_room(std::uint32_t d, const Sequence& s, Tokens expected, Time now) {
@@ -409,6 +415,13 @@ void Placement::show_loads(const Sequence& s) {
     for (std::uint32_t d = pool.first_device; d < pool.first_device + pool.devices; ++d)
       if (!devices_.adapters().expected(d, s.adapter)) devices_.expects_load(d, load);
   }
+}
+
+// What the device is expected to hold of its prompt.
+std::int32_t Placement::hit_on(const Sequence& s, std::uint32_t d) const {
+  const Model& model = models_[s.model.value];
+  if (!model.caches || s.prefix_blocks == 0) return 0;
+  return static_cast<std::int32_t>(prefixes_.blocks_held(DeviceId{d}, s.reusable(model.block))) * model.block.count();
 }
 
 std::int32_t Placement::expects_hit(const Sequence& s, std::uint32_t device, Time now) {

@@ -69,6 +69,9 @@ class Placement {
   // The device may have let go of prefixes since: what it is believed to hold follows.
   void recount_cached(std::uint32_t device);
 
+  // Returns: until it would have its first token on the device, were it bound there now; an estimate (drain.h).
+  Duration first_token_in(const Sequence&, std::uint32_t device, Time now);
+
   // Returns: after how long somebody who is refused had better ask again (drain.h). Cost: O(devices of its model).
   Duration come_back_in(const Sequence&, Time now);
 
@@ -129,6 +132,7 @@ class Placement {
   bool has_room(std::uint32_t device, const Sequence&, Tokens expected, Time now);
   bool gains(std::uint32_t device, const Sequence&, Time now);
   Ask ask_of(const Sequence&, Time now);
+  std::int32_t hit_on(const Sequence&, std::uint32_t device) const;
   void fill_hits(const Sequence&);
   void clear_hits(ModelId);
   DeviceColumns seen(Time now);

@@ -9,6 +9,10 @@ namespace yard {
 void Core::State::launch(std::uint32_t d) {
   Device& device = devices[d];
   const PoolView& facts = fleet.pools[devices.pool_of(d)];
+  if (on_shelf > 0 && unshelve_for(d)) {
+    if (power.limited() && power.leased(d)) power.gives_back(d);
+    return;
+  }
   if (power.limited() && !power.leased(d) && !(could_begin(d) && power.ask(d, now))) return;
   const std::span<Slot> room{slots.data() + slots_used,
                              std::min<std::size_t>(facts.max_sequences, slots.size() - slots_used)};

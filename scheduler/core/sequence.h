@@ -2,9 +2,10 @@
 //
 // Threads: the shard's own. Owns: nothing; leases are counts that Core gives back by hand, checked in the tick (I4).
 //
-// Q1  A sequence is in exactly one place: the arrivals, a line or queue, a device's running list, the ended ones; or
-// its
-//     KV is about to leave a device (its leaving list), and while it moves it is in another's coming list, too.
+// Q1  A sequence is in exactly one place: the arrivals, a line or queue, the offered or parting ones, a device's
+// running
+//     list, the ended ones; or its KV is about to leave a device (its leaving list), and while it moves it is in
+//     another's coming list, too.
 // Q2  States move only along kLegal (I2); README.md has the same table with the events that cause each.
 // Q3  context <= to_read while its prompt is being read; afterwards context == prompt + generated - 1.
 #pragma once
@@ -22,8 +23,22 @@
 
 namespace yard {
 
-enum class SequenceState : std::uint8_t { none, arrived, unbound, bound, running, read, moving, cancelling, ended };
-inline constexpr std::size_t kSequenceStates = 9;
+// offered: refused here, and on the shelf for a while before that is said. parting: it has left its place, and is ended
+// or gone once the shelf has answered.
+enum class SequenceState : std::uint8_t {
+  none,
+  arrived,
+  unbound,
+  offered,
+  parting,
+  bound,
+  running,
+  read,
+  moving,
+  cancelling,
+  ended
+};
+inline constexpr std::size_t kSequenceStates = 11;
 
 inline constexpr std::uint32_t kNobody = 0xffff'ffff;  // an index into the pool that names no sequence
 
@@ -35,6 +50,9 @@ struct Sequence {
   bool let_in;         // bound before: no scorer refuses it any more
   bool holds_adapter;  // on its device (adapters.h)
   bool passed_door;    // bound again after its device went: not asked at the door twice
+  bool on_shelf;       // a copy of it is, as far as is known
+  bool claimed;        // an Unshelve was said
+  bool shown;          // was on a shelf, here or elsewhere: not offered again
   std::uint32_t generation;
   std::uint32_t prev, next;   // arrivals, unbound of a model, running of a device, ended, free
   std::int32_t output_limit;  // on its device: min(max_output, max_context - prompt)
@@ -101,6 +119,7 @@ struct Sequence {
   std::uint32_t waiter_prev, waiter_next;    // never admitted ones of a class and tenant
   std::uint32_t child, sibling, back;        // line.h
   Time expiry;                               // of its patience
+  Time offered_until;                        // while it is offered
   std::uint64_t key, number;                 // its place in a line: key of the order, then submission
 
   bool reading() const { return context < to_read; }
@@ -126,9 +145,14 @@ constexpr std::uint32_t bit(SequenceState s) { return 1u << static_cast<unsigned
 // I2, as bits: from a row's state to any of its set.
 inline constexpr std::array<std::uint32_t, kSequenceStates> kLegal = {
     /* none       */ bit(SequenceState::arrived),
-    /* arrived    */ bit(SequenceState::unbound) | bit(SequenceState::bound) | bit(SequenceState::ended),
-    /* unbound    */ bit(SequenceState::bound) | bit(SequenceState::ended),
-    /* bound      */ bit(SequenceState::running) | bit(SequenceState::arrived) | bit(SequenceState::ended),
+    /* arrived    */ bit(SequenceState::unbound) | bit(SequenceState::offered) | bit(SequenceState::parting) |
+        bit(SequenceState::bound) | bit(SequenceState::ended),
+    /* unbound    */ bit(SequenceState::offered) | bit(SequenceState::parting) | bit(SequenceState::bound) |
+        bit(SequenceState::ended),
+    /* offered    */ bit(SequenceState::parting) | bit(SequenceState::arrived) | bit(SequenceState::ended),
+    /* parting    */ bit(SequenceState::ended) | bit(SequenceState::none),
+    /* bound      */ bit(SequenceState::running) | bit(SequenceState::arrived) | bit(SequenceState::parting) |
+        bit(SequenceState::ended),
     /* running    */ bit(SequenceState::bound) | bit(SequenceState::arrived) | bit(SequenceState::cancelling) |
         bit(SequenceState::read) | bit(SequenceState::ended),
     /* read       */ bit(SequenceState::moving) | bit(SequenceState::arrived) | bit(SequenceState::ended),

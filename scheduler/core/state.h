@@ -12,6 +12,7 @@
 #include "scheduler/core/handoff.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/core/money.h"
+#include "scheduler/core/neighbours.h"
 #include "scheduler/core/occupancy.h"
 #include "scheduler/core/placement.h"
 #include "scheduler/core/power.h"
@@ -46,6 +47,16 @@ struct Core::State {
   void apply(const LoadReport&);
   void apply(const BlocksChanged&);
   void apply(const MoveEnded&);
+  void apply(const ShelfFilled&);
+  void apply(const OfferSeen&);
+  void apply(const OffersSeen&);
+  void apply(const Handed&);
+  void apply(const TakeEnded&);
+  void apply(const Taken&);
+  void apply(const Unshelved&);
+
+  void ask_of(Sequence&, const Submitted&) const;
+  std::uint32_t arrives(const Submitted&);
 
   void slot_ended(std::uint32_t device, Sequence&, std::uint32_t i, const SlotEnd&, bool stepped);
   void empty_line(std::uint32_t device);
@@ -85,6 +96,18 @@ struct Core::State {
   void wake_when_one_opens(ModelId);
   Time opens_at(std::uint32_t device) const;
   void send_waiting(std::uint32_t device);
+
+  // ---- shelving.cpp -----------------------------------------------------------------------------------------------
+  bool may_be_offered(const Sequence&) const;
+  void offer(std::uint32_t i, Time there);
+  bool offer_before_refusal(std::uint32_t i);
+  void end_offers();
+  bool unshelve_for(std::uint32_t device);
+  void unshelve(std::uint32_t i);
+  bool wants(const OfferSeen&);
+  void say_to_neighbours();
+  void look_around();
+  void recount_open(std::uint32_t device, Time);
 
   // ---- a device has something to do, or nothing any more ------------------------------------------------------------
   void turns_busy(std::uint32_t device);
@@ -133,6 +156,14 @@ struct Core::State {
   std::vector<PatientList> patient;   // never admitted ones, by class, in order of submission
   std::vector<Time> latest_expiry;    // by class
   std::uint64_t submissions = 0;
+
+  Neighbours neighbours;
+  SequenceList offered, parting;
+  std::vector<PassOn> cancels_to_pass_on;
+  std::uint32_t on_shelf = 0;      // sequences, as far as is known
+  std::vector<std::uint8_t> open;  // by device: 1 where it takes somebody, 2 where it has nothing
+  std::uint32_t open_now = 0, vacant_now = 0;
+
   std::uint32_t through_the_door = 0;                  // sequences in flight that the door let in
   std::int32_t retry_permits = 10 * kPermitsPerRetry;  // sixteenths of a retry
   bool unbound_changed = false, devices_went = false;

@@ -71,13 +71,25 @@ class Compiler {
     compile_terms(fleet_, cards_, view_);
     compile_handoff(fleet_, cards_, view_);
     Mix drawn = mix();  // reads view_, so before it leaves
-    std::vector<std::vector<std::uint32_t>> replicas;
-    for (const FleetPool& pool : fleet_.pools) replicas.push_back(pool.by_cell);
-    std::vector<CellView> cells = cells_of(view_, fleet_.cells, replicas);
-    return {std::move(view_), std::move(tables_), std::move(drawn), std::move(cells), fleet_.control_lag};
+    std::vector<std::vector<std::uint32_t>> by_cell, by_shard;
+    for (const FleetPool& pool : fleet_.pools) by_cell.push_back(pool.by_cell), by_shard.push_back(pool.by_shard);
+    std::vector<CellView> cells = cells_of(view_, fleet_.cells, by_cell);
+    std::vector<CellView> shards = cells_of(view_, fleet_.shards, by_shard);
+    if (fleet_.steals && shards.size() > 1) stand_apart(shards);
+    return {std::move(view_),   std::move(tables_), std::move(drawn), std::move(cells),
+            fleet_.control_lag, std::move(shards),  fleet_.door_lag};
   }
 
  private:
+  void stand_apart(std::vector<CellView>& shards) const {
+    for (std::uint32_t s = 0; s < shards.size(); ++s) {
+      StealView& steal = shards[s].view.steal = fleet_.steal;
+      steal.self = ShardId{s};
+      steal.distance.assign(shards.size(), fleet_.shard_distance);
+      steal.distance[s] = Duration();
+    }
+  }
+
   // Returns: the model's card; null where the pool says everything itself.
   const ModelCard* card_of(const FleetPool& pool) const {
     const ModelCard* card = cards_.find(pool.model);

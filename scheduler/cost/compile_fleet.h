@@ -22,6 +22,8 @@ struct CompiledFleet {
   Mix mix;
   std::vector<CellView> cells;  // none: the fleet is one cell, decided as a whole
   Duration control_lag;
+  std::vector<CellView> shards = {};  // none: the fleet is one
+  Duration door_lag = {};
 };
 
 // Errors: InputError naming file, line and key.

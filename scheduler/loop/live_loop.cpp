@@ -128,6 +128,12 @@ void LiveLoop::perform(const Send& c) noexcept { devices_[c.device.value].served
 void LiveLoop::perform(const Abort& c) noexcept { devices_[c.device.value].served->abort(c); }
 void LiveLoop::perform(const Finish& c) noexcept { finished_(c); }
 
+void LiveLoop::perform(const Shelve&) noexcept { CHECK(false); }
+void LiveLoop::perform(const Unshelve&) noexcept { CHECK(false); }
+void LiveLoop::perform(const Look&) noexcept { CHECK(false); }
+void LiveLoop::perform(const Take&) noexcept { CHECK(false); }
+void LiveLoop::perform(const PassOn&) noexcept { CHECK(false); }
+
 void LiveLoop::care_for_recording() noexcept {
   if (!recorder_ || recorder_failed_ || !recorder_->error()) return;
   recorder_failed_ = true;

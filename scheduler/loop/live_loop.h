@@ -81,6 +81,11 @@ class LiveLoop final : public Shard {
   void perform(const Finish&) noexcept;
   void perform(const Send&) noexcept;
   void perform(const Abort&) noexcept;
+  void perform(const Shelve&) noexcept;
+  void perform(const Unshelve&) noexcept;
+  void perform(const Look&) noexcept;
+  void perform(const Take&) noexcept;
+  void perform(const PassOn&) noexcept;
   void perform(const Move&) noexcept { CHECK_WHY(false, "no device of a live shard has a role (embedded.cpp)"); }
   void care_for_recording() noexcept;
   void log(std::string_view) const noexcept;

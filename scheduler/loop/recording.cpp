@@ -87,6 +87,12 @@ constexpr auto kHandoff = [](auto& io, auto& fleet, auto& bounds) {
   io(fleet.stay_tokens), io(bounds.moves_per_link);
 };
 
+// Behind these, where the fleet is one of several shards.
+constexpr auto kSteal = [](auto& io, auto& s) {
+  io(s.self), io.list(s.distance, 8, [](auto& each, auto& d) { each(d); });
+  io(s.offer_permille), io(s.stands), io(s.patience), io(s.least_gain), io(s.shelf);
+};
+
 constexpr auto kBounds = [](auto& io, auto& b) {
   io(b.sequences), io(b.events_per_tick), io(b.retries), io(b.steps_per_run), io(b.answers), io(b.prefix_blocks);
 };
@@ -105,6 +111,13 @@ constexpr auto kCancelAsked = [](auto& io, auto& e) { io(e.request); };
 constexpr auto kRunEnded = [](auto& io, auto& e) {
   io(e.run), io(e.device), io.one_of(e.why, 6), io(e.steps), io(e.energy);
 };
+constexpr auto kShelfFilled = [](auto& io, auto& e) { io(e.victim); };
+constexpr auto kOfferSeen = [](auto& io, auto& e) { io(e.victim), io(e.there), kSubmitted(io, e.facts); };
+constexpr auto kOffersSeen = [](auto& io, auto& e) { io(e.victim), io(e.offered); };
+constexpr auto kHanded = [](auto& io, auto& e) { io(e.victim), kSubmitted(io, e.facts); };
+constexpr auto kTakeEnded = [](auto& io, auto& e) { io(e.victim), io.one_of(e.how, 2); };
+constexpr auto kTaken = [](auto& io, auto& e) { io(e.sequence), io(e.thief); };
+constexpr auto kUnshelved = [](auto& io, auto& e) { io(e.sequence), io.one_of(e.gone, 2); };
 constexpr auto kAccepted = [](auto& io, auto& e) { io(e.sequence), io(e.attempt); };
 constexpr auto kFirstToken = [](auto& io, auto& e) { io(e.sequence), io(e.attempt), io(e.cached), io(e.at); };
 constexpr auto kEnded = [](auto& io, auto& e) {
@@ -253,8 +266,22 @@ void check_handoff(const FleetView& fleet) {
     require(fleet.pools[p].role != PoolRole::prefill || linked[p], "a prefill pool without a link (V5)");
 }
 
+// Of several shards; alone, nothing is there.
+void check_steal(const StealView& s) {
+  if (!s.some()) return;
+  constexpr std::int64_t kMost = 3'600'000'000'000;
+  require(s.distance.size() >= 2 && s.distance.size() <= kMostShards && s.self.value < s.distance.size(),
+          "shards beyond their bounds");
+  for (const Duration d : s.distance) require(d.count() >= 0 && d.count() <= kMost, "a shard an hour away");
+  require(s.offer_permille <= 1'000'000 && s.stands.count() >= 0 && s.stands.count() <= kMost &&
+              s.patience.count() >= 0 && s.patience.count() <= kMost && s.least_gain.count() >= 0 &&
+              s.least_gain.count() <= kMost && s.shelf >= 1 && s.shelf <= 512,
+          "a shelf beyond its bounds");
+}
+
 void check_head(const RecordingHead& head) {
   const FleetView& fleet = head.fleet;
+  check_steal(fleet.steal);
   constexpr std::int64_t kMostAge = 3'600'000'000'000;
   require(fleet.signals_age.count() >= 0 && fleet.signals_age.count() <= kMostAge, "signals older than an hour");
   require(!fleet.classes.empty() && !fleet.tenants.empty() && !fleet.regions.empty() && fleet.regions.size() <= 64,
@@ -304,7 +331,8 @@ std::string encode(const FleetView& fleet, const CostTables& tables, const Polic
   io(policies.scorer_name), io(policies.order_name), io.one_of(policies.bind, 2);
   kBounds(io, bounds);
   io(seed);
-  if (!fleet.links.empty()) kHandoff(io, fleet, bounds);
+  if (!fleet.links.empty() || fleet.steal.some()) kHandoff(io, fleet, bounds);
+  if (fleet.steal.some()) kSteal(io, fleet.steal);
   return raw;
 }
 
@@ -322,6 +350,7 @@ RecordingHead decode_head(std::string_view raw) {
   kBounds(io, head.bounds);
   io(head.seed);
   if (io.left() > 0) kHandoff(io, head.fleet, head.bounds);
+  if (io.left() > 0) kSteal(io, head.fleet.steal);
   io.expect_end();
   check_head(head);
   return head;
@@ -329,19 +358,28 @@ RecordingHead decode_head(std::string_view raw) {
 
 void encode(wire::Writer& io, const Event& event) {
   io(static_cast<std::uint8_t>(event.index()));
+  const auto hashes = [&io](std::span<const BlockHash> blocks) {
+    io(static_cast<std::uint32_t>(blocks.size()));
+    for (const BlockHash hash : blocks) io(hash.bits);
+  };
   std::visit(
-      [&io](const auto& e) {
+      [&](const auto& e) {
         using E = std::decay_t<decltype(e)>;
         if constexpr (std::is_same_v<E, Submitted>) {
           kSubmitted(io, e);
-          io(static_cast<std::uint32_t>(e.prefix.size()));
-          for (const BlockHash hash : e.prefix) io(hash.bits);
+          hashes(e.prefix);
         }
         if constexpr (std::is_same_v<E, BlocksChanged>) {
           kBlocksChanged(io, e);
-          io(static_cast<std::uint32_t>(e.blocks.size()));
-          for (const BlockHash hash : e.blocks) io(hash.bits);
+          hashes(e.blocks);
         }
+        if constexpr (std::is_same_v<E, OfferSeen>) kOfferSeen(io, e), hashes(e.facts.prefix);
+        if constexpr (std::is_same_v<E, Handed>) kHanded(io, e), hashes(e.facts.prefix);
+        if constexpr (std::is_same_v<E, ShelfFilled>) kShelfFilled(io, e);
+        if constexpr (std::is_same_v<E, OffersSeen>) kOffersSeen(io, e);
+        if constexpr (std::is_same_v<E, TakeEnded>) kTakeEnded(io, e);
+        if constexpr (std::is_same_v<E, Taken>) kTaken(io, e);
+        if constexpr (std::is_same_v<E, Unshelved>) kUnshelved(io, e);
         if constexpr (std::is_same_v<E, CancelAsked>) kCancelAsked(io, e);
         if constexpr (std::is_same_v<E, DeviceChanged>) kDeviceChanged(io, e);
         if constexpr (std::is_same_v<E, Accepted>) kAccepted(io, e);
@@ -397,15 +435,42 @@ Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::vector<Bl
       read_hashes();
       return event;
     }
+    case 12: return decoded<ShelfFilled>(io, kShelfFilled);
+    case 13: {
+      const Event event = decoded<OfferSeen>(io, kOfferSeen);
+      read_hashes();
+      return event;
+    }
+    case 14: return decoded<OffersSeen>(io, kOffersSeen);
+    case 15: {
+      const Event event = decoded<Handed>(io, kHanded);
+      read_hashes();
+      return event;
+    }
+    case 16: return decoded<TakeEnded>(io, kTakeEnded);
+    case 17: return decoded<Taken>(io, kTaken);
+    case 18: return decoded<Unshelved>(io, kUnshelved);
     default: throw Malformed{"an event of no known kind"};
   }
 }
 
 void check_event(const Event& event, const FleetView& fleet) {
-  if (const auto* e = std::get_if<Submitted>(&event))
-    require(e->slo.value < fleet.classes.size() && e->tenant.value < fleet.tenants.size(),
+  const auto request = [&](const Submitted& e) {
+    require(e.slo.value < fleet.classes.size() && e.tenant.value < fleet.tenants.size(),
             "a request of a class or tenant that there is not");
-  if (const auto* e = std::get_if<Submitted>(&event)) require(e->answers >= 1, "a request of no answer");
+    require(e.answers >= 1, "a request of no answer");
+  };
+  const auto other = [&](ShardId shard) {
+    require(shard.value < fleet.steal.distance.size() && shard != fleet.steal.self,
+            "news of a shard that there is not");
+  };
+  if (const auto* e = std::get_if<Submitted>(&event)) request(*e);
+  if (const auto* e = std::get_if<OfferSeen>(&event)) request(e->facts), other(e->victim);
+  if (const auto* e = std::get_if<Handed>(&event)) request(e->facts), other(e->victim);
+  if (const auto* e = std::get_if<ShelfFilled>(&event)) other(e->victim);
+  if (const auto* e = std::get_if<OffersSeen>(&event)) other(e->victim);
+  if (const auto* e = std::get_if<TakeEnded>(&event)) other(e->victim);
+  if (const auto* e = std::get_if<Taken>(&event)) other(e->thief);
   if (const auto* e = std::get_if<RunEnded>(&event))
     require(e->device.value < fleet.devices(), "a run's end on a device that there is not");
   if (const auto* e = std::get_if<DeviceChanged>(&event))

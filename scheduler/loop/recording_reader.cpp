@@ -88,6 +88,10 @@ void RecordingReader::read_tick(RecordedTick& tick) {
       run->slots = std::span(slots_).subspan(slot, of_it_[i]), slot += of_it_[i];
     if (auto* request = std::get_if<Submitted>(&tick_[i]))
       request->prefix = std::span(hashes_).subspan(hash, of_it_[i]), hash += of_it_[i];
+    if (auto* offer = std::get_if<OfferSeen>(&tick_[i]))
+      offer->facts.prefix = std::span(hashes_).subspan(hash, of_it_[i]), hash += of_it_[i];
+    if (auto* handed = std::get_if<Handed>(&tick_[i]))
+      handed->facts.prefix = std::span(hashes_).subspan(hash, of_it_[i]), hash += of_it_[i];
     if (auto* blocks = std::get_if<BlocksChanged>(&tick_[i]))
       blocks->blocks = std::span(hashes_).subspan(hash, of_it_[i]), hash += of_it_[i];
   }

@@ -21,6 +21,7 @@ const RecordedTick* Reenactor::read() {
   const std::size_t ids = std::size_t{bounds.sequences} + bounds.events_per_tick;
   for (Event& event : tick_->events) {
     auto* request = std::get_if<Submitted>(&event);
+    if (auto* handed = std::get_if<Handed>(&event)) request = &handed->facts;
     if (!request || request->prefix.empty() || request->request.index >= ids) continue;
     if (prefixes_.size() <= request->request.index) prefixes_.resize(request->request.index + 1);
     std::vector<BlockHash>& prefix = prefixes_[request->request.index];

@@ -64,12 +64,18 @@ Time SimLoop::next_instant() const {
 Time SimLoop::next_other(const std::vector<Fault>& faults) const {
   return std::min({cancels_.empty() ? Time::never() : cancels_.front().at,
                    faults_done_ < faults.size() ? faults[faults_done_].at : Time::never(),
-                   news_ ? news_->next() : Time::never()});
+                   news_ ? news_->next() : Time::never(), neighbours_ ? neighbours_->next() : Time::never()});
 }
 
 void SimLoop::instant(Time now, ArrivalSource& source, const std::vector<Fault>& faults) {
   ends_at(now);
   arrivals_at(now, source);
+  others_at(now, faults);
+  poll(now);
+  last_ = now;
+}
+
+void SimLoop::end(Time now, const std::vector<Fault>& faults) {
   others_at(now, faults);
   poll(now);
   last_ = now;
@@ -86,7 +92,7 @@ void SimLoop::ends_at(Time now) {
   while (wakes_.next() <= now) {
     const std::uint32_t device = wakes_.first();
     said_.clear();
-    fire_next(device, devices_.fire(device, now, said_));
+    fire_next(device, devices_.fire(device, wakes_.next(), said_));
     for (const Event& event : said_) {
       if (const auto* end = std::get_if<RunEnded>(&event)) observer_.run_ended(*end, now);
       tell(event, now);
@@ -101,23 +107,45 @@ void SimLoop::ends_at(Time now) {
 
 void SimLoop::arrivals_at(Time now, ArrivalSource& source) {
   while (next_ && next_->facts.arrival <= now) {
-    if (told_ == bounds_.events_per_tick) poll(now);
-    Submitted facts = next_->facts;
-    facts.request = take_id(next_->row);
-    if (!facts.prefix.empty()) {  // it outlives its row
-      if (prefixes_.size() <= facts.request.index) prefixes_.resize(facts.request.index + 1);
-      std::vector<BlockHash>& prefix = prefixes_[facts.request.index];
-      prefix.assign(facts.prefix.begin(), facts.prefix.end());
-      facts.prefix = prefix;
-    }
-    devices_.arrives(facts.request, next_->output, facts.prefix);
-    if (next_->cancel_at != Time::never()) {
-      cancels_.push_back({std::max(next_->cancel_at, now), next_->row, facts.request});
-      std::push_heap(cancels_.begin(), cancels_.end(), std::greater<>());
-    }
-    tell(facts, now);
+    submit(*next_, now);
     next_ = source.next();
   }
+}
+
+void SimLoop::submit(const Arrival& arrival, Time now) {
+  if (told_ == bounds_.events_per_tick) poll(now);
+  const Submitted facts = take_in(arrival);
+  if (arrival.cancel_at != Time::never()) {
+    cancels_.push_back({std::max(arrival.cancel_at, now), arrival.row, facts.request});
+    std::push_heap(cancels_.begin(), cancels_.end(), std::greater<>());
+  }
+  tell(facts, now);
+}
+
+RequestId SimLoop::take_over(const Arrival& arrival, ShardId victim, Time now) {
+  if (told_ == bounds_.events_per_tick) poll(now);
+  const Submitted facts = take_in(arrival);
+  tell(Handed{.victim = victim, .facts = facts}, now);
+  return facts.request;
+}
+
+// Returns: as Core is told of it, its prefix where it outlives its row.
+Submitted SimLoop::take_in(const Arrival& arrival) {
+  Submitted facts = arrival.facts;
+  facts.request = take_id(arrival.row);
+  const std::uint32_t i = facts.request.index;
+  if (!facts.prefix.empty()) {
+    if (prefixes_.size() <= i) prefixes_.resize(i + 1);
+    prefixes_[i].assign(facts.prefix.begin(), facts.prefix.end());
+    facts.prefix = prefixes_[i];
+  }
+  if (neighbours_) {
+    if (asked_.size() <= i) asked_.resize(i + 1);
+    asked_[i] = arrival;
+    asked_[i].facts = facts;
+  }
+  devices_.arrives(facts.request, arrival.output, facts.prefix);
+  return facts;
 }
 
 void SimLoop::others_at(Time now, const std::vector<Fault>& faults) {
@@ -128,6 +156,7 @@ void SimLoop::others_at(Time now, const std::vector<Fault>& faults) {
   }
   while (faults_done_ < faults.size() && faults[faults_done_].at <= now) tell(faults[faults_done_++].change, now);
   while (news_ && news_->next() <= now) tell(news_->take(), now);
+  if (neighbours_ && neighbours_->next() <= now) neighbours_->tell(now);
 }
 
 void SimLoop::poll(Time now) {
@@ -166,6 +195,7 @@ void SimLoop::perform(const Move& move, Time now) {
 
 void SimLoop::perform(const Finish& finish, Time) {
   observer_.finished(rows_[finish.request.index], finish);
+  if (neighbours_) neighbours_->finished(finish.request);
   free_[free_count_++] = finish.request.index;
 }
 

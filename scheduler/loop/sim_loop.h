@@ -6,6 +6,7 @@
 //
 // Threads: one. The loop owns the request ids; devices and observer are the assembly's.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -59,6 +60,22 @@ struct Fault {
   DeviceChanged change;
 };
 
+// What a shard asks of the others of its cell (shards.h).
+class SimNeighbours {
+ public:
+  virtual ~SimNeighbours() = default;
+  virtual void shelve(const Shelve&, Time now) = 0;
+  virtual void unshelve(const Unshelve&, Time now) = 0;
+  virtual void look(const Look&, Time now) = 0;
+  virtual void take(const Take&, Time now) = 0;
+  virtual void pass_on(const PassOn&, Time now) = 0;
+  virtual void finished(RequestId) = 0;  // before its id is given back
+
+  // What is told to the shard, and when next; Time::never(): nothing. told() is called when next() has come.
+  virtual Time next() const = 0;
+  virtual void tell(Time now) = 0;
+};
+
 class SimLoop {
  public:
   // Requires: all outlive the loop. `bounds` are the Core's own.
@@ -79,6 +96,25 @@ class SimLoop {
   // Requires: every arrival before `until` comes from the source, none at or after it.
   void run_until(Time until, ArrivalSource&, const std::vector<Fault>& faults = {});
 
+  // ---- one of several shards: whoever drives them all steps each ----------------------------------------------------
+
+  // Before it runs; outlives the loop.
+  void lives_beside(SimNeighbours& neighbours) { neighbours_ = &neighbours; }
+  Time next(const std::vector<Fault>& faults) const { return std::min(next_instant(), next_other(faults)); }
+  // An instant: what ends, then whoever is submit()ted in between, then all else and the poll.
+  void begin(Time now) { ends_at(now); }
+  void end(Time now, const std::vector<Fault>& faults);
+  void submit(const Arrival&, Time now);
+  // What a take brought: as submit(), by Handed. Returns: its id here.
+  RequestId take_over(const Arrival&, ShardId victim, Time now);
+  void tell(const Event&, Time now);
+  // What was asked, with the secret; its prefix lives until the request's end, or release(). Requires: lives_beside().
+  const Arrival& asked(RequestId request) const { return asked_[request.index]; }
+  // One that was given away has ended elsewhere.
+  void release(RequestId request) { free_[free_count_++] = request.index; }
+  // Whether nothing is to come but cancels, faults and news.
+  bool rests() const { return next_instant() == Time::never() || devices_.nothing_asked(); }
+
   std::uint64_t most_in_flight() const { return most_in_flight_; }
 
  private:
@@ -94,7 +130,7 @@ class SimLoop {
   void ends_at(Time now);
   void arrivals_at(Time now, ArrivalSource&);
   void others_at(Time now, const std::vector<Fault>&);
-  void tell(const Event&, Time now);
+  Submitted take_in(const Arrival&);
   void poll(Time now);
   void perform(const Launch&, Time now);
   void perform(const Interrupt&, Time now);
@@ -102,6 +138,15 @@ class SimLoop {
   void perform(const Abort&, Time now);
   void perform(const Move&, Time now);
   void perform(const Finish&, Time now);
+  void perform(const Shelve& c, Time now) { beside().shelve(c, now); }
+  void perform(const Unshelve& c, Time now) { beside().unshelve(c, now); }
+  void perform(const Look& c, Time now) { beside().look(c, now); }
+  void perform(const Take& c, Time now) { beside().take(c, now); }
+  void perform(const PassOn& c, Time now) { beside().pass_on(c, now); }
+  SimNeighbours& beside() {
+    CHECK_WHY(neighbours_, "a shard of several has others beside it");
+    return *neighbours_;
+  }
   RequestId take_id(std::uint64_t row);
   void fire_next(std::uint32_t device, Time at) { at == Time::never() ? wakes_.clear(device) : wakes_.set(device, at); }
 
@@ -116,11 +161,13 @@ class SimLoop {
   std::size_t faults_done_ = 0;
   SimNews* news_ = nullptr;
   SimLinks* links_ = nullptr;
+  SimNeighbours* neighbours_ = nullptr;
   std::uint32_t told_ = 0;  // events since the last poll
   Time last_;               // instant at which something happened
 
   LazyArray<std::uint64_t> rows_;                 // by RequestId.index
   std::vector<std::vector<BlockHash>> prefixes_;  // likewise, as far as they were ever in use
+  std::vector<Arrival> asked_;                    // likewise, where it lives beside others
   LazyArray<std::uint32_t> generations_, free_;
   std::uint32_t free_count_ = 0, used_ = 0;
   std::uint64_t most_in_flight_ = 0;

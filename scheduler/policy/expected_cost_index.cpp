@@ -70,7 +70,8 @@ class CostBounds {
       return own_.least;
     const std::int64_t keeps_ttft = kOne - miss(t.ttft, q_.ttft_objective, kSettings.ttft_slope);
     const std::int64_t keeps_tpot = kOne - least_miss(t.tpot, q_.tpot_objective, known.jitter);
-    own_ = {t.ttft, t.tpot, spread_, known.jitter, kOne - keeps_ttft * keeps_tpot / kOne};
+    const std::int64_t own = std::min(q_.certain, kOne - keeps_ttft * keeps_tpot / kOne);
+    own_ = {t.ttft, t.tpot, spread_, known.jitter, own};
     if (!ClassIndex::decodes(kind) || q_.reading_second == 0) return own_.least;
     const std::int64_t reading = at_pace(reading_, class_->least_pace);
     return own_.least + std::min(reading, kLongestRead) / 1000 * q_.reading_second / 1'000'000;

@@ -108,12 +108,15 @@ struct Request {
         tpot_objective(ask.expected_output.count() > 0 ? fleet.classes[ask.slo.value].tpot.count() : 0),
         reading_second(price),
         lengths(ask.answers),
-        read(ask.read) {}
+        read(ask.read),
+        certain(fleet.classes[ask.slo.value].on_overload == Overload::defer ? kOne - 1 : kOne) {}
   std::int64_t prompt, answers, waited;  // tokens, tokens, ns
   std::int64_t ttft_objective, tpot_objective;
   std::int64_t reading_second;             // what it costs those to come, 1/65536 of a miss
   std::span<const AnswerLengths> lengths;  // of others, by class
   bool read;                               // its first token is out: its KV moves to where it goes on
+  // The most that its own miss counts: who is put off until it harms nobody is served where nobody is.
+  std::int64_t certain;
 };
 
 // What the cost is made of, and what it follows from.
@@ -234,7 +237,7 @@ struct There {
   const bool reads_only = pool.role == PoolRole::prefill;
   const std::int64_t keeps_ttft = q.read ? kOne : kOne - miss(ttft, q.ttft_objective, by.ttft_slope);
   const std::int64_t keeps_tpot = reads_only ? kOne : kOne - miss(tpot, q.tpot_objective, k_own);
-  const std::int64_t own = kOne - keeps_ttft * keeps_tpot / kOne;
+  const std::int64_t own = std::min(q.certain, kOne - keeps_ttft * keeps_tpot / kOne);
 
   std::int64_t others = 0;
   if (there > 0) {

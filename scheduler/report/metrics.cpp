@@ -199,6 +199,14 @@ Record about(const Summary& summary) {
     record.set("cells", whole(summary.cells));
     record.set("control_lag_ms", in_ms(summary.control_lag.count()));
   }
+  if (summary.shards > 0) {
+    record.set("shards", whole(summary.shards));
+    record.set("door_lag_ms", in_ms(summary.door_lag.count()));
+    record.set("offered", whole(summary.steals.offered));
+    record.set("taken", whole(summary.steals.taken));
+    record.set("looks", whole(summary.steals.looks));
+    record.set("takes_lost", whole(summary.steals.lost));
+  }
   return record;
 }
 

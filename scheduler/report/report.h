@@ -25,6 +25,12 @@ struct TermsTally {
   std::vector<Duration> held_by_power;  // by pool: device time
 };
 
+// Between the shards of a fleet.
+struct StealTally {
+  std::uint64_t offered = 0, taken = 0;  // requests
+  std::uint64_t looks = 0, lost = 0;     // at others' shelves; takes for which somebody was faster
+};
+
 // Everything that a report is made from.
 struct Summary {
   const Meter* meter = nullptr;            // outlives the call
@@ -34,9 +40,12 @@ struct Summary {
   std::uint64_t decision_hash = 0;
   Seed seed = 0;
   std::string version, trace, policy, order, bind;
-  Duration wall, cpu;       // what making it took; zero: unknown
-  std::uint32_t cells = 0;  // that the fleet was decided in; 0: as a whole
-  Duration control_lag;     // between cells
+  Duration wall, cpu;        // what making it took; zero: unknown
+  std::uint32_t cells = 0;   // that the fleet was decided in; 0: as a whole
+  Duration control_lag;      // between cells
+  std::uint32_t shards = 0;  // likewise
+  Duration door_lag = {};    // from them to their door
+  StealTally steals = {};
 };
 
 // Requires: summary.meter is set; idle_beside_work has an entry per pool, and so has what there is of the terms.

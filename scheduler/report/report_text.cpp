@@ -38,6 +38,11 @@ std::string head_text(const Metrics& m) {
   if (about.has("cells"))
     text += fmt::format("cells {}  control lag {} ms\n", plain(about.figure("cells")),
                         three_digits(about.figure("control_lag_ms")));
+  if (about.has("shards"))
+    text += fmt::format("shards {}  door lag {} ms  offered {}  taken {}  looks {}  takes lost {}\n",
+                        plain(about.figure("shards")), three_digits(about.figure("door_lag_ms")),
+                        plain(about.figure("offered")), plain(about.figure("taken")), plain(about.figure("looks")),
+                        plain(about.figure("takes_lost")));
   return text;
 }
 

@@ -39,7 +39,7 @@ struct Simulation {
   double signals_age_s =
       -1;  // of what placement knows of devices beyond its own placements; below 0: as the fleet says
   // Output files; empty: none, "-": standard output (csv, json). A fleet in cells is recorded cell by cell, each to
-  // re-enact alone: `record` and .cell0, .cell1, ...
+  // re-enact alone: `record` and .cell0, .cell1, ...; one in shards likewise: .shard0, ...
   std::string requests_csv, json, record;
   std::function<void(const Progress&)> progress;  // about ten times a second
 };

@@ -1,0 +1,89 @@
+// What a shard knows of the shelves of the others of its cell, whom of them it asks now, and who has what it gave away.
+//
+// Threads: the shard's own.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "scheduler/base/lazy_array.h"
+#include "scheduler/base/units.h"
+#include "scheduler/core/command.h"
+#include "topology/fleet_view.h"
+
+namespace yard {
+
+class Neighbours {
+ public:
+  // One whose offers were declined is looked at again no sooner.
+  static constexpr Duration kAgain = milliseconds(20);
+
+  enum class Asking : std::uint8_t { nobody, look, take };
+
+  Neighbours(const StealView& view, std::size_t requests) : view_(view), thieves_(view.some() ? requests : 0) {
+    if (!view.some()) return;
+    again_.resize(view.distance.size());
+    for (std::uint32_t v = 0; v < view.distance.size(); ++v)
+      if (v != view.self.value) nearest_.push_back(v);
+    std::ranges::stable_sort(nearest_, {}, [&](std::uint32_t v) { return view.distance[v]; });
+  }
+
+  bool some() const { return !nearest_.empty(); }
+
+  // How long one may be expected to wait before it is offered, from its TTFT objective.
+  Duration waits_at_most(Duration ttft) const {
+    if (ttft.count() <= 0) return view_.patience;
+    return Duration(static_cast<std::int64_t>(static_cast<Wide>(ttft.count()) * view_.offer_permille / 1000));
+  }
+  Duration stands() const { return view_.stands; }
+  // What a take must gain for the request, and how long it is on its way.
+  Duration least_gain() const { return view_.least_gain; }
+  Duration way(ShardId v) const { return view_.distance[v.value]; }
+
+  // ---- whose shelf may have something for us
+  void fills(ShardId v) { filled_ |= bit(v), again_[v.value] = Time(std::numeric_limits<std::int64_t>::min()); }
+  void empty(ShardId v) { filled_ &= ~bit(v); }
+  void declined(ShardId v, Time now) { again_[v.value] = now + kAgain; }
+  ShardId nearest(Time now) const {
+    for (const std::uint32_t v : nearest_)
+      if (filled_ >> v & 1 && again_[v] <= now) return {v};
+    return {};
+  }
+  // Returns: when one is to be looked at without news; Time::never(): none.
+  Time next() const {
+    Time first = Time::never();
+    if (asking != Asking::nobody) return first;
+    for (const std::uint32_t v : nearest_)
+      if (filled_ >> v & 1) first = std::min(first, again_[v]);
+    return first;
+  }
+
+  // ---- whom it asks, and what it will take of what it has seen
+  Asking asking = Asking::nobody;
+  ShardId asked;
+  std::uint32_t seen = 0, wanted = 0;  // offers told since the Look; of these, the leading ones that it would take
+
+  // ---- who has what was given away
+  void gone(RequestId request, ShardId thief) { thieves_[request.index] = {request.generation, thief.value}; }
+  // Returns: none where it was not given away.
+  ShardId thief_of(RequestId request) const {
+    if (request.index >= thieves_.size()) return {};
+    const Gone& gone = thieves_[request.index];
+    return gone.generation == request.generation ? ShardId{gone.thief} : ShardId{};
+  }
+
+ private:
+  struct Gone {
+    std::uint32_t generation, thief;  // of the request, from 1
+  };
+  static std::uint64_t bit(ShardId v) { return std::uint64_t{1} << v.value; }
+
+  const StealView& view_;
+  std::vector<std::uint32_t> nearest_;  // the others, nearest first
+  std::vector<Time> again_;             // by shard
+  std::uint64_t filled_ = 0;
+  LazyArray<Gone> thieves_;  // by RequestId.index; a later request of that index has another generation
+};
+
+}  // namespace yard
