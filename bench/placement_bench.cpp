@@ -7,8 +7,7 @@
 // loop tells the end of every run that is due, submits one request and polls: the tick says Finish for who ended and
 // Launch for who was placed. Runs take what costs say. `trees`: the policy with its index. `scan`:
 // the same policy without; the same decisions. `two_choice`: power_of_two. `prefix`: prompts of 8,192 tokens, each
-// with its 512 blocks hashed before, one of 64 that come again and again. Counter: decisions_per_s; of_index, the
-// share of decisions made by the index.
+// with its 512 blocks hashed before, one of 64 that come again and again. Counter: decisions_per_s.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -72,7 +71,7 @@ class Shard {
         runs_(devices),
         due_(devices),
         gap_([&] {
-          const std::int64_t reads = prefix ? kBlock : 512;  // of a prompt that is kept, its last block
+          const std::int64_t reads = prefix ? kPromptBlocks * kBlock : 512;  // at the most
           return nanoseconds(fleet_.tables.rows[0].step(1, reads, 0, 0).count() / 1000 * 2 / devices);
         }()),
         prefix_(prefix) {

@@ -32,7 +32,7 @@ class ClassIndex {
  public:
   static constexpr std::uint32_t kNone = 0xffff'ffff;
   // Below so many of a model they are scanned.
-  static constexpr std::uint32_t kLeastDevices = 16, kMostClasses = 512;
+  static constexpr std::uint32_t kLeastDevices = 32, kMostClasses = 512;
 
   // decoding: with nothing to read, in a line or not; by the shortest TPOT that somebody there is promised, among the
   // fleet's; the third holds longer ones, too, the last those without any. idle: and of a pace of its own. reading: all
