@@ -12,7 +12,7 @@
 // latency, since a request's time counts from the moment before it is submitted, and so does the ideal's. On two cores
 // that leaves one core for who serves: k = 1. A service is a loop of so many rounds, calibrated at start.
 //
-// SWITCHYARD_BENCH_REALTIME=1: without hogs, who submits and who serves run as SCHED_FIFO, so that a machine's other
+// SWITCHYARD_BENCH_REALTIME=1: who submits, and without hogs who serves, run as SCHED_FIFO, so that a machine's other
 // jobs take no part; they only keep the core from going to sleep, which makes waking cheaper.
 #include <signal.h>
 #include <sys/prctl.h>
@@ -109,6 +109,12 @@ void keep_others_out(bool also_hogs) {
   sched_setscheduler(0, priority.sched_priority > 0 ? SCHED_FIFO : SCHED_OTHER, &priority);
 }
 
+struct Undisturbed {
+  Undisturbed() { keep_others_out(false); }
+  ~Undisturbed() { keep_others_out(true); }
+  Undisturbed(const Undisturbed&) = delete;
+};
+
 // ---- (a) flat submission -------------------------------------------------------------------------------------------
 
 constexpr std::uint64_t kFlat = 1'000'000;
@@ -116,6 +122,8 @@ constexpr std::uint64_t kFlat = 1'000'000;
 // From inside: a piece that makes a million tiny ones. Per piece; argument: threads, the submitting one included.
 template <class Pool>
 void flat_inside(benchmark::State& state) {
+  unpin();
+  const Undisturbed undisturbed;  // the pool's threads inherit it
   const auto pool = std::make_unique<Pool>(static_cast<unsigned>(state.range(0)));
   for (auto _ : state) {
     const auto before = Clock::now();
@@ -130,6 +138,8 @@ void mark(void* of) { std::atomic_ref(*static_cast<char*>(of)).store(1); }
 // threads.
 template <class Pool>
 void flat_outside(benchmark::State& state) {
+  unpin();
+  const Undisturbed undisturbed;  // the pool's threads inherit it
   const auto pool = std::make_unique<Pool>(static_cast<unsigned>(state.range(0)));
   std::vector<char> done(kFlat);
   for (auto _ : state) {
@@ -267,6 +277,7 @@ void open_loop(benchmark::State& state) {
 // CPU that a pool of two burns while nothing comes (argument 0) or so many requests a second.
 template <class Pool>
 void idle(benchmark::State& state) {
+  unpin();
   const auto pool = std::make_unique<Pool>(2u);
   std::atomic<std::uint64_t> left{1};
   Request first{.rounds = 1, .come = {}, .done = {}, .left = &left};
@@ -290,6 +301,7 @@ void idle(benchmark::State& state) {
 
 // The same of a Scheduler with two host devices: what its threads' looking costs.
 void idle_scheduler(benchmark::State& state) {
+  unpin();
   const auto echo = [](switchyard::StepView& step) {
     for (auto& slot : step)
       if (slot.samples) slot.emit(slot.input.back());
@@ -319,8 +331,9 @@ void idle_scheduler(benchmark::State& state) {
 
 // A host device whose step takes 20 us a slot, 32 slots, on so many threads; per step.
 void host_step(benchmark::State& state) {
-  keep_others_out(false);  // its threads inherit that
+  unpin();
   {
+    const Undisturbed undisturbed;  // its threads inherit it
     switchyard::Scheduler scheduler(
         {.devices = {switchyard::host_device("host",
                                              [](switchyard::StepView& step) {
@@ -330,7 +343,6 @@ void host_step(benchmark::State& state) {
                                                }
                                              },
                                              {.slots = 32, .threads = static_cast<std::uint32_t>(state.range(0))})}});
-    keep_others_out(true);
     constexpr std::uint32_t kSteps = 200;
     const switchyard::Token prompt[] = {1};
     for (auto _ : state) {
@@ -342,7 +354,6 @@ void host_step(benchmark::State& state) {
       state.SetIterationTime(seconds_of(Clock::now() - before) / kSteps);
     }
   }
-  keep_others_out(true);
 }
 
 #define YARD_BENCH_POOL(Pool)                                                    \

@@ -16,14 +16,23 @@
 
 namespace yard::bench {
 
-// Binds the calling thread to the nth processor that it may use, where there are so many.
-inline void pin_to(int nth) {
+// What the process was started with; the first call comes before anybody is bound.
+inline const cpu_set_t& started_with() {
   static const cpu_set_t allowed = [] {
     cpu_set_t set;
     CPU_ZERO(&set);
     sched_getaffinity(0, sizeof set, &set);
     return set;
   }();
+  return allowed;
+}
+
+// The calling thread, and those that it makes, run on any processor again.
+inline void unpin() { pthread_setaffinity_np(pthread_self(), sizeof(cpu_set_t), &started_with()); }
+
+// Binds the calling thread to the nth processor that it may use, where there are so many.
+inline void pin_to(int nth) {
+  const cpu_set_t& allowed = started_with();
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &allowed) || nth-- > 0) continue;
     cpu_set_t one;

@@ -160,6 +160,39 @@ TEST(PiecesRules, AMemberTakesItsOwnNewestThenTheHatchThenOthersOldestNearestFir
   }
 }
 
+// Whoever steals takes up to half of the rest along, where others may steal it.
+TEST(PiecesRules, AThiefTakesUpToHalfAlong) {
+  Ours pieces({.members = 2, .seats = 1}, {{2, 1}, {2, 0}});
+  for (int i = 1; i <= 9; ++i) ASSERT_TRUE(pieces.push(2, i));
+  int piece = 0;
+  ASSERT_TRUE(pieces.next(0, piece));
+  EXPECT_EQ(piece, 1);
+  for (int own : {5, 4}) {
+    ASSERT_TRUE(pieces.pop(0, piece));
+    EXPECT_EQ(piece, own);
+  }
+  for (const int seat : {9, 8, 7, 6}) {
+    ASSERT_TRUE(pieces.pop(2, piece));
+    EXPECT_EQ(piece, seat);
+  }
+  ASSERT_TRUE(pieces.next(1, piece));  // from the thief
+  EXPECT_EQ(piece, 2);
+}
+
+TEST(PiecesRules, AFullDequeTakesAgainWhereAQuarterIsFree) {
+  Ours pieces({.members = 1, .seats = 1, .deque = 64}, {{1}});
+  for (int i = 0; i < 64; ++i) ASSERT_TRUE(pieces.push(1, i));
+  const auto refusals = [&] {
+    int n = 0;
+    while (n < 100 && !pieces.push(1, 99)) ++n;
+    return n;
+  };
+  EXPECT_EQ(refusals(), 100);
+  int piece = 0;
+  ASSERT_TRUE(pieces.next(0, piece));  // and 31 along
+  EXPECT_LT(refusals(), 6);
+}
+
 TEST(PiecesRules, AFullHatchRefusesAndAFullDequeRefusesForAWhile) {
   Ours pieces({.members = 1, .seats = 0, .deque = 32, .hatch = 2}, {{}});
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(pieces.hand_in(i));

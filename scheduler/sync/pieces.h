@@ -15,9 +15,11 @@
 // Progress: hand_in(), push() and pop() are lock-free, whoever is stopped wherever; next() waits.
 // Cost: nobody looks while nothing comes, but for a search of `spinning`'s length before a sleep.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "scheduler/base/check.h"
@@ -74,11 +76,15 @@ class BasicPieces {
       --own.full_for;
       return false;
     }
-    if (!own.deque.push_before_look(piece)) {
-      // Full: others have enough to take. Looking again at each piece would take the thieves' line from them each time.
-      own.full_for = static_cast<std::uint32_t>(own.deque.capacity() / kLooksPerDeque);
+    // Full: others have enough to take. Looking again at each piece would take the thieves' line from them each time,
+    // and so would pushing one wherever they took one.
+    const std::size_t capacity = own.deque.capacity();
+    if ((own.full && own.deque.room() < capacity / 4) || !own.deque.push_before_look(piece)) {
+      own.full = true;
+      own.full_for = static_cast<std::uint32_t>(capacity / kLooksPerDeque);
       return false;
     }
+    own.full = false;
     roster_.news();
     return true;
   }
@@ -86,6 +92,7 @@ class BasicPieces {
   bool pop(std::uint32_t place, T& piece) noexcept {
     Place& own = *places_[place];
     own.full_for = 0;
+    own.full = false;
     return own.deque.pop(piece);
   }
 
@@ -97,9 +104,10 @@ class BasicPieces {
     if (++own.turn % kHatchTurn == 0 && hatch_.take(piece)) return true;
     if (pop(member, piece) || hatch_.take(piece)) return true;
     if (closing_.up()) return find(member, piece);
+    if (own.stolen_at != 0 && rests(own, piece)) return true;
     for (bool searching = roster_.search();;) {
       if (searching && (find(member, piece) || own.spin.sees([&] { return find(member, piece); }))) {
-        if (roster_.found() && something(member)) roster_.news();
+        if (roster_.found() && (!own.deque.empty() || something(member))) roster_.news();
         return true;
       }
       searching ? roster_.rest() : roster_.lie_down();
@@ -122,6 +130,9 @@ class BasicPieces {
   // A member with a deque that never empties looks at the hatch this often (a prime, as Go's and Tokio's runtimes do).
   static constexpr std::uint32_t kHatchTurn = 61;
   static constexpr std::size_t kLooksPerDeque = 16;
+  static constexpr std::size_t kMostAtOnce = 31;      // beside the one that is done first
+  static constexpr std::uint64_t kTinyNs = 2000;      // some line moves between cores: a steal, and what it disturbs
+  static constexpr std::uint32_t kRestPauses = 1000;  // some ten times as long
 
   struct Place {
     Place(std::size_t capacity, BasicSpinning<Sync>* spinning) : deque(capacity), spin(spinning) {}
@@ -129,6 +140,8 @@ class BasicPieces {
     // its own thread's
     alignas(64) BasicSpin<Sync> spin;
     std::uint32_t turn = 0, full_for = 0;
+    bool full = false;            // since its last refusal it had not a quarter of room
+    std::uint64_t stolen_at = 0;  // when it began with what it stole last; 0: it did not, or has rested since
   };
 
   bool find(std::uint32_t member, T& piece) noexcept {
@@ -136,7 +149,32 @@ class BasicPieces {
     for (const std::uint32_t victim : victims_[member]) {
       Steal answer = Steal::lost;
       while (answer == Steal::lost) answer = places_[victim]->deque.steal(piece);  // lost: somebody else got it
-      if (answer == Steal::item) return true;
+      if (answer == Steal::item) {
+        take_more(*places_[member], *places_[victim]);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // Up to half of what is left there, onto its own empty deque: coming again for each would cost more than a small
+  // piece is worth, to both. From there others steal them.
+  void take_more(Place& own, Place& victim) noexcept {
+    std::size_t most = std::min({victim.deque.seems_to_hold() / 2, kMostAtOnce, own.deque.capacity()});
+    for (T piece{}; most > 0 && victim.deque.steal(piece) == Steal::item; --most)
+      CHECK_WHY(own.deque.push_before_look(piece), "who searches has nothing of its own");
+    own.stolen_at = Sync::now_ns();
+  }
+
+  // What was stolen took less time to do than coming for it cost the two: a while without stealing. It is no searcher
+  // meanwhile, so that news wake others. Returns: whether something came through the hatch.
+  bool rests(Place& own, T& piece) noexcept {
+    const bool tiny = Sync::now_ns() - own.stolen_at < kTinyNs;
+    own.stolen_at = 0;
+    if (!tiny || !own.spin.may_look()) return false;
+    for (std::uint32_t i = 0; i < kRestPauses; ++i) {
+      Sync::pause();
+      if (hatch_.take(piece)) return true;
     }
     return false;
   }

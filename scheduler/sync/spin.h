@@ -77,6 +77,8 @@ class BasicSpin {
     return seen;
   }
 
+  bool may_look() const noexcept { return spinning_ && turns_without_ == 0; }
+
   // News ended the sleep after the last look.
   void woke() noexcept {
     // It came before a full look would have ended, and being woken took as long again.

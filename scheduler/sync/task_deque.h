@@ -107,6 +107,19 @@ class TaskDeque {
     return static_cast<std::int64_t>(bottom_.load(std::memory_order_relaxed) - top) <= 0;
   }
 
+  // The owner's: how many more it holds.
+  std::size_t room() noexcept {
+    seen_top_ = top_.load(std::memory_order_acquire);  // (1) with (6): the thief has read the slot
+    return mask_ + 1 - (bottom_.load(std::memory_order_relaxed) - seen_top_);
+  }
+
+  // Of any thread; may be wrong by the time it is read.
+  std::size_t seems_to_hold() const noexcept {
+    const std::uint64_t top = top_.load(std::memory_order_relaxed);
+    const auto n = static_cast<std::int64_t>(bottom_.load(std::memory_order_relaxed) - top);
+    return n > 0 ? static_cast<std::size_t>(n) : 0;
+  }
+
   // Of any thread. An item that was taken may still show.
   bool empty() const noexcept {
     const std::uint64_t top = top_.load(std::memory_order_relaxed);
@@ -122,11 +135,7 @@ class TaskDeque {
   using Words = std::array<std::uint64_t, kWords>;
   using Index = typename Sync::template Atomic<std::uint64_t>;
 
-  bool has_room(std::uint64_t bottom) noexcept {
-    if (bottom - seen_top_ <= mask_) return true;
-    seen_top_ = top_.load(std::memory_order_acquire);  // (1) with (6): the thief has read the slot
-    return bottom - seen_top_ <= mask_;
-  }
+  bool has_room(std::uint64_t bottom) noexcept { return bottom - seen_top_ <= mask_ || room() > 0; }
 
   void put(std::uint64_t at, const T& item) noexcept {
     Words words{};

@@ -85,6 +85,18 @@ struct OneEach : rl::test_suite<OneEach, 3>, Yard<2> {
   }
 };
 
+// Three pieces: who comes first may take one along, and then does one only; the other must get what is left, from both.
+struct TakenAlong : rl::test_suite<TakenAlong, 3>, Yard<3> {
+  TakenAlong() : Yard({.members = 2, .seats = 1, .deque = 4, .hatch = 1, .most_searching = 1}, {{1, 2}, {0, 2}}) {}
+  void thread(unsigned index) {
+    if (index == 2) {
+      for (std::uint32_t piece = 1; piece <= 3; ++piece) push(2, piece);
+    } else {
+      for (unsigned i = 0; i <= index; ++i) expect(next(index) != 0, "a piece");
+    }
+  }
+};
+
 // Closed: everybody goes, and what there was is done.
 struct Closing : rl::test_suite<Closing, 2>, Yard<1> {
   Closing() : Yard({.members = 1, .seats = 0, .deque = 1, .hatch = 1, .most_searching = 1}, {{}}) {}
@@ -108,5 +120,6 @@ int main() {
   all = green<WhileAtWork>("pieces: while at work", {.bound = 2}) && all;
   all = green<Closing>("pieces: closing", {.bound = 1}) && all;
   all = green<OneEach>("pieces: one each", {.bound = 0, .times = 200'000}) && all;
+  all = green<TakenAlong>("pieces: taken along", {.bound = 0, .times = 200'000}) && all;
   return all ? 0 : 1;
 }
