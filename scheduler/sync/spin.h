@@ -6,7 +6,7 @@
 // look in vain halves how often it looks next time, one that saw something doubles it, and where the news that ended
 // the sleep would have been seen by a full look, the next one is full. A thread whose news is milliseconds apart thus
 // soon burns a sixteenth. (With the halves alone, one whose news is as far apart as a look is long ends at a sixteenth
-// too, and sleeps each time: 2.0 times the ideal median at half load, where this has 1.1. See bench/results.)
+// too, and sleeps each time: 1.65 times the ideal median at half load, where this has 1.2 to 1.3. See bench/results.)
 //
 // Where others want the core, looking takes it from them, and they take it back for milliseconds when something has
 // come. So a thread that the kernel took the core from since its last look in vain does without looks for a while, and
