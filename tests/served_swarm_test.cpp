@@ -229,7 +229,9 @@ TEST(ServedSwarm, KeepsEveryRuleWhateverEnginesSay) {
   const Seed first = number_from("SWITCHYARD_SEED", 0), cases = number_from("SWITCHYARD_SWARM", 100);
   std::uint64_t sends = 0, retries = 0, late = 0, done = 0, failed = 0, ejections = 0;
   BadWire::Tally wire;
-  for (Seed seed = first; seed < first + cases; ++seed) {
+  std::vector<Seed> seeds{913};  // found once: who was turned away was news to those behind it, in a tick without any
+  for (Seed seed = first; seed < first + cases; ++seed) seeds.push_back(seed);
+  for (const Seed seed : seeds) {
     const Case c = swarm_case(seed);
     SCOPED_TRACE("again with SWITCHYARD_SEED=" + std::to_string(seed) + " SWITCHYARD_SWARM=1; " + c.text());
     const Story calm = simulate(c, {}, Exact::jump);

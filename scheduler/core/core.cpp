@@ -351,6 +351,8 @@ void Core::State::place_unbound() {
       shares.serves(pool[i], placement.expected_output(pool[i]));
       bind(i, device);
     }
+  // Who was turned away meanwhile held nothing: that it is gone is no news to those behind it, who were just asked.
+  unbound_changed = false;
 }
 
 // Served now, it would cost more promises than it keeps. Returns: whether its class has it end, told to come back.
