@@ -15,12 +15,12 @@ using builders::Scene;
 
 constexpr std::int64_t kMs = 1'000'000;
 
-// A device that reads a token in 1 ms, all of a prompt in one step, one sequence at a time; TTFT is promised within
+// A device that reads a token in 1 ms, all of a prompt in one step, `most` sequences at a time; TTFT is promised within
 // 20 ms, and half of that may be waited. Shard 0 of three, the first of the others 1 us away, the second 2 us.
-Given shard(const char* scorer = "least_loaded", const char* bind = "arrival") {
+Given shard(const char* scorer = "least_loaded", const char* bind = "arrival", std::uint32_t most = 1) {
   Given given;
   given.policy(scorer, "fcfs", bind);
-  given.pool(PoolSpec{.max_sequences = 1, .c0 = 1'000'000, .c1 = 1'000'000'000});
+  given.pool(PoolSpec{.max_sequences = most, .c0 = 1'000'000, .c1 = 1'000'000'000});
   given.fleet.classes[0].ttft = milliseconds(20);
   StealView& steal = given.fleet.steal;
   steal.self = ShardId{0};
@@ -268,6 +268,26 @@ TEST(Thief, LostLooksAgain) {
   s.tell(TakeEnded{ShardId{1}, TakeOutcome::lost});
   EXPECT_EQ(s.poll().order, "K");
   EXPECT_EQ(s.ledger().takes_lost, 1u);
+}
+
+// Of time that is scarce here tell those that come here: who is late elsewhere is asked about by everybody, and often.
+TEST(Thief, WhatItLooksAtMakesItsTimeNoScarcer) {
+  for (const int looks : {0, 100}) {
+    Given given = shard("expected_cost", "arrival", 8);
+    Scene s(given);
+    s.submit({.prompt = 10});
+    s.poll();
+    s.at(500 * kMs);
+    s.tell(ShelfFilled{ShardId{1}});
+    EXPECT_EQ(s.poll().order, "K");
+    for (int i = 0; i < looks; ++i) {
+      for (int k = 0; k < 8; ++k) s.tell(OfferSeen{ShardId{1}, Time(kMs), facts(10)});
+      s.tell(OffersSeen{ShardId{1}, 8});
+      EXPECT_EQ(s.poll_at((500 + 20 * (i + 1)) * kMs).order, "K") << i;
+    }
+    s.submit({.prompt = 10});
+    EXPECT_TRUE(s.poll().shelves.empty()) << "who comes in time is served, after " << looks << " looks";
+  }
 }
 
 TEST(Thief, TakesNothingThatItMayNotHave) {

@@ -260,7 +260,8 @@ Ask Placement::ask_of(const Sequence& s, Time now) {
           .arrival = s.arrival,
           .answers = answers(s.model),
           .scarcity = scarcity_[s.model.value],
-          .may_refuse = !s.let_in};
+          .may_refuse = !s.let_in,
+          .counts = !s.shown};
 }
 
 Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) {

@@ -80,7 +80,8 @@ struct Ask {
   std::span<const AnswerLengths> answers;  // of its model, by class
   std::int32_t scarcity = 0;               // PolicyState's of its model, before the choice
   bool may_refuse = true;                  // false: it was let in before
-  bool read = false;  // elsewhere: its KV moves to the device, as a hit of all of it, and what is placed is decoding
+  bool counts = true;  // false: it was asked about before, at another shard or for one: no news of how many come
+  bool read = false;   // elsewhere: its KV moves to the device, as a hit of all of it, and what is placed is decoding
 };
 
 // What policies may remember: owned by Core, part of its state, seeded by its seed.

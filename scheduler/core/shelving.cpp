@@ -137,6 +137,7 @@ bool Core::State::wants(const OfferSeen& e) {
   if (bounds.sequences - through_the_door <= others) return false;
   Sequence s{};
   ask_of(s, e.facts);
+  s.shown = true;
   if (placement.at_the_door(s) != Reason::none) return false;
   const auto [device, refused] = placement.place(s, now, policies.bind == Bind::room);
   if (refused || !device.some() || open[device.value] == kShut) return false;

@@ -28,7 +28,7 @@ namespace {
   }
   if (!ask.may_refuse) return least.at;
   std::int32_t& scarcity = state.scarcity[ask.model.value];
-  scarcity = scarcity_after(scarcity, least.own, by);
+  if (ask.counts) scarcity = scarcity_after(scarcity, least.own, by);
   return least.misses >= by.refused_from ? kRefused : least.at;
 }
 

@@ -141,7 +141,7 @@ std::uint32_t expected_cost_indexed(const Shortlist& among, const DeviceColumns&
   search.run(among, bounds);
   if (!ask.may_refuse) return search.device();
   std::int32_t& scarcity = state.scarcity[ask.model.value];
-  scarcity = scarcity_after(scarcity, search.found().own);
+  if (ask.counts) scarcity = scarcity_after(scarcity, search.found().own);
   return search.found().misses() >= kSettings.refused_from ? kRefused : search.device();
 }
 

@@ -16,7 +16,8 @@
 // where s0 is the costs' own relative error (StepCost; 0.1 at the least) and v = u Xb / TPOT* the jitter that prefill
 // brings to decoding (u: share of time in prefill, Xb: size-biased prefill of one prompt); dollars are the marginal
 // price of the time that the device works longer (money_weight.h). One miss weighs the same in every class. m is how
-// scarce time is: the mean of `own`, at the best device, over those of the model who asked last and could be refused.
+// scarce time is: the mean of `own`, at the best device, over those of the model who asked last and could be refused,
+// each at the shard to which it came.
 // Reading as long as a prompt of the candidates' mean Xb then costs those to come 50 m^2 promises: half of one where
 // one of ten is expected to miss, its own where one of seven is. What a prefix cache saves is not paid, nor what
 // an idle device reads.
