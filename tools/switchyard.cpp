@@ -35,6 +35,7 @@ int run(int argc, char** argv) {
   add_explain(app, action);
   add_looks(app, action);
   add_validate(app, action);
+  add_cost(app, action);
   try {
     app.parse(argc, argv);
     return action();

@@ -13,4 +13,5 @@ using Action = std::function<int()>;
 void add_replay(CLI::App&, Action&);    // replay
 void add_validate(CLI::App&, Action&);  // validate
 void add_explain(CLI::App&, Action&);   // explain
+void add_cost(CLI::App&, Action&);      // cost
 void add_looks(CLI::App&, Action&);     // topo, fleet, policies, models, accelerators, trace

@@ -1,0 +1,2 @@
+yard_test(kernel_table_test ENTERS cost topology LINKS fmt::fmt)
+yard_test(cost_validate_test ENTERS cost topology LINKS switchyard fmt::fmt)

@@ -1,0 +1,60 @@
+// Claims about costs that hold, pinned: held against the public measurements where SWITCHYARD_DATA_DIR has them.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "scheduler/validate_costs.h"
+
+namespace yard {
+namespace {
+
+// Skips, saying so, without the data.
+class CostClaim : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const char* folder = std::getenv("SWITCHYARD_DATA_DIR"))
+      claims_.folder = folder;
+    else
+      claims_.folder = std::string(std::getenv("SWITCHYARD_SOURCE_DIR")) + "/../shared/data";
+    if (!std::filesystem::exists(claims_.folder + "/costs/aiconfigurator"))
+      GTEST_SKIP() << "no public data in " << claims_.folder << " (SWITCHYARD_DATA_DIR)";
+  }
+
+  void expect_met(const Claim& claim, std::int64_t at_least) {
+    const ErrorSummary s = claim.errors.summary();
+    EXPECT_GT(claim.aim, 0) << claim.what;
+    EXPECT_LE(s.mape, claim.aim) << claim.what << " seed " << claims_.seed << ": " << claim.note;
+    EXPECT_GE(s.n, at_least) << claim.what;
+  }
+
+  CostClaims claims_;
+};
+
+TEST_F(CostClaim, DecodeAttentionOfShapesHeldOut) {
+  expect_met(claim_operator(claims_, KernelFamily::decode_attention, SplitBy::point), 10'000);
+}
+TEST_F(CostClaim, GemmOfShapesHeldOut) {
+  expect_met(claim_operator(claims_, KernelFamily::gemm, SplitBy::point), 20'000);
+}
+TEST_F(CostClaim, GemmOfWholeLayersHeldOut) {
+  Claim claim = claim_operator(claims_, KernelFamily::gemm, SplitBy::layer);
+  claim.aim = 0.042;
+  expect_met(claim, 20'000);
+}
+TEST_F(CostClaim, PrefillAttentionOfShapesHeldOut) {
+  expect_met(claim_operator(claims_, KernelFamily::prefill_attention, SplitBy::point), 9'000);
+}
+TEST_F(CostClaim, GemmOfAnH200FromAnH100And300Probes) {
+  expect_met(claim_transfer(claims_, KernelFamily::gemm, 300), 100'000);
+}
+TEST_F(CostClaim, DecodeAttentionOfAnH200FromAnH100And300Probes) {
+  expect_met(claim_transfer(claims_, KernelFamily::decode_attention, 300), 60'000);
+}
+TEST_F(CostClaim, PrefillAttentionOfAnH200FromAnH100And300Probes) {
+  expect_met(claim_transfer(claims_, KernelFamily::prefill_attention, 300), 50'000);
+}
+
+}  // namespace
+}  // namespace yard
