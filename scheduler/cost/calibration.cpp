@@ -1,0 +1,170 @@
+#include "scheduler/cost/calibration.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "scheduler/base/check.h"
+#include "scheduler/cost/least_squares.h"
+
+namespace yard {
+namespace {
+
+using Values = std::array<double, kWeights>;
+
+// The terms spread over the weights: those of layers go to the engine's own.
+std::size_t weight_at(std::size_t term, Engine engine) {
+  const auto e = static_cast<std::size_t>(engine);
+  if (e == 0) return term;
+  if (term == static_cast<std::size_t>(Term::layers)) return kTerms.size() + 2 * (e - 1);
+  if (term == static_cast<std::size_t>(Term::moe_layers)) return kTerms.size() + 2 * (e - 1) + 1;
+  return term;
+}
+
+Values spread(const Measured& m) {
+  Values values{};
+  const auto seconds = step_seconds(m.deployment, m.steady);
+  for (std::size_t i = 0; i < seconds.size(); ++i) values[weight_at(i, m.deployment.engine)] += seconds[i];
+  return values;
+}
+
+double weight(const Calibration& c, std::size_t term, Engine engine) {
+  return c.weight[weight_at(term, engine)] / 1000.0;
+}
+
+double weighted_terms(const Measured& m, const Calibration& c) {
+  const auto seconds = step_seconds(m.deployment, m.steady);
+  double sum = 0.0;
+  for (std::size_t i = 0; i < seconds.size(); ++i) sum += weight(c, i, m.deployment.engine) * seconds[i];
+  return sum;
+}
+
+double octave_distance(double a, double b) {
+  const double octaves = std::log2(a / b) / 1.5;
+  return octaves * octaves;
+}
+
+double distance(const Measured& a, const Measured& b) {
+  const Deployment &x = a.deployment, &y = b.deployment;
+  double q = octave_distance(a.steady.sequences, b.steady.sequences) +
+             octave_distance(a.steady.prompt, b.steady.prompt) + octave_distance(a.steady.output, b.steady.output) +
+             octave_distance(x.tp, y.tp) + 4.0 * octave_distance(x.dp, y.dp);
+  if (x.chip != y.chip) q += 1.0;
+  if (x.engine != y.engine) q += 1.5;
+  if (x.expert_weights != y.expert_weights) q += 0.7;
+  if ((x.model->experts > 0) != (y.model->experts > 0)) q += 1.5;
+  return q;
+}
+
+}  // namespace
+
+Calibration Calibration::plain() {
+  Calibration c;
+  c.weight.fill(1000);
+  return c;
+}
+
+double Calibration::lookup(const Measured& m) const {
+  double sum = 0.0, weights = evidence;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    const double w = std::exp(-distance(m, known[i]));
+    sum += w * residual[i], weights += w;
+  }
+  return sum / weights;
+}
+
+Calibration calibrate(std::span<const Measured> measured, const CalibrationFit& fit) {
+  CHECK(!measured.empty());
+  std::vector<Values> terms;
+  for (const Measured& m : measured) terms.push_back(spread(m));
+  Values z{};  // logarithms of the weights
+  for (int round = 0; round < 25; ++round) {
+    NormalEquations<kWeights> equations;
+    double total = 0.0;
+    for (std::size_t r = 0; r < measured.size(); ++r) {
+      double sum = 0.0;
+      Values slope{};
+      for (std::size_t i = 0; i < kWeights; ++i) sum += slope[i] = terms[r][i] * std::exp(z[i]);
+      for (double& s : slope) s /= sum;
+      const double off = std::log(measured[r].tpot / sum);
+      const double w = 1.0 / std::max(std::abs(off), 0.05);
+      equations.add(slope, off, w);
+      total += w;
+    }
+    for (std::size_t i = 0; i < kWeights; ++i) equations.draw(i, -z[i], fit.prior * total);
+    const Values step = equations.solve();
+    for (std::size_t i = 0; i < kWeights; ++i) z[i] = std::clamp(z[i] + std::clamp(step[i], -1.0, 1.0), -7.0, 4.0);
+  }
+  Calibration c;
+  c.evidence = fit.evidence;
+  for (std::size_t i = 0; i < kWeights; ++i)
+    c.weight[i] = static_cast<std::int32_t>(std::lround(std::exp(z[i]) * 1000.0));
+  c.known.assign(measured.begin(), measured.end());
+  for (const Measured& m : measured) c.residual.push_back(std::log(m.tpot / weighted_terms(m, c)));
+  return c;
+}
+
+CalibrationFit best_calibration(std::span<const Measured> measured) {
+  std::set<const ModelCard*> models;
+  for (const Measured& m : measured) models.insert(m.deployment.model);
+  CHECK(models.size() > 1);
+  const auto left_out_error = [&](const CalibrationFit& fit, bool looks_up) {
+    double error = 0.0;
+    for (const ModelCard* left_out : models) {
+      std::vector<Measured> others;
+      for (const Measured& m : measured)
+        if (m.deployment.model != left_out) others.push_back(m);
+      const Calibration c = calibrate(others, fit);
+      for (const Measured& m : measured)
+        if (m.deployment.model == left_out)
+          error += std::abs(weighted_terms(m, c) * (looks_up ? std::exp(c.lookup(m)) : 1.0) / m.tpot - 1.0);
+    }
+    return error;
+  };
+  CalibrationFit best;
+  double least = 1e300;
+  for (const double prior : {0.001, 0.003, 0.01, 0.03})
+    if (const double error = left_out_error({.prior = prior}, false); error < least) least = error, best.prior = prior;
+  CalibrationFit fit = best;
+  least = 1e300;
+  for (const double evidence : {3.0, 10.0, 30.0, 100.0}) {
+    fit.evidence = evidence;
+    if (const double error = left_out_error(fit, true); error < least) least = error, best = fit;
+  }
+  return best;
+}
+
+double cell_correction(const Measured& m, std::span<const CellSample> samples, const CellFit& fit) {
+  double sum = 0.0, weights = fit.shrink;
+  for (const CellSample& s : samples) {
+    const double n = std::log2(m.steady.sequences / s.measured->steady.sequences) / fit.octaves;
+    const double p = std::log2(m.steady.prompt / s.measured->steady.prompt) / fit.octaves;
+    const double w = fit.everywhere + std::exp(-(n * n + p * p));
+    sum += w * s.off, weights += w;
+  }
+  return sum / weights;
+}
+
+StepCost priced(const Deployment& d, const Calibration& c, std::uint32_t sequences, double factor) {
+  const TermCosts terms = term_costs(d, sequences);
+  TermCost sum;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const double w = weight(c, i, d.engine) * factor;
+    sum.c0 += w * terms[i].c0, sum.c1 += w * terms[i].c1, sum.c2 += w * terms[i].c2, sum.c4 += w * terms[i].c4;
+  }
+  const auto rounded = [](double s) { return Picoseconds(std::llround(s * 1e12)); };
+  return StepCost({{sequences, rounded(sum.c0)}}, rounded(sum.c1), rounded(sum.c2), sequences,
+                  rounded(sum.c4 * 1024.0));
+}
+
+double predicted_tpot(const Measured& m, const Calibration& c, double factor) {
+  const auto n = static_cast<std::uint32_t>(std::max(std::lround(m.steady.sequences), 1l));
+  const StepCost cost = priced(m.deployment, c, n, factor);
+  const auto whole = [](double x) { return static_cast<std::int64_t>(std::llround(x)); };
+  // Of a thousand steps, so that rounded prompt tokens do not tell.
+  const Picoseconds reading = cost.reading(whole(1000.0 * m.steady.prompt_tokens()), whole(1000.0 * m.steady.pairs()));
+  const Picoseconds decoding = cost.c0(n) + cost.c2() * whole(m.steady.context());
+  return static_cast<double>(decoding.count()) / 1e12 + static_cast<double>(reading.count()) / 1e15;
+}
+
+}  // namespace yard

@@ -1,0 +1,71 @@
+// How much of each term of a deployment's step is really paid: weights fitted to measured steady states.
+//
+// A step takes the sum of weight x term; the weights of layers and MoE layers are one an engine. The fit is of
+// logarithms, so that errors are relative, robust (iteratively reweighted, of the absolute error), and each weight is
+// drawn towards 1 in its logarithm by a prior. What is left is looked up: the mean residual of measurements near in
+// sequences, prompt, output and ranks, more so of the same engine, chip and precision.
+//
+// Uses log and exp of the C library: offline only. What leaves is integers: priced().
+#pragma once
+#include <span>
+#include <vector>
+
+#include "scheduler/cost/deployment.h"
+#include "scheduler/cost/step_cost.h"
+
+namespace yard {
+
+struct Measured {
+  Deployment deployment;
+  Steady steady;
+  double tpot = 0;  // seconds
+  double ttft = 0;
+  std::uint64_t id = 0;  // of its row, for draws
+};
+
+// Terms, and those of layers and MoE layers once more for each further engine.
+inline constexpr std::size_t kWeights = kTerms.size() + 4;
+
+struct Calibration {
+  // Thousandths.
+  std::array<std::int32_t, kWeights> weight{};
+  std::vector<Measured> known;   // what residuals are looked up among
+  std::vector<double> residual;  // log(measured / weighted terms) of each
+  double evidence = 20.0;        // so much is wanted before a lookup is believed by half
+
+  static Calibration plain();  // every weight 1, nothing known
+  // log of the factor by which such deployments take longer.
+  double lookup(const Measured&) const;
+};
+
+struct CalibrationFit {
+  double prior = 0.003;    // how strongly weights are drawn to 1
+  double evidence = 20.0;  // see Calibration
+};
+
+// Requires: at least one measurement.
+Calibration calibrate(std::span<const Measured>, const CalibrationFit&);
+
+// The fit among some that errs least on models left out one by one. Requires: measurements of two models at least.
+CalibrationFit best_calibration(std::span<const Measured>);
+
+// A cell is a model on one chip by one engine at one precision and parallelism: what a replica's costs are keyed by.
+struct CellFit {
+  double shrink = 0.3, everywhere = 0.25, octaves = 1.4;
+};
+
+// Logarithm of the factor by which a cell's own samples are off (log of measured over predicted, each), those near in
+// sequences and prompt most.
+struct CellSample {
+  const Measured* measured;
+  double off;
+};
+double cell_correction(const Measured&, std::span<const CellSample>, const CellFit&);
+
+// What Core reads: `factor` times the weighted terms, rounded to picoseconds, with c0 for `sequences` alone.
+StepCost priced(const Deployment&, const Calibration&, std::uint32_t sequences, double factor);
+
+// Seconds between tokens in the steady state, from those integers.
+double predicted_tpot(const Measured&, const Calibration&, double factor);
+
+}  // namespace yard
