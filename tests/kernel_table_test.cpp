@@ -7,6 +7,7 @@
 #include "scheduler/base/input_error.h"
 #include "scheduler/base/rng.h"
 #include "scheduler/cost/kernel_fit.h"
+#include "scheduler/cost/kernel_table_text.h"
 #include "scheduler/cost/kernel_transfer.h"
 
 namespace yard {
@@ -167,11 +168,12 @@ TEST(KernelTable, FillsWhatIsMissingFromNeighbours) {
   auto rows = made_up(h200());
   std::erase_if(rows, [](const KernelRow& row) { return row.shape.n == 4096 && row.shape.k == 4096; });
   const KernelTable table = fit_kernels(rows, h200(), {.octaves = {0.01, 0.7, 0.7, 1.0}});
-  for (const KernelRow& row : made_up(h200()))
-    if (row.shape.n == 4096 && row.shape.k == 4096)
-      EXPECT_NEAR(static_cast<double>(table.at(row.shape).cost.count()), static_cast<double>(row.cost.count()),
-                  static_cast<double>(row.cost.count()) * 0.12)
-          << row.shape.m;
+  for (const KernelRow& row : made_up(h200())) {
+    if (row.shape.n != 4096 || row.shape.k != 4096) continue;
+    EXPECT_NEAR(static_cast<double>(table.at(row.shape).cost.count()), static_cast<double>(row.cost.count()),
+                static_cast<double>(row.cost.count()) * 0.12)
+        << row.shape.m;
+  }
 }
 
 // The same integers from gcc and clang, x86-64 and x86-64-v3.
@@ -181,6 +183,28 @@ TEST(KernelTable, IsTheSameOnEveryBuild) {
   const KernelTable table = fit_kernels(rows, h100(), {.octaves = {0.01, 0.7, 0.7, 1.0}});
   EXPECT_EQ(table.hash(), 11015097059401752760u);
   EXPECT_EQ(transfer_kernels(table, h200(), probes_of(made_up(h200()), 40, 5)).hash(), 10209720958350497907u);
+}
+
+TEST(KernelTable, GoesToAFileAndBack) {
+  const KernelTable table = fit_kernels(made_up(h200()), h200(), {.octaves = {0.01, 0.7, 0.7, 1.0}});
+  const std::string text = kernel_table_text(table);
+  EXPECT_EQ(read_kernel_table("t", text).hash(), table.hash());
+  const auto refusal = [](std::string damaged) {
+    try {
+      read_kernel_table("t", damaged);
+      return std::string();
+    } catch (const InputError& e) {
+      return std::string(e.found);
+    }
+  };
+  EXPECT_EQ(refusal(text.substr(0, text.size() / 2)), "found its end too early");
+  std::string other = text;
+  other.replace(other.find("h200-sxm"), 8, "h999-sxm");
+  EXPECT_EQ(refusal(other), "found the unknown chip 'h999-sxm'");
+  std::string flipped = text;
+  char& digit = flipped[flipped.rfind("10 10") + 1];
+  digit = '1';
+  EXPECT_TRUE(refusal(flipped).starts_with("found '")) << refusal(flipped);
 }
 
 TEST(KernelTransfer, LearnsFromProbesHowTheNewOneDiffers) {

@@ -28,14 +28,10 @@ Values spread(const Measured& m) {
   return values;
 }
 
-double weight(const Calibration& c, std::size_t term, Engine engine) {
-  return c.weight[weight_at(term, engine)] / 1000.0;
-}
-
 double weighted_terms(const Measured& m, const Calibration& c) {
   const auto seconds = step_seconds(m.deployment, m.steady);
   double sum = 0.0;
-  for (std::size_t i = 0; i < seconds.size(); ++i) sum += weight(c, i, m.deployment.engine) * seconds[i];
+  for (std::size_t i = 0; i < seconds.size(); ++i) sum += weight_of_term(c, i, m.deployment.engine) * seconds[i];
   return sum;
 }
 
@@ -58,9 +54,19 @@ double distance(const Measured& a, const Measured& b) {
 
 }  // namespace
 
+double weight_of_term(const Calibration& c, std::size_t term, Engine engine) {
+  return c.weight[weight_at(term, engine)] / 1000.0;
+}
+
 Calibration Calibration::plain() {
   Calibration c;
   c.weight.fill(1000);
+  return c;
+}
+
+Calibration Calibration::published() {
+  Calibration c;
+  c.weight = {1054, 1481, 1529, 1104, 1087, 1478, 1220, 1370, 1037, 1023, 1158, 1036, 1000, 1502, 1063, 967, 1022};
   return c;
 }
 
@@ -149,7 +155,7 @@ StepCost priced(const Deployment& d, const Calibration& c, std::uint32_t sequenc
   const TermCosts terms = term_costs(d, sequences);
   TermCost sum;
   for (std::size_t i = 0; i < terms.size(); ++i) {
-    const double w = weight(c, i, d.engine) * factor;
+    const double w = weight_of_term(c, i, d.engine) * factor;
     sum.c0 += w * terms[i].c0, sum.c1 += w * terms[i].c1, sum.c2 += w * terms[i].c2, sum.c4 += w * terms[i].c4;
   }
   const auto rounded = [](double s) { return Picoseconds(std::llround(s * 1e12)); };

@@ -1,0 +1,188 @@
+// What a deployment's steps cost by physical terms, what it draws, and plots of both.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "scheduler/base/input_error.h"
+#include "scheduler/cost/claims.h"
+#include "scheduler/cost/deployment_rows.h"
+#include "scheduler/cost/plot.h"
+#include "scheduler/cost/predict.h"
+
+namespace yard {
+namespace {
+
+Deployment deployment(std::string_view model, std::string_view chip, std::uint32_t tp = 1) {
+  const ModelCard* card = builtin_model_cards().find(model);
+  const Accelerator* accelerator = builtin_catalogue().find(chip);
+  return {
+      .model = card, .chip = accelerator, .weights = card->weights, .expert_weights = card->expert_weights, .tp = tp};
+}
+
+double c0(const Deployment& d, Term term, double n) { return term_costs(d, n)[static_cast<std::size_t>(term)].c0; }
+double c2(const Deployment& d, Term term) { return term_costs(d, 1)[static_cast<std::size_t>(term)].c2; }
+
+// ---- terms ----------------------------------------------------------------------------------------------------------
+
+TEST(DeploymentTerms, ReadDenseWeightsOncePerStepOverAllRanks) {
+  const Deployment one = deployment("llama-3.1-8b", "h100-sxm"), two = deployment("llama-3.1-8b", "h100-sxm", 2);
+  EXPECT_NEAR(c0(one, Term::dense_weights, 1), 7.505e9 * 2 / 3.35e12, 1e-9);
+  EXPECT_DOUBLE_EQ(c0(one, Term::dense_weights, 1), c0(one, Term::dense_weights, 64));
+  EXPECT_DOUBLE_EQ(c0(one, Term::dense_weights, 1), 2 * c0(two, Term::dense_weights, 1));
+}
+
+TEST(DeploymentTerms, KvOfMlaIsOnEveryRankAndOfHeadsIsDivided) {
+  EXPECT_DOUBLE_EQ(c2(deployment("deepseek-v3", "h200-sxm", 1), Term::kv),
+                   c2(deployment("deepseek-v3", "h200-sxm", 8), Term::kv));
+  EXPECT_NEAR(c2(deployment("deepseek-v3", "h200-sxm", 8), Term::kv), 61 * (512 + 64) * 2 / 4.8e12, 1e-15);
+  EXPECT_DOUBLE_EQ(c2(deployment("llama-3.1-70b", "h200-sxm", 1), Term::kv),
+                   8 * c2(deployment("llama-3.1-70b", "h200-sxm", 8), Term::kv));
+  Deployment replicas = deployment("deepseek-v3", "h200-sxm", 1);
+  replicas.dp = 8;
+  EXPECT_DOUBLE_EQ(8 * c2(replicas, Term::kv), c2(deployment("deepseek-v3", "h200-sxm", 8), Term::kv));
+}
+
+TEST(DeploymentTerms, ExpertsOfManyTokensAreReadOnce) {
+  const Deployment d = deployment("gpt-oss-120b", "h100-sxm");
+  const double one = c0(d, Term::expert_weights, 1), many = c0(d, Term::expert_weights, 4096);
+  EXPECT_NEAR(many / one, 128.0 / 4, 0.01);  // 4 of 128 a token, in the end all
+  EXPECT_LT(c0(d, Term::expert_weights, 8), 8 * one);
+}
+
+TEST(DeploymentTerms, WholeExpertsOnRanksWaitForTheFullest) {
+  Deployment sliced = deployment("deepseek-v3", "b200-sxm", 8), placed = sliced;
+  placed.ep = 8;
+  const double few = c0(placed, Term::expert_weights, 2) / c0(sliced, Term::expert_weights, 2);
+  const double many = c0(placed, Term::expert_weights, 512) / c0(sliced, Term::expert_weights, 512);
+  EXPECT_GT(few, 1.5);
+  EXPECT_LE(few, 8.0);
+  EXPECT_LT(many, 1.01);
+  EXPECT_GE(many, 1.0);
+}
+
+TEST(DeploymentTerms, PromptsInAStepAddOnlyWhatTheyCompute) {
+  const Deployment d = deployment("llama-3.1-70b", "h100-sxm", 4);
+  const auto without = step_seconds(d, {32, 1, 1024}), with = step_seconds(d, {32, 1024, 1024});
+  const auto at = [](const auto& seconds, Term t) { return seconds[static_cast<std::size_t>(t)]; };
+  EXPECT_DOUBLE_EQ(at(without, Term::dense_weights), at(with, Term::dense_weights));
+  EXPECT_DOUBLE_EQ(at(without, Term::layers), at(with, Term::layers));
+  EXPECT_NEAR(at(with, Term::compute) / at(without, Term::compute), 2.0, 0.01);
+  EXPECT_GT(at(with, Term::attention), at(without, Term::attention));
+}
+
+TEST(DeploymentTerms, LinearLayersAndShortWindowsReadTheSameHoweverLongTheContext) {
+  const Deployment hybrid = deployment("qwen3.5-397b-a17b", "h200-sxm", 8);
+  EXPECT_GT(c0(hybrid, Term::kv, 1), 0.0);
+  EXPECT_LT(c2(hybrid, Term::kv), c2(deployment("qwen3-235b-a22b", "h200-sxm", 4), Term::kv));
+  EXPECT_GT(c0(deployment("gpt-oss-120b", "h100-sxm"), Term::kv, 1), 0.0);
+}
+
+TEST(DeploymentTerms, FewerBitsAreReadFaster) {
+  Deployment wide = deployment("llama-3.1-70b", "b200-sxm", 4), narrow = wide;
+  narrow.weights = narrow.expert_weights = Precision::fp4;
+  EXPECT_NEAR(c0(wide, Term::dense_weights, 1) / c0(narrow, Term::dense_weights, 1), 16 / 4.25, 1e-9);
+  EXPECT_NEAR(c0(wide, Term::compute, 1) / c0(narrow, Term::compute, 1), 4.0, 1e-9);
+  narrow = wide, narrow.kv = Precision::fp8;
+  EXPECT_DOUBLE_EQ(c2(wide, Term::kv), 2 * c2(narrow, Term::kv));
+}
+
+// ---- predictions ----------------------------------------------------------------------------------------------------
+
+TEST(Prediction, ItsTermsAddUpAndTheLargestIsNamed) {
+  const Prediction p = predict(deployment("llama-3.1-70b", "h100-sxm", 4), {32, 1024, 256});
+  Picoseconds sum;
+  for (const Picoseconds term : p.terms) sum += term;
+  EXPECT_EQ(sum, p.step);
+  EXPECT_NE(prediction_explained(p).find("dominated by dense weights"), std::string::npos);
+  EXPECT_NEAR(p.dollars_a_million_tokens(), 4 * 2.95 / 3600 / p.tokens_a_second() * 1e6, 1e-9);
+  EXPECT_GE(p.power, builtin_catalogue().find("h100-sxm")->idle * 4);
+  EXPECT_LE(p.power, builtin_catalogue().find("h100-sxm")->tdp * 4);
+}
+
+TEST(Prediction, RefusesRanksThatDoNotDivide) {
+  Deployment d = deployment("llama-3.1-70b", "h100-sxm", 3);
+  EXPECT_THROW(predict(d, {1, 1, 1}), InputError);
+  d = deployment("llama-3.1-70b", "h100-sxm", 4);
+  d.ep = 4;  // it has no experts
+  EXPECT_THROW(predict(d, {1, 1, 1}), InputError);
+  d = deployment("gpt-oss-120b", "h100-sxm", 4);
+  d.ep = 8;
+  EXPECT_THROW(predict(d, {1, 1, 1}), InputError);
+}
+
+// Weights that made the times are found again.
+TEST(Calibration, FindsTheWeightsThatMadeTheTimes) {
+  Calibration truth = Calibration::plain();
+  truth.weight[static_cast<std::size_t>(Term::dense_weights)] = 1600;
+  truth.weight[static_cast<std::size_t>(Term::layers)] = 700;
+  std::vector<Measured> measured;
+  for (const std::string_view model : {"llama-3.1-8b", "llama-3.1-70b", "qwen3-32b", "gpt-oss-120b"})
+    for (const std::uint32_t tp : {1, 2, 4, 8})
+      for (const double n : {1.0, 8.0, 64.0, 256.0})
+        for (const double prompt : {128.0, 4096.0}) {
+          Measured m{.deployment = deployment(model, "h100-sxm", tp), .steady = {n, prompt, 512}};
+          m.tpot = predicted_tpot(m, truth, 1.0);
+          measured.push_back(m);
+        }
+  const Calibration found = calibrate(measured, {.prior = 1e-5});
+  double off = 0;
+  for (const Measured& m : measured) off = std::max(off, std::abs(predicted_tpot(m, found, 1.0) / m.tpot - 1));
+  EXPECT_LT(off, 0.02);
+  EXPECT_NEAR(found.weight[static_cast<std::size_t>(Term::dense_weights)], 1600, 80);
+}
+
+// ---- rows -----------------------------------------------------------------------------------------------------------
+
+TEST(DeploymentRows, RefuseWhatContradictsAndUndoWhatIsKnownToBeWrong) {
+  const std::string text =
+      "backend,model_path,system,precision,mode,isl,osl,batch_size,tp_size,pp_size,attention_dp_size,moe_tp_size,"
+      "moe_ep_size,silicon_ttft_ms,silicon_tpot_ms,silicon_data_source\n"
+      "vllm,deepseek-ai/DeepSeek-V3,h200_sxm,fp8,agg,1024,1024,8,64,1,1,8,8,100,20,silicon_concurrency=16\n"
+      "vllm,deepseek-ai/DeepSeek-R1,h200_sxm,fp8,agg,1024,1024,8,64,1,1,8,8,100,20,silicon_concurrency=16\n"
+      "vllm,deepseek-ai/DeepSeek-R1,h200_sxm,fp8,agg,1024,1024,8,20,1,1,1,1,100,21,\n"
+      "vllm,nobody/Nothing,h200_sxm,fp8,agg,1024,1024,8,8,1,1,1,1,100,22,\n"
+      "vllm,deepseek-ai/DeepSeek-R1,h200_sxm,fp8,agg,1024,1024,8,8,1,1,1,1,100,-1,\n"
+      "vllm,deepseek-ai/DeepSeek-R1,h200_sxm,fp8,disagg,1024,1024,8,8,1,1,1,1,100,23,\n";
+  const DeploymentRows read = read_deployments(CsvTable("d.csv", text));
+  ASSERT_EQ(read.rows.size(), 1u);
+  EXPECT_EQ(read.rows[0].deployment.tp, 8u);
+  EXPECT_EQ(read.rows[0].deployment.ep, 8u);
+  EXPECT_EQ(read.rows[0].steady.sequences, 16);
+  std::vector<std::string> reasons;
+  for (const auto& reason : read.refused.reasons()) reasons.push_back(reason.what + " [" + reason.first[0] + "]");
+  EXPECT_EQ(reasons, (std::vector<std::string>{
+                         "the same measurement twice [d.csv:3: first d.csv:2]",
+                         "ranks that do not divide the heads [d.csv:4: 128 query heads of deepseek-v3 over 20]",
+                         "an unknown model [d.csv:5: model_path = 'nobody/Nothing']",
+                         "no number in range [d.csv:6: silicon_tpot_ms = '-1']"}));
+}
+
+// ---- claims and plots -----------------------------------------------------------------------------------------------
+
+TEST(Claims, MeanTailAndBiasAreAsSaid) {
+  Errors errors;
+  for (int i = 1; i <= 10; ++i) errors.add(100.0 + (i % 2 ? i : -i), 100.0);
+  const ErrorSummary s = errors.summary();
+  EXPECT_EQ(s.n, 10);
+  EXPECT_NEAR(s.mape, 0.055, 1e-12);
+  EXPECT_NEAR(s.p90, 0.09, 1e-12);
+  EXPECT_NEAR(s.bias, -0.005, 1e-12);
+  Claim claim{.what = "w", .data = "d", .errors = errors, .aim = 0.05};
+  EXPECT_NE(claims_text({claim}, 3).find("missed"), std::string::npos);
+  EXPECT_NE(claims_text({claim}, 3).find("seed 3"), std::string::npos);
+}
+
+TEST(Plot, HasADotForEachPairUpToTheMost) {
+  std::vector<std::pair<double, double>> pairs;
+  for (int i = 1; i <= 100; ++i) pairs.emplace_back(i, i * 1.1);
+  const std::string svg = plot_svg("a < b & c", "ms", pairs);
+  std::size_t dots = 0;
+  for (std::size_t at = 0; (at = svg.find("<circle", at)) != std::string::npos; ++at) ++dots;
+  EXPECT_EQ(dots, 100u);
+  EXPECT_NE(svg.find("a &lt; b &amp; c"), std::string::npos);
+  EXPECT_NE(plot_svg("none", "s", {}).find("0 points"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace yard
