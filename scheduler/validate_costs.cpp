@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "scheduler/base/hash.h"
+#include "scheduler/cost/collective.h"
 #include "scheduler/cost/kernel_fit.h"
 #include "scheduler/cost/kernel_transfer.h"
 #include "scheduler/cost_data.h"
@@ -96,6 +98,35 @@ Claim claim_transfer(const CostClaims& claims, KernelFamily family, std::size_t 
 std::vector<Claim> claim_transfers(const CostClaims& claims) {
   std::vector<Claim> all;
   for (const KernelFamily family : kFamilies) all.push_back(claim_transfer(claims, family, 300));
+  return all;
+}
+
+std::vector<Claim> claim_collectives(const CostClaims& claims) {
+  std::vector<Claim> all;
+  for (const auto& [system, id] : {std::pair{"h100_sxm", "h100-sxm"}, std::pair{"h200_sxm", "h200-sxm"}}) {
+    const Accelerator& on = chip(id);
+    const CsvTable table =
+        cost_table_like(claims.folder, fmt::format("aiconfigurator/{}__comm__nccl", system), "nccl_perf.csv.gz");
+    const Exchanges data = read_exchanges(table, on);
+    Claim claim;
+    claim.what = fmt::format("collectives, sizes left out, {}", id);
+    claim.data = "NCCL 2.29", claim.unit = "us", claim.refused = data.refused;
+    claim.note = "each fifth of the sizes left out in turn, of all collectives and ranks together";
+    for (std::uint64_t fold = 0; fold < 5; ++fold)
+      for (std::size_t what = 0; what < kCollectives.size(); ++what)
+        for (const std::uint32_t ranks : {2u, 4u, 8u}) {
+          std::vector<Exchange> known, asked;
+          for (const Exchange& e : data.rows)
+            if (e.what == static_cast<Collective>(what) && e.ranks == ranks)
+              (mix64(static_cast<std::uint64_t>(e.bytes) ^ mix64(claims.seed)) % 5 == fold ? asked : known)
+                  .push_back(e);
+          if (known.size() < 3) continue;
+          const CollectiveFit fit = fit_collective(known, on);
+          for (const Exchange& e : asked)
+            claim.errors.add(microseconds(collective_time(e, on, fit)), microseconds(e.cost));
+        }
+    all.push_back(std::move(claim));
+  }
   return all;
 }
 

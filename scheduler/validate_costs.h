@@ -25,6 +25,7 @@ Claim claim_transfer(const CostClaims&, KernelFamily, std::size_t probes);  // o
 
 std::vector<Claim> claim_operators(const CostClaims&);    // every family and split
 std::vector<Claim> claim_transfers(const CostClaims&);    // every family, 300 probes
+std::vector<Claim> claim_collectives(const CostClaims&);  // NCCL by size
 std::vector<Claim> claim_deployments(const CostClaims&);  // TPOT, a model left out; and five samples a cell
 std::vector<Claim> claim_energy(const CostClaims&);       // joules a token, a model left out
 std::vector<Claim> claim_published(const CostClaims&);    // chips with a few published points
@@ -37,6 +38,7 @@ struct NamedClaims {
 inline constexpr std::array kCostClaims = {
     NamedClaims{"operators", "kernels, a fifth of the shapes held out", claim_operators},
     NamedClaims{"transfer", "kernels of a new chip from a relative and 300 probes", claim_transfers},
+    NamedClaims{"collectives", "NCCL, sizes left out", claim_collectives},
     NamedClaims{"deployments", "TPOT of real deployments, a model left out; five samples a cell", claim_deployments},
     NamedClaims{"energy", "joules a token, a model left out", claim_energy},
     NamedClaims{"published", "TPU, Trainium and Inferentia: from physics, and after one point a model",

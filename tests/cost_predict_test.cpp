@@ -6,6 +6,7 @@
 
 #include "scheduler/base/input_error.h"
 #include "scheduler/cost/claims.h"
+#include "scheduler/cost/collective.h"
 #include "scheduler/cost/deployment_rows.h"
 #include "scheduler/cost/plot.h"
 #include "scheduler/cost/predict.h"
@@ -156,6 +157,28 @@ TEST(DeploymentRows, RefuseWhatContradictsAndUndoWhatIsKnownToBeWrong) {
                          "ranks that do not divide the heads [d.csv:4: 128 query heads of deepseek-v3 over 20]",
                          "an unknown model [d.csv:5: model_path = 'nobody/Nothing']",
                          "no number in range [d.csv:6: silicon_tpot_ms = '-1']"}));
+}
+
+TEST(Collectives, MoveWhatARingMoves) {
+  const Accelerator& h100 = *builtin_catalogue().find("h100-sxm");
+  // 450 MB over 4 ranks at 450 GB/s: 2 x 3/4 ms of an all-reduce, half that of an all-gather.
+  EXPECT_EQ(collective_roofline({Collective::all_reduce, 4, 450'000'000, {}}, h100).count(), 1'500'000'000);
+  EXPECT_EQ(collective_roofline({Collective::all_gather, 4, 450'000'000, {}}, h100).count(), 750'000'000);
+}
+
+TEST(Collectives, AreReadInElementsAndRefusedWhereTheirSizeIsNotKnown) {
+  const Exchanges read = read_exchanges(CsvTable("n.csv",
+                                                 "op_name,nccl_dtype,num_gpus,message_size,latency\n"
+                                                 "all_reduce,half,2,1024,0.006\n"
+                                                 "all_reduce,int8,2,1024,0.006\n"
+                                                 "gossip,half,2,1024,0.006\n"
+                                                 "all_reduce,half,1,1024,0.006\n"
+                                                 "all_reduce,half,2,1000000000,0.006\n"),
+                                        *builtin_catalogue().find("h100-sxm"));
+  ASSERT_EQ(read.rows.size(), 1u);
+  EXPECT_EQ(read.rows[0].bytes, 2048);
+  EXPECT_EQ(read.refused.rows(), 4);
+  EXPECT_EQ(read.refused.reasons()[3].what, "faster than the link");
 }
 
 // ---- claims and plots -----------------------------------------------------------------------------------------------

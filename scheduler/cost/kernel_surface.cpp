@@ -46,22 +46,24 @@ KernelSamples::Guess KernelSamples::guess(const Place& at, const KernelFit& fit,
   double nearest_slice = 1e300;
   for (const auto& [axis, slice] : slices_) nearest_slice = std::min(nearest_slice, square(octaves(axis) - at[0]));
   const double furthest = std::max(nearest_slice, square(2.0 * fit.octaves[0])) + 1e-9;
-  const auto each_neighbour = [&](const auto& do_it) {
+  // Each that lies nearer than `limit` says.
+  const auto each_neighbour = [&](const double& limit, const auto& do_it) {
     for (const auto& [axis, slice] : slices_) {
       if (square(octaves(axis) - at[0]) > furthest) continue;
       for (const Sample& s : slice) {
         if (s.layer == without) continue;
         double q = 0.0;
-        for (std::size_t i = 0; i < 4; ++i) q += square((s.place[i] - at[i]) / fit.octaves[i]);
-        do_it(s, q);
+        for (std::size_t i = 0; i < 4 && q < limit; ++i) q += square((s.place[i] - at[i]) / fit.octaves[i]);
+        if (q < limit) do_it(s, q);
       }
     }
   };
   double least = 1e300;
-  each_neighbour([&](const Sample&, double q) { least = std::min(least, q); });
+  each_neighbour(least, [&](const Sample&, double q) { least = q; });
   if (least == 1e300) return {0.0, 0.0, 1e6};
   LocalPlane<4> plane;
-  each_neighbour([&](const Sample& s, double q) {
+  const double reached = least + 16.0;
+  each_neighbour(reached, [&](const Sample& s, double q) {
     const double w = weight_of(q - least);
     if (w < 1e-4) return;
     Place from;
