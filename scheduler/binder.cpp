@@ -15,17 +15,18 @@ namespace yard {
 using switchyard::Device;
 using switchyard::Pin;
 
-Binder::Binder(Pin pin, const std::vector<Device>& devices, std::uint32_t members, Log log)
-    : pin_(pin), log_(std::move(log)) {
+Binder::Binder(Pin pin, const std::vector<Device>& devices, std::uint32_t shards, std::uint32_t members, Log log)
+    : pin_(pin), log_(std::move(log)), shards_(shards) {
   if (!asked()) return;
   try {
     host_ = discover_this_machine();
   } catch (const InputError& e) {
     unread_ = e.found;
   }
-  std::optional<std::uint32_t> near;  // the first device whose place is known: the shard and the crew go there too
-  std::vector<PinAsk> asks{{}};
-  std::vector<bool> ours{true};
+  // A shard goes to the first of its devices whose place is known, the crew to the first of all.
+  std::optional<std::uint32_t> near;
+  std::vector<PinAsk> asks(shards);
+  std::vector<bool> ours(shards, true);
   for (const Device& device : devices) {
     names_.push_back(device.facts().name);
     const std::string& place = device.facts().host.place;
@@ -35,6 +36,8 @@ Binder::Binder(Pin pin, const std::vector<Device>& devices, std::uint32_t member
       say(fmt::format("pin: which memory '{}' is near, where device '{}' is said to be, is unknown here",
                       printable(place), printable(names_.back())));
     if (!near) near = asks.back().node;
+    PinAsk& shard = asks[shard_of(names_.size() - 1, devices.size(), shards)];
+    if (!shard.node) shard.node = asks.back().node;
   }
   for (std::uint32_t m = 0; m < members; ++m) asks.push_back({}), ours.push_back(true);
   // Cores for our threads only: pulled devices' loops and endpoints have none of us.
@@ -46,26 +49,26 @@ Binder::Binder(Pin pin, const std::vector<Device>& devices, std::uint32_t member
     places_.push_back(ours[i] ? std::move(given[next++]) : PinPlace{{}, {}, "no thread of ours"});
 }
 
-std::function<void()> Binder::of_shard() {
+std::function<void()> Binder::of_shard(std::uint32_t shard) {
   if (!asked()) return {};
-  return [this] { bind(0); };
+  return [this, shard] { bind(shard); };
 }
 
 std::function<void()> Binder::of_device(std::size_t device) {
   if (!asked()) return {};
-  return [this, device] { bind(1 + device); };
+  return [this, device] { bind(shards_ + device); };
 }
 
 std::function<void(std::uint32_t)> Binder::of_members() {
   if (!asked()) return {};
-  return [this](std::uint32_t member) { bind(1 + names_.size() + member); };
+  return [this](std::uint32_t member) { bind(shards_ + names_.size() + member); };
 }
 
 std::vector<std::vector<std::uint32_t>> Binder::victims(const std::vector<std::size_t>& seated) const {
   if (!asked()) return {};
-  std::vector<PinPlace> places(places_.begin() + 1 + static_cast<std::ptrdiff_t>(names_.size()), places_.end());
+  std::vector<PinPlace> places(places_.begin() + static_cast<std::ptrdiff_t>(shards_ + names_.size()), places_.end());
   const std::size_t members = places.size();
-  for (const std::size_t device : seated) places.push_back(places_[1 + device]);
+  for (const std::size_t device : seated) places.push_back(places_[shards_ + device]);
   std::vector<std::vector<std::uint32_t>> orders = others_nearest_first(host_, places);
   orders.resize(members);
   return orders;
@@ -89,9 +92,10 @@ void Binder::runs_anywhere(std::size_t thread, std::string_view why) noexcept {
 }
 
 std::string Binder::name_of_thread(std::size_t thread) const {
-  if (thread == 0) return "the shard's thread";
-  if (thread <= names_.size()) return fmt::format("the thread of device '{}'", printable(names_[thread - 1]));
-  return fmt::format("thread {} of the crew", thread - 1 - names_.size());
+  if (thread < shards_) return shards_ == 1 ? "the shard's thread" : fmt::format("the thread of shard {}", thread);
+  const std::size_t device = thread - shards_;
+  if (device < names_.size()) return fmt::format("the thread of device '{}'", printable(names_[device]));
+  return fmt::format("thread {} of the crew", device - names_.size());
 }
 
 void Binder::say(std::string_view line) const noexcept {

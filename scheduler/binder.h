@@ -1,4 +1,4 @@
-// Binds a Scheduler's own threads where Options::pin wants them: the shard's, its host devices', its crew's.
+// Binds a Scheduler's own threads where Options::pin wants them: the shards', its host devices', its crew's.
 //
 // Threads: each binds itself as it starts; the rest by whoever opens the Scheduler.
 // A thread that cannot be bound, for whatever reason, runs anywhere: that is counted, and the first one is said in the
@@ -24,10 +24,10 @@ class Binder {
   using Log = std::function<void(std::string_view)>;
 
   // `members`: of the crew. Reads the machine, unless nobody is to be bound. Errors: std::bad_alloc.
-  Binder(switchyard::Pin, const std::vector<switchyard::Device>&, std::uint32_t members, Log);
+  Binder(switchyard::Pin, const std::vector<switchyard::Device>&, std::uint32_t shards, std::uint32_t members, Log);
 
   // What such a thread calls as it starts; empty where nobody is to be bound.
-  std::function<void()> of_shard();
+  std::function<void()> of_shard(std::uint32_t shard);
   std::function<void()> of_device(std::size_t device);  // index into the devices; one that we step
   std::function<void(std::uint32_t)> of_members();
 
@@ -48,9 +48,10 @@ class Binder {
   const switchyard::Pin pin_;
   const Log log_;
   Host host_;
-  std::string unread_;              // why the machine could not be read; empty: it was
+  std::string unread_;  // why the machine could not be read; empty: it was
+  const std::uint32_t shards_;
   std::vector<std::string> names_;  // of devices
-  std::vector<PinPlace> places_;    // of the shard, of each device, of each member
+  std::vector<PinPlace> places_;    // of each shard, of each device, of each member
 
   Counter unbound_;
 };

@@ -12,6 +12,7 @@
 
 #include "scheduler/core/core.h"
 #include "scheduler/cost/step_cost.h"
+#include "topology/cells.h"
 #include "topology/fleet_view.h"
 
 namespace switchyard {
@@ -39,6 +40,12 @@ void check(const std::vector<switchyard::Device>&);
 FleetView fleet_of(const std::vector<switchyard::Device>&, const std::vector<switchyard::SloClass>&);  // none: ours
 CostTables costs_of(const std::vector<switchyard::Device>&);
 Bounds bounds_of(const switchyard::Options&);
+// Returns: the shard of a device, by its place in the list.
+constexpr std::uint32_t shard_of(std::size_t device, std::size_t devices, std::uint32_t shards) {
+  return static_cast<std::uint32_t>(device * shards / devices);
+}
+// Its devices in shards, in equal parts as they are listed, and how those steal. Errors: also std::bad_alloc.
+std::vector<CellView> shards_of(const FleetView&, const switchyard::Options&);
 // Its tenants and power domains, into the fleet made of its devices.
 void add_terms(FleetView&, const switchyard::Options&);
 Milliwatts milliwatts(const std::string& key, double watts);

@@ -50,13 +50,14 @@ void write_counters(Exposition& out, const yard::LiveSnapshot& shard, const yard
   counter("switchyard_retries_total", "Attempts that failed before their first token and were tried again.",
           ledger.retries);
   counter("switchyard_ejections_total", "Times that an endpoint was ejected.", ledger.ejections);
+  counter("switchyard_steals_total", "Requests that one shard took from another.", ledger.taken);
   counter("switchyard_late_calls_total", "Calls of tickets that came late or twice, and were ignored.",
           door.late_calls + ledger.late_answers);
 }
 
 void write_now(Exposition& out, const yard::LiveSnapshot& shard, const yard::RequestSlab::Totals& door) {
   const yard::Ledger& ledger = shard.ledger;
-  const std::uint64_t in_flight = door.entered - (ledger.submitted - ledger.in_flight);
+  const std::uint64_t in_flight = door.entered - ledger.all_ended();
   std::uint64_t running = 0;
   for (const yard::DeviceLoad& device : shard.devices) running += device.running;
   out.family("switchyard_requests_in_flight", "gauge", "Requests that came in and have not ended.");
@@ -128,7 +129,7 @@ std::string Scheduler::metrics() const noexcept {
   state_->slab->check_process();
   try {
     // In this order: whatever Core counts has entered before.
-    const yard::LiveSnapshot shard = state_->loop->snapshot();
+    const yard::LiveSnapshot shard = state_->cell->snapshot();
     const yard::RequestSlab::Totals door = state_->slab->totals();
     Exposition out;
     write_counters(out, shard, door);

@@ -1,4 +1,4 @@
-// The front door, put together: one shard, its loop and its devices.
+// The front door, put together: the shards, their loops and their devices.
 #include <algorithm>
 #include <system_error>
 #include <utility>
@@ -29,22 +29,27 @@ End end_of(yard::Outcome outcome) {
   return End::failed;
 }
 
-// An inbox holds all that can be on the way: of every request, and of every device a run's end and that
+// A shard's inbox holds all that can be on the way: of every request, and of every device a run's end and, twice, that
 // its lane is gone.
-std::size_t news_of(const std::vector<Device>& devices, const yard::Bounds& bounds, std::uint32_t slots) {
+std::size_t news_of(const std::vector<Device>& devices, std::size_t shards, const yard::Bounds& bounds,
+                    std::uint32_t slots) {
   const bool placed =
       std::any_of(devices.begin(), devices.end(), [](const Device& d) { return d.facts().kind == DeviceKind::placed; });
-  const std::size_t each =
-      placed ? yard::RequestSlab::news_per_placed(bounds.retries) : yard::RequestSlab::kNewsPerSlot;
-  return each * slots + 2 * devices.size();
+  std::size_t each = placed ? yard::RequestSlab::news_per_placed(bounds.retries) : yard::RequestSlab::kNewsPerSlot;
+  if (shards > 1) each += yard::RequestSlab::kNewsBetweenShards;
+  return each * slots + 3 * devices.size();
 }
 
 // Slots of one step take unlike times: more parts than threads even that out.
 constexpr std::uint32_t kPartsPerThread = 2;
 
+std::uint64_t busy_here() {
+  return std::clamp<std::uint64_t>(yard::usable_thousandths_here() / 1000, 1, yard::kMostThreads);
+}
+
 // Of each device, as asked, or as many as may be busy here.
 std::vector<std::uint32_t> threads_of(const std::vector<Device>& devices) {
-  const std::uint64_t busy = std::clamp<std::uint64_t>(yard::usable_thousandths_here() / 1000, 1, yard::kMostThreads);
+  const std::uint64_t busy = busy_here();
   std::vector<std::uint32_t> threads;
   for (const Device& d : devices) {
     const std::uint32_t asked = d.facts().kind == DeviceKind::stepped ? d.facts().host.threads : 1;
@@ -88,6 +93,7 @@ Scheduler::State::State(Options options)
         return described;
       }()),
       tables(yard::costs_of(options.devices)),
+      shards(yard::shards_of(fleet, options)),
       log(options.log),
       doors(fleet.models.size()),
       spinning([] {
@@ -95,28 +101,28 @@ Scheduler::State::State(Options options)
         return yard::Spinning(plan.pauses, plan.at_once, plan.ns);
       }()),
       threads(threads_of(options.devices)),
-      binder(options.pin, options.devices, members_for(threads), options.log) {
+      binder(options.pin, options.devices, options.shards, members_for(threads), options.log) {
   const yard::Bounds bounds = yard::bounds_of(options);
   const yard::PolicySet policies = yard::find_policies(options.policy, options.order, options.bind);
-  std::unique_ptr<yard::Recorder> recorder;
-  if (!options.record_to.empty()) {
-    recorder = std::make_unique<yard::Recorder>(options.record_to);
-    recorder->head(fleet, tables, policies, bounds, options.seed);
-  }
   // As many as Core has ids for: those it may hold, and a tick's worth at its door. A reply that is held after its end
   // keeps its slot.
   const std::uint32_t slots = bounds.sequences + bounds.events_per_tick;
-  loop = std::make_unique<yard::LiveLoop>(yard::Core(bounds, fleet, tables, policies, options.seed), fleet,
-                                          yard::LiveLoopOptions{.events_per_tick = bounds.events_per_tick,
-                                                                .news = news_of(options.devices, bounds, slots),
-                                                                .log = options.log,
-                                                                .spinning = &spinning,
-                                                                .at_start = binder.of_shard()},
-                                          std::move(recorder));
-  slab = std::make_shared<yard::RequestSlab>(slots, *loop);
+  yard::LiveCellOptions how{.bounds = bounds,
+                            .seed = options.seed,
+                            .news = news_of(options.devices, shards.size(), bounds, slots),
+                            .record_to = options.record_to,
+                            .log = options.log,
+                            .spinning = &spinning,
+                            .at_start = {}};
+  for (std::uint32_t s = 0; s < shards.size(); ++s) how.at_start.push_back(binder.of_shard(s));
+  if (const std::uint64_t busy = busy_here(); shards.size() > busy)
+    say(fmt::format("shards: {} where {} thread{} may be busy: they take turns", shards.size(), busy,
+                    busy == 1 ? "" : "s"));
+  cell = std::make_unique<yard::LiveCell>(fleet, shards, tables, policies, std::move(how));
+  slab = std::make_shared<yard::RequestSlab>(slots, cell->shards());
   make_crew(options.devices);
   for (std::size_t i = 0; i < options.devices.size(); ++i) make_device(options.devices[i], i, fleet.pools[i]);
-  loop->start(ports, [this](const yard::Finish& finish) { slab->finish(finish); });
+  cell->start(ports, *slab, [this](const yard::Finish& finish) { slab->finish(finish); });
 }
 
 void Scheduler::State::make_crew(const std::vector<Device>& devices) {
@@ -137,7 +143,7 @@ void Scheduler::State::make_crew(const std::vector<Device>& devices) {
 void Scheduler::State::make_device(const Device& device, std::size_t index, const yard::PoolView& pool) {
   longest_prompt = std::max(longest_prompt, static_cast<std::size_t>(pool.max_context.count()));
   doors[pool.model.value] = pool.kind;
-  const yard::DeviceId id{pool.first_device};
+  const yard::LiveCell::Place& place = cell->at({pool.first_device});
   pulled.emplace_back();
   if (device.facts().kind == DeviceKind::placed) {
     endpoints.push_back(std::make_unique<yard::PlacedDevice>(pool.name, *slab));
@@ -152,7 +158,7 @@ void Scheduler::State::make_device(const Device& device, std::size_t index, cons
                            .log = log};
   for (const yard::AdapterView& adapter : fleet.adapters) facts.adapters.push_back(adapter.name);
   if (device.facts().kind == DeviceKind::pulled) {
-    pulled.back() = std::make_shared<yard::PulledDevice>(id, std::move(facts), *slab, *loop);
+    pulled.back() = std::make_shared<yard::PulledDevice>(place.device, std::move(facts), *slab, *place.loop);
     ports.push_back({.stepped = pulled.back().get(), .served = nullptr});
     return;
   }
@@ -162,8 +168,8 @@ void Scheduler::State::make_device(const Device& device, std::size_t index, cons
                             .crew = alone ? nullptr : crew.get(),
                             .seat = alone ? 0 : seats++,
                             .parts = alone ? 1 : kPartsPerThread * threads[index]};
-  hosts.push_back(
-      std::make_unique<yard::HostDevice>(device.facts().step, std::move(facts), *slab, *loop, std::move(runs_on)));
+  hosts.push_back(std::make_unique<yard::HostDevice>(device.facts().step, std::move(facts), *slab, *place.loop,
+                                                     std::move(runs_on)));
   ports.push_back({.stepped = hosts.back().get(), .served = nullptr});
 }
 
@@ -190,7 +196,7 @@ Scheduler::State::~State() {
   for (const auto& device : pulled)
     if (device) device->settle();
   // Nothing is in flight, hence no run either: every run has a sequence in it that ends when the run does.
-  loop->stop();
+  cell->stop();
 }
 
 yard::Submitted Scheduler::State::facts_of(std::string_view model, std::string_view slo, std::size_t prompt,
@@ -216,6 +222,11 @@ void Scheduler::State::say_where(yard::Submitted& facts, std::string_view tenant
   facts.providers = yard::providers_named(fleet, providers);
 }
 
+yard::ShardId Scheduler::State::door(const yard::Submitted& facts) const noexcept {
+  slab->check_process();
+  return cell->door(facts);
+}
+
 Reply Scheduler::State::submit(const Request& request) {
   Refusal refused;
   yard::Submitted facts =
@@ -228,7 +239,7 @@ Reply Scheduler::State::submit(const Request& request) {
   if (refused != Refusal::none)
     slab->refuse(refused);
   else
-    refused = slab->enter(request.prompt, request.prompt.size() <= longest_prompt, asked, id, request.tag);
+    refused = slab->enter(door(asked), request.prompt, request.prompt.size() <= longest_prompt, asked, id, request.tag);
   return refused == Refusal::none ? Reply(slab, id.index, id.generation) : Reply(outcome_of(refused));
 }
 
@@ -282,7 +293,8 @@ void Scheduler::set(std::string_view device, Wish wish) noexcept {
   yard::DeviceState state = yard::DeviceState::up;
   if (wish == Wish::drain) state = yard::DeviceState::draining;
   if (wish == Wish::remove) state = yard::DeviceState::down;
-  state_->loop->change(yard::DeviceChanged{id, state});
+  const yard::LiveCell::Place& place = state_->cell->at(id);
+  place.loop->change(yard::DeviceChanged{place.device, state});
 }
 
 void Scheduler::set_cap(std::string_view power_domain, double watts) noexcept {
@@ -296,7 +308,7 @@ void Scheduler::set_cap(std::string_view power_domain, double watts) noexcept {
   if (!yard::idles_within(state_->fleet, domain, cap))
     return state_->say(
         fmt::format("set_cap: {} W is below what the devices of '{}' draw idle", watts, yard::printable(power_domain)));
-  state_->loop->change(yard::CapChanged{domain, cap});
+  state_->cell->of_domain(domain).change(yard::CapChanged{domain, cap});
 }
 
 void Scheduler::report(std::string_view device, const LoadReport& said) noexcept {
@@ -310,9 +322,10 @@ void Scheduler::report(std::string_view device, const LoadReport& said) noexcept
   const double share = said.kv_used > 0 ? std::min(said.kv_used, 1.0) : 0.0;  // what is no number counts as none
   const yard::Duration age(std::max<std::int64_t>(0, said.age.count()));
   const yard::Blocks used(static_cast<std::int32_t>(share * pool.kv_blocks.count()));
-  state_->loop->change(yard::LoadReport{.device = id,
-                                        .load = {.running = said.running, .waiting = said.waiting, .kv_used = used},
-                                        .measured = std::max(yard::Time(), state_->loop->now() - age)});
+  const yard::LiveCell::Place& place = state_->cell->at(id);
+  place.loop->change(yard::LoadReport{.device = place.device,
+                                      .load = {.running = said.running, .waiting = said.waiting, .kv_used = used},
+                                      .measured = std::max(yard::Time(), state_->cell->now() - age)});
 }
 
 bool Scheduler::drain(nanoseconds patience) noexcept {
@@ -325,7 +338,7 @@ Counts Scheduler::counts() const noexcept {
   if (!state_) return {};
   state_->slab->check_process();
   // In this order: whatever Core counts has entered before.
-  const yard::Ledger ledger = state_->loop->ledger();
+  const yard::Ledger ledger = state_->cell->ledger();
   const yard::RequestSlab::Totals door = state_->slab->totals();
   const std::uint64_t refused = door.all_refused();
   Counts counts{.submitted = door.entered + refused,

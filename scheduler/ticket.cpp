@@ -75,7 +75,7 @@ Ticket Scheduler::State::place(const PlaceRequest& request, std::function<void(c
   if (refused != Refusal::none)
     slab->refuse(refused);
   else
-    refused = slab->place(std::move(on), facts, id);
+    refused = slab->place(door(facts), std::move(on), facts, id);
   if (refused == Refusal::none) return Ticket(slab, id.index, id.generation);
   // NOLINTNEXTLINE(bugprone-use-after-move): only what is let in is moved away.
   (on ? *on.target<Announce>() : announce).call({.device = {}, .attempt = 0, .end = outcome_of(refused)});

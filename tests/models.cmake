@@ -24,6 +24,7 @@ function(yard_model name)
 endfunction()
 
 yard_model(flag_model)
+yard_model(number_set_model)
 yard_model(task_deque_model)
 yard_model(parking_model)
 yard_model(event_count_model)

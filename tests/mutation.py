@@ -28,6 +28,7 @@ SYNC = ROOT / "scheduler" / "sync"
 # The single-thread test of a header, and which of its tests are that; else <name>_test, all of it.
 SINGLE = {
     "flag": ("sync_test", "Flag.*"),
+    "number_set": ("sync_test", "NumberSet.*"),
     "inbox": ("sync_test", "Inbox.*-*UnderLoad"),
     "parking": ("event_count_test", "*"),
     "number_ring": ("pieces_test", "NumberRing.*:Hatch.*"),

@@ -133,6 +133,13 @@ TEST(Victim, ACancelThatComesTooLateIsSentAfterIt) {
   EXPECT_EQ(s.ledger().of(Outcome::cancelled), 0u);
 }
 
+TEST(Victim, ALateCancelOfWhatWasNeverTakenGoesNowhere) {
+  Victim s;
+  for (const std::uint32_t generation : {0u, 1u}) s.tell(CancelAsked{{9, generation}});
+  EXPECT_TRUE(s.poll().empty());
+  EXPECT_EQ(s.ledger().late_cancels, 2u);
+}
+
 TEST(Victim, WhatFindsNoRoomOnTheShelfWaitsAsBefore) {
   Victim s;
   s.tell(Unshelved{s.sequence(), false});
@@ -149,6 +156,24 @@ TEST(Victim, WhoseDeviceGoesIsAskedBackBeforeItFails) {
   const Said said = s.poll();
   ASSERT_EQ(said.order, "F");
   EXPECT_EQ(said.finishes[0].why, Reason::device_lost);
+}
+
+TEST(Victim, WhatWaitsForADeviceThatGoesIsOfferedBeforeItFails) {
+  Scene s(shard());
+  s.submit({.prompt = 6});
+  EXPECT_EQ(s.poll().order, "L");
+  const RequestId second = s.submit({.prompt = 6});
+  EXPECT_EQ(s.poll().order, "");
+  s.change(0, DeviceState::down);
+  const Said lost = s.poll();
+  ASSERT_EQ(lost.shelves.size(), 1u) << lost.order;
+  EXPECT_EQ(lost.shelves[0].request, second);
+  EXPECT_EQ(lost.shelves[0].there, Time::never());
+  EXPECT_EQ(s.poll_at(50 * kMs).order, "U");
+  s.tell(Unshelved{lost.shelves[0].sequence, false});
+  const Said end = s.poll();
+  ASSERT_EQ(end.order, "F");
+  EXPECT_EQ(end.finishes[0].why, Reason::device_lost);
 }
 
 // Refused by its scorer it stands on the shelf for 50 ms, and is refused then.
@@ -232,6 +257,21 @@ TEST(Thief, TakesOnlyWhatItStartsSooner) {
   EXPECT_EQ(takes(19), "T");
 }
 
+// Overdue by 25 ms at home it is expected to be so again: a token of its own is 10 ms away here.
+TEST(Thief, TakesWhatIsLaterThanWasExpected) {
+  const auto takes = [](std::int64_t there_ms) {
+    Scene s(shard());
+    s.at(100 * kMs);
+    s.tell(ShelfFilled{ShardId{1}});
+    s.poll();
+    s.tell(OfferSeen{ShardId{1}, Time(there_ms * kMs), facts(10)});
+    s.tell(OffersSeen{ShardId{1}, 1});
+    return s.poll().order;
+  };
+  EXPECT_EQ(takes(75), "T");
+  EXPECT_EQ(takes(95), "");
+}
+
 TEST(Thief, LooksAgainWhereItWantedNothing) {
   Scene s(shard());
   s.tell(ShelfFilled{ShardId{1}});
@@ -281,7 +321,7 @@ TEST(Thief, WhatItLooksAtMakesItsTimeNoScarcer) {
     s.tell(ShelfFilled{ShardId{1}});
     EXPECT_EQ(s.poll().order, "K");
     for (int i = 0; i < looks; ++i) {
-      for (int k = 0; k < 8; ++k) s.tell(OfferSeen{ShardId{1}, Time(kMs), facts(10)});
+      for (int k = 0; k < 8; ++k) s.tell(OfferSeen{ShardId{1}, Time((501 + 20 * i) * kMs), facts(10)});
       s.tell(OffersSeen{ShardId{1}, 8});
       EXPECT_EQ(s.poll_at((500 + 20 * (i + 1)) * kMs).order, "K") << i;
     }

@@ -55,7 +55,8 @@ class StandStill {
     action.sa_flags = SA_RESTART;
     sigaction(SIGUSR1, &action, nullptr);
   }
-  void stop(std::thread& thread) const { pthread_kill(thread.native_handle(), SIGUSR1); }
+  void stop(std::thread& thread) const { stop(thread.native_handle()); }
+  void stop(pthread_t thread) const { pthread_kill(thread, SIGUSR1); }
   static int stopped() { return stopped_.load(); }  // threads that have stood still so far
   static int resumed() { return resumed_.load(); }
 

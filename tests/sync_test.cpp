@@ -10,6 +10,7 @@
 #include "scheduler/sync/flag.h"
 #include "scheduler/sync/inbox.h"
 #include "scheduler/sync/lane.h"
+#include "scheduler/sync/number_set.h"
 #include "scheduler/sync/parking.h"
 
 namespace yard {
@@ -118,6 +119,14 @@ TEST(Flag, IsUpOnceItWasRaised) {
   EXPECT_FALSE(flag.up());
   flag.raise();
   EXPECT_TRUE(flag.up());
+}
+
+TEST(NumberSet, TakesOnceWhatWasPutInTwice) {
+  NumberSet set;
+  EXPECT_EQ(set.take(), 0u);
+  set.add(0), set.add(63), set.add(0);
+  EXPECT_EQ(set.take(), std::uint64_t{1} << 63 | 1);
+  EXPECT_EQ(set.take(), 0u);
 }
 
 TEST(Parking, RingBeforeWaitIsHeard) {

@@ -22,7 +22,8 @@ void PulledDevice::launch(const Launch& launch) noexcept {
   where_ = Where::launched;
   if (!gone_ && !closed_) return changed_.notify_one();
   CHECK(stepper_.take());
-  if (gone_) stepper_.fail();  // somebody set the device up again meanwhile: it must not go round and round
+  // Decided before the shard heard that it is gone; or somebody set it up again: it must not go round and round.
+  if (gone_ && !closed_) shard_.tell(DeviceChanged{id_, DeviceState::down});
   answer();
 }
 

@@ -32,8 +32,8 @@ RequestSlab::Ended ended_by(const Finish& f) {
 
 }  // namespace
 
-RequestSlab::RequestSlab(std::uint32_t slots, Shard& shard)
-    : shard_(shard), slots_(slots), chunks_((slots + kChunk - 1) / kChunk) {
+RequestSlab::RequestSlab(std::uint32_t slots, std::vector<Shard*> shards)
+    : shards_(std::move(shards)), slots_(slots), chunks_((slots + kChunk - 1) / kChunk) {
   free_.reserve(slots);
 }
 
@@ -59,8 +59,8 @@ std::string_view name_of(RequestSlab::Refusal why) {
 
 // ---- the door ------------------------------------------------------------------------------------------------------
 
-RequestSlab::Refusal RequestSlab::enter(std::span<const Token> prompt, bool keep, Submitted facts, RequestId& request,
-                                        std::uint64_t tag) noexcept {
+RequestSlab::Refusal RequestSlab::enter(ShardId shard, std::span<const Token> prompt, bool keep, Submitted facts,
+                                        RequestId& request, std::uint64_t tag) noexcept {
   std::uint32_t index;
   if (const Refusal why = take_slot(index); why != Refusal::none) return why;
   Record& record = (*chunks_[index / kChunk])[index % kChunk];
@@ -74,7 +74,7 @@ RequestSlab::Refusal RequestSlab::enter(std::span<const Token> prompt, bool keep
   } catch (const std::bad_alloc&) {
     return give_back_slot(index);
   }
-  request = tell(index, facts);
+  request = tell(shard, index, facts);
   return Refusal::none;
 }
 
@@ -107,13 +107,15 @@ RequestSlab::Refusal RequestSlab::give_back_slot(std::uint32_t index) noexcept {
   return Refusal::no_memory;
 }
 
-RequestId RequestSlab::tell(std::uint32_t index, Submitted facts) noexcept {
+RequestId RequestSlab::tell(ShardId shard, std::uint32_t index, Submitted facts) noexcept {
   Record& record = (*chunks_[index / kChunk])[index % kChunk];
   const std::lock_guard lock(record.mutex);
   record.in_flight = record.held = true;
+  record.shard = shard;
   facts.request = {index, record.generation};
-  facts.arrival = shard_.now();
-  shard_.tell(facts);  // under the mutex: before any CancelAsked of it, also one by cancel_all()
+  facts.arrival = now();
+  if (shards_.size() > 1) record.offer.facts = facts;
+  tell(record, facts);  // under the mutex: before any CancelAsked of it, also one by cancel_all()
   return facts.request;
 }
 
@@ -152,7 +154,7 @@ void RequestSlab::cancel_all() noexcept {
     const std::lock_guard lock(record.mutex);
     if (!record.in_flight || record.ended || record.cancelled) continue;
     record.cancelled = true;
-    shard_.tell(CancelAsked{{i, record.generation}});
+    tell(record, CancelAsked{{i, record.generation}});
   }
 }
 
@@ -239,7 +241,7 @@ void RequestSlab::release(RequestId id) noexcept {
     free = record.ended.has_value();
     if (!free && !record.cancelled) {
       record.cancelled = true;
-      shard_.tell(CancelAsked{id});
+      tell(record, CancelAsked{id});
     }
   }
   if (free) set_free(id.index);
@@ -288,7 +290,7 @@ bool RequestSlab::cancel(RequestId id) noexcept {
   const std::lock_guard lock(record.mutex);
   if (record.ended || record.cancelled) return false;
   record.cancelled = true;
-  shard_.tell(CancelAsked{id});
+  tell(record, CancelAsked{id});
   return true;
 }
 

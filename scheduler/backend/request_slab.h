@@ -3,13 +3,15 @@
 // A slot has two owners: the shard, from enter() to finish(), and the Reply or Ticket, from enter() to drop(). It is
 // free again when both have let go. Slots are made in chunks as they are first needed, by the thread that submits, and
 // never move. A request that was placed has no prompt and no answer here: its embedder sends it and tells how it went.
+// Where there are several shards they share the slab: a request that one takes from another stays in its slot.
 //
 // Threads: as each group says. A record's `mutex` guards its answer and end; `wake_mutex` is held while its wake is
 //          called, and nothing else is then.
 // S1  a slot's prompt is written before its Submitted is told and not again until the slot is free.
 // S2  its answer grows by one device at a time, the one Core runs it on; a device's hand-over passes through the shard.
 // S3  at most one CancelAsked is told per request, and none after its finish(). Hence at most kNewsPerSlot events of
-//     one slot are on the way at once: a cancel of its former tenant, and Submitted and CancelAsked of the present one.
+//     one slot are on the way at once: a cancel of its former tenant, and Submitted and CancelAsked of the present one;
+//     with several shards also the former tenant's Taken, and a cancel that was passed on.
 // S4  per attempt at most one FirstToken and then at most one Ended or Failed is told, and none after its request's
 //     finish(). Core drains in order and ends a request after its Submitted, so that what a former tenant's attempts
 //     told may still be on the way, but nothing of one before: news_per_placed() bounds the events of one slot.
@@ -36,10 +38,10 @@
 
 namespace yard {
 
-class RequestSlab {
+class RequestSlab final : public Offers {
  public:
   using Token = std::int32_t;
-  static constexpr std::size_t kNewsPerSlot = 3;
+  static constexpr std::size_t kNewsPerSlot = 3, kNewsBetweenShards = 2;
   static constexpr std::size_t news_per_placed(std::uint32_t retries) {
     return kNewsPerSlot + std::size_t{2} * 2 * (retries + 1);
   }
@@ -61,17 +63,17 @@ class RequestSlab {
   };
   using OnPlaced = std::function<void(const Placed&)>;  // does not throw
 
-  // `shard`: outlives every request in flight.
-  RequestSlab(std::uint32_t slots, Shard& shard);
+  // `shards`: by ShardId, at least one, on one clock; they outlive every request in flight.
+  RequestSlab(std::uint32_t slots, std::vector<Shard*> shards);
 
   // ---- the door: any thread
 
-  // Takes a slot, copies the prompt and tells the shard `facts`, whose request and arrival it fills in.
+  // Takes a slot, copies the prompt and tells that shard `facts`, whose request and arrival it fills in.
   // `keep`: false where the prompt is longer than any device could read: it is then not copied. Errors: Refusal.
-  Refusal enter(std::span<const Token> prompt, bool keep, Submitted facts, RequestId& request,
+  Refusal enter(ShardId, std::span<const Token> prompt, bool keep, Submitted facts, RequestId& request,
                 std::uint64_t tag = 0) noexcept;
   // The same for one that its embedder sends. `on`: moved from unless refused.
-  Refusal place(OnPlaced&& on, Submitted facts, RequestId& request) noexcept;
+  Refusal place(ShardId, OnPlaced&& on, Submitted facts, RequestId& request) noexcept;
   void refuse(Refusal) noexcept;  // counts one that its caller did not let in
   void close() noexcept;          // enter() refuses from now on
   bool wait_until_idle(std::chrono::nanoseconds patience) noexcept;
@@ -98,11 +100,18 @@ class RequestSlab {
   std::uint64_t tag(RequestId id) const noexcept { return at(id).tag; }
   bool emit(RequestId, std::uint32_t answer, Token) noexcept;  // Returns: false when there is no memory
 
-  // ---- the shard's thread
+  // ---- the thread of the shard that has it
 
   void finish(const Finish&) noexcept;
   void send(const Send&, std::string_view device) noexcept;
   void abort(const Abort&) noexcept;
+
+  // ---- shards that take from one another (port.h)
+
+  void offer(RequestId, SequenceId, Time there) noexcept override;
+  SequenceId offered_as(RequestId) const noexcept override;
+  std::optional<Offer> offered(RequestId) const noexcept override;
+  void hand_over(RequestId, ShardId thief) noexcept override;
 
   // ---- the ticket: any thread. `attempt` 0: the latest. What is late or said twice is ignored and counted.
 
@@ -167,6 +176,8 @@ class RequestSlab {
       return {of(a)[taken_of[a]++], a};
     }
 
+    ShardId shard;  // that has it, or is about to be told that it has
+    Offer offer;    // of what stands on its shelf, or stood
     std::optional<Ended> ended;
     bool in_flight = false, held = false, cancelled = false;
     Attempt attempt;
@@ -181,7 +192,9 @@ class RequestSlab {
   Record& at(RequestId) const noexcept;
   Refusal take_slot(std::uint32_t& index) noexcept;
   Refusal give_back_slot(std::uint32_t index) noexcept;  // not told of yet. Returns: no_memory
-  RequestId tell(std::uint32_t index, Submitted facts) noexcept;
+  RequestId tell(ShardId, std::uint32_t index, Submitted facts) noexcept;
+  void tell(const Record& record, const Event& event) noexcept { shards_[record.shard.value]->tell(event); }
+  Time now() const noexcept { return shards_.front()->now(); }
   static bool answers(const Attempt& a, std::uint32_t attempt) {
     return a.open && (attempt == 0 || attempt == a.number);
   }
@@ -191,7 +204,7 @@ class RequestSlab {
   static void ring(Record&) noexcept;
 
   const ForkGuard guard_;
-  Shard& shard_;
+  const std::vector<Shard*> shards_;
   const std::uint32_t slots_;
   std::vector<std::unique_ptr<Chunk>> chunks_;  // its size is fixed; an element is set before an id in it is given out
 

@@ -7,11 +7,11 @@
 
 namespace yard {
 
-RequestSlab::Refusal RequestSlab::place(OnPlaced&& on, Submitted facts, RequestId& request) noexcept {
+RequestSlab::Refusal RequestSlab::place(ShardId shard, OnPlaced&& on, Submitted facts, RequestId& request) noexcept {
   std::uint32_t index;
   if (const Refusal why = take_slot(index); why != Refusal::none) return why;
   (*chunks_[index / kChunk])[index % kChunk].placed = std::move(on);
-  request = tell(index, facts);
+  request = tell(shard, index, facts);
   return Refusal::none;
 }
 
@@ -45,7 +45,7 @@ bool RequestSlab::first_token(RequestId id, std::uint32_t attempt) noexcept {
     Attempt& a = record.attempt;
     if (answers(a, attempt) && !a.began) {
       a.began = true;
-      if (a.limit.count() > 0) shard_.tell(FirstToken{a.sequence, a.number, Tokens(0), shard_.now()});
+      if (a.limit.count() > 0) tell(record, FirstToken{a.sequence, a.number, Tokens(0), now()});
       return true;
     }
   }
@@ -64,14 +64,14 @@ void RequestSlab::end(RequestId id, std::uint32_t attempt, Tokens generated, Tok
       a.open = false;
       const Tokens least(a.began ? 1 : 0);  // an engine that counts otherwise than we: Core takes 1 to the limit
       const Tokens n = std::min(std::max(generated, least), std::max(a.limit, Tokens(0)));
-      const Time now = shard_.now();
-      if (n.count() > 0 && !a.began) shard_.tell(FirstToken{a.sequence, a.number, cached, now});
-      shard_.tell(yard::Ended{.sequence = a.sequence,
-                              .attempt = a.number,
-                              .fate = n == a.limit ? SlotFate::length : SlotFate::stopped,
-                              .generated = n,
-                              .last_token = n.count() > 0 ? now : Time::never(),
-                              .cached = cached});
+      const Time at = now();
+      if (n.count() > 0 && !a.began) tell(record, FirstToken{a.sequence, a.number, cached, at});
+      tell(record, yard::Ended{.sequence = a.sequence,
+                               .attempt = a.number,
+                               .fate = n == a.limit ? SlotFate::length : SlotFate::stopped,
+                               .generated = n,
+                               .last_token = n.count() > 0 ? at : Time::never(),
+                               .cached = cached});
     }
   }
   if (late) return late_call();
@@ -86,7 +86,7 @@ void RequestSlab::fail(RequestId id, std::uint32_t attempt, Failure why, Duratio
     Attempt& a = record.attempt;
     if (answers(a, attempt)) {
       a.open = false;
-      shard_.tell(Failed{.sequence = a.sequence, .attempt = a.number, .why = why, .retry_after = retry_after});
+      tell(record, Failed{.sequence = a.sequence, .attempt = a.number, .why = why, .retry_after = retry_after});
       return;
     }
   }

@@ -300,6 +300,7 @@ void Core::State::place_arrivals() {
       continue;
     }
     if (!device.some()) {  // bound before, and nothing is left that could serve it
+      if (offer_before_end(i)) continue;
       end(i, Outcome::failed, Reason::device_lost);
       say_ends();
       continue;
@@ -329,7 +330,8 @@ void Core::State::place_unbound() {
     for (SequenceList& list : unbound)
       for (std::uint32_t i = list.first(), next; i != kNobody; i = next) {
         next = pool[i].next;
-        if (!placement.eligible_anywhere(pool[i])) end(i, Outcome::failed, Reason::device_lost);
+        if (!placement.eligible_anywhere(pool[i]) && !offer_before_end(i))
+          end(i, Outcome::failed, Reason::device_lost);
       }
   say_ends();
   for (std::size_t m = 0; m < queues.size(); ++m)

@@ -30,7 +30,8 @@ struct Ledger {
 
   std::uint64_t of(Outcome o) const { return ended[static_cast<std::size_t>(o)]; }
   std::uint64_t of(Reason r) const { return reasons[static_cast<std::size_t>(r)]; }
-  bool balances() const { return submitted + taken == ended[0] + ended[1] + ended[2] + ended[3] + given + in_flight; }
+  std::uint64_t all_ended() const { return ended[0] + ended[1] + ended[2] + ended[3]; }
+  bool balances() const { return submitted + taken == all_ended() + given + in_flight; }
 };
 
 // What is printed of several shards is that of all.
@@ -39,6 +40,8 @@ inline void add(Ledger& all, const Ledger& one) {
   all.in_flight += one.in_flight;
   all.given += one.given, all.taken += one.taken, all.offered += one.offered;
   all.looks += one.looks, all.takes_lost += one.takes_lost;
+  all.launches += one.launches, all.sends += one.sends, all.retries += one.retries, all.ejections += one.ejections;
+  all.preemptions += one.preemptions, all.late_answers += one.late_answers;
   for (std::size_t i = 0; i < all.ended.size(); ++i) all.ended[i] += one.ended[i];
   for (std::size_t i = 0; i < all.reasons.size(); ++i) all.reasons[i] += one.reasons[i];
 }

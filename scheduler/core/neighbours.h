@@ -65,17 +65,17 @@ class Neighbours {
   std::uint32_t seen = 0, wanted = 0;  // offers told since the Look; of these, the leading ones that it would take
 
   // ---- who has what was given away
-  void gone(RequestId request, ShardId thief) { thieves_[request.index] = {request.generation, thief.value}; }
+  void gone(RequestId request, ShardId thief) { thieves_[request.index] = {request.generation, thief.value + 1}; }
   // Returns: none where it was not given away.
   ShardId thief_of(RequestId request) const {
     if (request.index >= thieves_.size()) return {};
     const Gone& gone = thieves_[request.index];
-    return gone.generation == request.generation ? ShardId{gone.thief} : ShardId{};
+    return gone.behind > 0 && gone.generation == request.generation ? ShardId{gone.behind - 1} : ShardId{};
   }
 
  private:
   struct Gone {
-    std::uint32_t generation, thief;  // of the request, from 1
+    std::uint32_t generation, behind;  // of the request; thief + 1, 0: nobody
   };
   static std::uint64_t bit(ShardId v) { return std::uint64_t{1} << v.value; }
 

@@ -31,8 +31,13 @@ void Core::State::offer(std::uint32_t i, Time there) {
 // Of a class that would have it end: it stands on the shelf for a while first, and is then asked about once more.
 // Returns: whether.
 bool Core::State::offer_before_refusal(std::uint32_t i) {
+  return fleet.classes[pool[i].slo.value].on_overload == Overload::reject && offer_before_end(i);
+}
+
+// Nothing is left here that could serve it, or it is refused. Returns: whether it stands on the shelf for a while.
+bool Core::State::offer_before_end(std::uint32_t i) {
   Sequence& s = pool[i];
-  if (fleet.classes[s.slo.value].on_overload != Overload::reject || !may_be_offered(s)) return false;
+  if (!may_be_offered(s)) return false;
   if (s.state == SequenceState::unbound) {
     queues[s.model.value].remove(pool, i);
     unbound[s.model.value].remove(pool, i);
@@ -143,7 +148,9 @@ bool Core::State::wants(const OfferSeen& e) {
   if (refused || !device.some() || open[device.value] == kShut) return false;
   if (e.there == Time::never()) return true;
   const Time here = now + 2 * neighbours.way(e.victim) + placement.first_token_in(s, device.value, now);
-  return here + neighbours.least_gain() <= e.there;
+  // Who is later than was expected will be as late again, as far as anybody knows.
+  const Time there = e.there < now ? now + (now - e.there) : e.there;
+  return here + neighbours.least_gain() <= there;
 }
 
 void Core::State::apply(const OffersSeen& e) {

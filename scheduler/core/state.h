@@ -101,6 +101,7 @@ struct Core::State {
   bool may_be_offered(const Sequence&) const;
   void offer(std::uint32_t i, Time there);
   bool offer_before_refusal(std::uint32_t i);
+  bool offer_before_end(std::uint32_t i);
   void end_offers();
   bool unshelve_for(std::uint32_t device);
   void unshelve(std::uint32_t i);

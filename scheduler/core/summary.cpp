@@ -12,6 +12,7 @@ void Core::summarise(ShardSummary& summary) const noexcept {
   const DeviceColumns columns = s.devices.columns();
   const std::size_t classes = s.fleet.classes.size();
   CHECK(summary.pools.size() == s.fleet.pools.size());
+  summary.submitted = s.ledger.submitted;
   std::fill(summary.pools.begin(), summary.pools.end(), PoolSummary{});
   std::fill(summary.by_class.begin(), summary.by_class.end(), 0);
   for (std::size_t m = 0; m < s.fleet.models.size(); ++m) {

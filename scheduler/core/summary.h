@@ -28,6 +28,7 @@ struct ShardSummary {
         expected_output(fleet.models.size() * fleet.classes.size()),
         answers(fleet.models.size() * fleet.classes.size()) {}
 
+  std::uint64_t submitted = 0;  // requests that it was told of so far
   std::vector<PoolSummary> pools;
   std::vector<std::int64_t> by_class;         // [pool * classes + class]: bound sequences
   std::vector<std::int64_t> unbound;          // by model: sequences that wait, bound to no device

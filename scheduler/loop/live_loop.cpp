@@ -13,13 +13,16 @@
 namespace yard {
 
 LiveLoop::LiveLoop(Core core, const FleetView& fleet, LiveLoopOptions options, std::unique_ptr<Recorder> recorder)
-    : devices_of_fleet_(fleet.devices()),
+    : clock_(options.clock),
+      devices_of_fleet_(fleet.devices()),
       options_(std::move(options)),
       news_(options_.news),
+      shelf_(fleet.steal.some() ? fleet.steal.shelf : 1),
       core_(std::move(core)),
       meter_(fleet.classes.size()),
       recorder_(std::move(recorder)),
-      batch_(options_.events_per_tick) {}
+      batch_(options_.events_per_tick),
+      self_(fleet.steal.self) {}
 
 LiveLoop::~LiveLoop() { stop(); }
 
@@ -38,6 +41,7 @@ void LiveLoop::stop() noexcept {
 
 void LiveLoop::tell(const Event& event) noexcept {
   CHECK_WHY(news_.push(event), "the inbox holds all that can be on the way (I10)");
+  if (std::holds_alternative<Submitted>(event)) submitted_.add();
   parking_.ring();
 }
 
@@ -57,6 +61,12 @@ LiveSnapshot LiveLoop::snapshot() const {
   const Time now = clock_.now();
   for (std::uint32_t d = 0; d < devices.size(); ++d) devices[d] = core_.load(DeviceId{d}, now);
   return {core_.ledger(), meter_, std::move(devices)};
+}
+
+bool LiveLoop::summarise(ShardSummary& out) const noexcept {
+  const std::unique_lock lock(core_mutex_, std::try_to_lock);
+  if (lock.owns_lock()) core_.summarise(out);
+  return lock.owns_lock();
 }
 
 // ---- the loop's thread ---------------------------------------------------------------------------------------------
@@ -101,8 +111,9 @@ std::span<const Command> LiveLoop::decide(std::size_t events, Time now) noexcept
 
 std::size_t LiveLoop::drain() noexcept {
   const std::span<Event> room(batch_);
-  const std::size_t changes = changes_.drain(room);
-  return changes + news_.drain(room.subspan(changes));
+  std::size_t n = beside_.empty() ? 0 : drain_answers(room);
+  n += changes_.drain(room.subspan(n));
+  return n + news_.drain(room.subspan(n));
 }
 
 // Threads read one steady clock, so an event's times are not after a reading made once it was drained; the maximum says
@@ -127,12 +138,6 @@ void LiveLoop::perform(const Interrupt& c) noexcept { devices_[c.device.value].s
 void LiveLoop::perform(const Send& c) noexcept { devices_[c.device.value].served->send(c); }
 void LiveLoop::perform(const Abort& c) noexcept { devices_[c.device.value].served->abort(c); }
 void LiveLoop::perform(const Finish& c) noexcept { finished_(c); }
-
-void LiveLoop::perform(const Shelve&) noexcept { CHECK(false); }
-void LiveLoop::perform(const Unshelve&) noexcept { CHECK(false); }
-void LiveLoop::perform(const Look&) noexcept { CHECK(false); }
-void LiveLoop::perform(const Take&) noexcept { CHECK(false); }
-void LiveLoop::perform(const PassOn&) noexcept { CHECK(false); }
 
 void LiveLoop::care_for_recording() noexcept {
   if (!recorder_ || recorder_failed_ || !recorder_->error()) return;

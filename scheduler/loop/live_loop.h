@@ -8,7 +8,10 @@
 // V3  sleeps while there is no news and no timer is due; wakes for news, for next_wakeup(), and once, a second after
 //     the last news, to close the recording's frame.
 // V4  ledger() and snapshot() say what Core has decided before any of it is performed, and all of one moment.
+// V5  what its own commands are answered with at shelves, its own and others', is told in its next tick, before all
+// else.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,13 +22,17 @@
 
 #include "scheduler/core/core.h"
 #include "scheduler/core/ledger.h"
+#include "scheduler/core/summary.h"
 #include "scheduler/loop/live_clock.h"
 #include "scheduler/loop/live_meter.h"
 #include "scheduler/loop/port.h"
 #include "scheduler/loop/recorder.h"
+#include "scheduler/sync/counter.h"
 #include "scheduler/sync/flag.h"
 #include "scheduler/sync/inbox.h"
+#include "scheduler/sync/number_set.h"
 #include "scheduler/sync/parking.h"
+#include "scheduler/sync/shelf.h"
 
 namespace yard {
 
@@ -35,6 +42,7 @@ struct LiveLoopOptions {
   std::function<void(std::string_view)> log;
   Spinning* spinning = nullptr;      // outlives the loop; null: its thread sleeps at once
   std::function<void()> at_start{};  // on the loop's thread; does not throw
+  LiveClock clock{};                 // one for all shards of a cell
 };
 
 // A shard at one moment, between two ticks.
@@ -52,6 +60,10 @@ class LiveLoop final : public Shard {
   LiveLoop(Core, const FleetView&, LiveLoopOptions, std::unique_ptr<Recorder>);
   ~LiveLoop() override;  // stop()
 
+  // Before any of them starts, where the fleet's view says that it is not alone. `all`: by ShardId, itself included;
+  // they and `offers` outlive every loop's thread.
+  void lives_beside(std::vector<LiveLoop*> all, Offers& offers);
+
   // `devices`: by DeviceId; outlive the loop's thread. Once. Errors: std::system_error.
   void start(std::vector<DevicePort> devices, FinishSink);
 
@@ -67,6 +79,10 @@ class LiveLoop final : public Shard {
 
   Ledger ledger() const noexcept;
   LiveSnapshot snapshot() const;  // Errors: std::bad_alloc
+  // Never waits. Returns: false, and nothing is written, while the shard decides.
+  bool summarise(ShardSummary&) const noexcept;
+  std::uint64_t submitted() const noexcept { return submitted_.count(); }  // requests that it was told of so far
+  void filled(ShardId victim) noexcept;                                    // its shelf was empty
 
  private:
   static constexpr std::size_t kChanges = 64;
@@ -86,6 +102,7 @@ class LiveLoop final : public Shard {
   void perform(const Look&) noexcept;
   void perform(const Take&) noexcept;
   void perform(const PassOn&) noexcept;
+  std::size_t drain_answers(std::span<Event>) noexcept;
   void perform(const Move&) noexcept { CHECK_WHY(false, "no device of a live shard has a role (embedded.cpp)"); }
   void care_for_recording() noexcept;
   void log(std::string_view) const noexcept;
@@ -102,6 +119,9 @@ class LiveLoop final : public Shard {
   Inbox<Event> changes_{kChanges};
   Parking parking_{options_.spinning};
   Flag stop_;
+  Shelf shelf_;
+  NumberSet filled_;  // others' shelves
+  Counter submitted_;
 
   // the loop's thread writes, under the mutex, so that others may read under it
   mutable std::mutex core_mutex_;
@@ -113,6 +133,18 @@ class LiveLoop final : public Shard {
   bool recorder_failed_ = false;
   std::vector<Event> batch_;
   Time last_;
+
+  // its thread's part in stealing (live_steal.cpp)
+  struct Saw {
+    Shelf::Seen head;  // what the last Look found there, as far as it could be read
+    std::array<RequestId, kOffersSeen> requests;
+    std::array<Offers::Offer, kOffersSeen> offers;
+  };
+  std::vector<LiveLoop*> beside_;  // by ShardId; none: it is alone
+  Offers* offers_ = nullptr;
+  const ShardId self_;
+  std::vector<Saw> saw_;        // by victim
+  std::vector<Event> answers_;  // to its own commands
 
   std::thread thread_;
 };

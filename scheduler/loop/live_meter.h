@@ -24,6 +24,10 @@ struct CoarseHistogram {
   std::array<std::uint64_t, kEdges.size() + 1> counts{};  // of each bucket alone; an edge belongs to the one below it
   Wide sum_ns = 0;
 
+  void add(const CoarseHistogram& other) {
+    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] += other.counts[i];
+    sum_ns += other.sum_ns;
+  }
   void add(Duration d) {
     const std::int64_t ns = std::max<std::int64_t>(d.count(), 0);
     ++counts[static_cast<std::size_t>(std::lower_bound(kEdges.begin(), kEdges.end(), ns) - kEdges.begin())];
@@ -42,6 +46,13 @@ struct LiveMeter {
     if (f.outcome != Outcome::done) return;
     prompt_tokens += static_cast<std::uint64_t>(a.prompt.count());
     e2e[a.slo.value].add((a.last_token != Time::never() ? a.last_token : a.finish) - a.arrival);
+  }
+
+  void add(const LiveMeter& other) {  // another shard's, of the same classes
+    for (std::size_t o = 0; o < ended.size(); ++o)
+      for (std::size_t r = 0; r < kReasons; ++r) ended[o][r] += other.ended[o][r];
+    for (std::size_t c = 0; c < ttft.size(); ++c) ttft[c].add(other.ttft[c]), e2e[c].add(other.e2e[c]);
+    prompt_tokens += other.prompt_tokens, output_tokens += other.output_tokens;
   }
 
   std::array<std::array<std::uint64_t, kReasons>, 4> ended{};  // by Outcome, Reason

@@ -1,5 +1,8 @@
-// The way out of a shard and the way back: what a device must do, and what it may ask of its shard.
+// The way out of a shard and the way back: what a device must do, and what it may ask of its shard; and what shards of
+// one cell share.
 #pragma once
+#include <optional>
+
 #include "scheduler/base/units.h"
 #include "scheduler/core/command.h"
 #include "scheduler/core/event.h"
@@ -35,6 +38,26 @@ class ServedDevice {
 struct DevicePort {
   SteppedDevice* stepped = nullptr;
   ServedDevice* served = nullptr;
+};
+
+// Where a cell's requests lie, whichever of its shards has them: what those are told of one that stands on a shelf, and
+// who has it from then on. Implemented in backend.
+//
+// P5  offer() happens before its request is published on a shelf, hand_over() after it was taken from there, and before
+//     its thief is told of it; whoever tells a shard of the request afterwards tells the thief.
+class Offers {
+ public:
+  struct Offer {
+    SequenceId sequence;  // its home's
+    Time there;           // as OfferSeen has it
+    Submitted facts;
+  };
+  virtual ~Offers() = default;
+  virtual void offer(RequestId, SequenceId, Time there) noexcept = 0;  // its home's thread
+  virtual SequenceId offered_as(RequestId) const noexcept = 0;         // likewise
+  // Any shard's thread; never waits. Returns: none where it is gone, or just spoken of by somebody else.
+  virtual std::optional<Offer> offered(RequestId) const noexcept = 0;
+  virtual void hand_over(RequestId, ShardId thief) noexcept = 0;  // the thief's thread
 };
 
 // A shard as its devices and its door see it.

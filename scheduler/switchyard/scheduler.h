@@ -352,8 +352,15 @@ struct Options {
   std::vector<PowerDomain> power_domains{};  // empty: nothing limits what devices draw
   std::uint32_t max_waiting = 65536;  // beyond it submit() answers rejected; replies held after their end may count
   std::uint64_t seed = 1;             // of policies that draw
-  Pin pin = Pin::none;                // whether threads are bound to cores, and how
-  std::string record_to{};            // a recording of everything the shard was told; empty: none
+  // Threads that decide, each with its part of the devices, in equal parts in the order listed: list those side by side
+  // that stand together. At most 64, and at most as many as devices. What one cannot start in time another takes, if
+  // `steal`. One decides for thousands of devices; more are for devices that are apart (NUMA nodes), or when one thread
+  // is too busy. A quota or budget is shared out among them by devices; a power domain's devices are of one.
+  std::uint32_t shards = 1;
+  bool steal = true;
+  Pin pin = Pin::none;      // whether threads are bound to cores, and how
+  std::string record_to{};  // a recording of everything the shard was told (FILE.shard0, ... of several);
+                            // empty: none
   std::function<void(std::string_view)> log{};  // from any thread; empty: silent
 };
 
