@@ -1,0 +1,1 @@
+yard_bench(cost_bench ENTERS cost base)

@@ -1,0 +1,7 @@
+yard_test(online_test ENTERS core cost base LINKS fmt::fmt)
+yard_test(online_allocation_test ENTERS cost base)
+yard_test(interval_test ENTERS cost base LINKS fmt::fmt)
+yard_test(interval_data_test ENTERS cost topology base LINKS fmt::fmt)
+yard_test(length_history_test ENTERS cost base LINKS fmt::fmt)
+yard_test(request_time_test ENTERS cost base LINKS fmt::fmt)
+yard_test(class_costs_test ENTERS cost base)
