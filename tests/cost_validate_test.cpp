@@ -73,6 +73,23 @@ TEST_F(CostClaim, CollectivesOfSizesLeftOut) {
   }
 }
 
+TEST_F(CostClaim, PublishedPointsOfTpuAndNeuron) {
+  const std::vector<Claim> all = claim_published(claims_);
+  ASSERT_EQ(all.size(), 3u);
+  expect_met(all[1], 80);  // by a relative's points
+  expect_met(all[2], 60);  // after one of its own
+}
+
+// The aims are 10 and 13 %: what is reached is pinned.
+TEST_F(CostClaim, EnergyOfAModelLeftOut) {
+  const std::vector<Claim> all = claim_energy(claims_);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_LT(all[0].errors.summary().mape, 0.137);
+  EXPECT_LT(all[1].errors.summary().mape, 0.141);
+  EXPECT_EQ(all[0].errors.summary().n + all[0].refused.rows(), 405);
+  EXPECT_EQ(all[1].errors.summary().n + all[1].refused.rows(), 433);
+}
+
 // The aims are 20 and 12 %, and 30 % below the nine terms: what is reached is pinned.
 TEST_F(CostClaim, DeploymentsOfAModelLeftOut) {
   const std::vector<Claim> all = claim_deployments(claims_);
