@@ -149,6 +149,20 @@ TEST(Evictions, BeyondTheirRoomTheOldestComesEarly) {
   EXPECT_EQ(index.counts().holdings, 0u);
 }
 
+TEST(KvCache, WhereChainsContradictTheLaterOneIsKeptUpToThere) {
+  Kept k(1);
+  const Chain a = {{1}, {2}, {3}}, b = {{9}, {2}, {4}}, c = {{1}, {2}, {5}, {3}};
+  EXPECT_EQ(k.cache.keep(0, a, 0, Time(1)).blocks, 3u);
+  EXPECT_EQ(k.cache.keep(0, b, 0, Time(1)).blocks, 1u) << "2 stands behind 1";
+  EXPECT_EQ(k.cache.kept(0, c), 2u);
+  EXPECT_EQ(k.cache.keep(0, c, 0, Time(1)).blocks, 3u) << "3 stands behind 2";
+  EXPECT_EQ(k.cache.release(0, std::span(c).first(3)), 1u);
+  EXPECT_EQ(k.cache.release(0, a), 3u);
+  EXPECT_EQ(k.cache.release(0, std::span(b).first(1)), 1u);
+  k.cache.make_room(0, 0, Time(2));
+  EXPECT_EQ(k.cache.held(0) + k.cache.idle(0), 0u);
+}
+
 // One device's blocks, idle ones in the order of their going.
 class Naive {
  public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "scheduler/base/check.h"
+#include "scheduler/base/gallop.h"
 #include "scheduler/base/hash.h"
 
 namespace yard {
@@ -10,29 +11,6 @@ namespace {
 
 // Blocks whose memory is asked for before the first of them is used: an insert waits for about one miss per chunk.
 constexpr std::size_t kChunk = 16;
-
-// Returns: the largest i in [0, n] of which held(i) is true; held(0) is taken as true, and held is monotone.
-// Cost: O(log n). First 1, 2, 4 .. n, all on their way from memory at once; then by eighths, seven at once.
-template <class Fetch, class Held>
-std::uint32_t gallop(std::uint32_t n, Fetch fetch, Held held) {
-  if (n == 0) return 0;
-  for (std::uint32_t at = 1; at < n; at *= 2) fetch(at);
-  fetch(n);
-  std::uint32_t low = 0, high = 1;
-  while (high < n && held(high)) low = high, high *= 2;
-  if (high >= n) {
-    if (held(n)) return n;
-    high = n;
-  }
-  while (high - low > 1) {
-    const std::uint32_t step = (high - low + 7) / 8;
-    for (std::uint32_t at = low + step; at < high; at += step) fetch(at);
-    std::uint32_t at = low + step;
-    while (at < high && held(at)) low = at, at += step;
-    high = std::min(high, at);
-  }
-  return low;
-}
 
 std::uint32_t length(PrefixIndex::Prompt prompt) {
   return static_cast<std::uint32_t>(std::min<std::size_t>(prompt.size(), 1u << 30));
@@ -44,7 +22,7 @@ PrefixIndex::PrefixIndex(const PrefixBounds& bounds)
     : bound_(bounds.holdings),
       blocks_(bounds.holdings),
       pairs_(bounds.holdings),
-      uses_(std::size_t{bounds.holdings} + 1),
+      runs_(bounds.holdings),
       whos_(std::size_t{bounds.holdings} + 1),
       devices_(bounds.devices),
       oldest_(bounds.devices) {
@@ -56,13 +34,14 @@ PrefixIndex::PrefixIndex(const PrefixBounds& bounds)
 void PrefixIndex::set_capacity(DeviceId d, std::uint32_t blocks) noexcept {
   Device& device = devices_[d.value];
   device.capacity = blocks;
-  for (; device.held > blocks; ++counts_.out_of_pool) drop(device.back);
+  for (; device.held > blocks; ++counts_.out_of_pool) drop_last(device.back);
 }
 
-std::uint32_t PrefixIndex::insert(DeviceId d, Prompt prompt, Time now, Source source) noexcept {
+std::uint32_t PrefixIndex::insert(DeviceId d, Prompt prompt, Time now, Source source,
+                                  std::uint32_t& held_before) noexcept {
   stamp_age(d.value, now, source);
   ++stamp_;
-  return take_in(d.value, 0, prompt);
+  return take_in(d.value, 0, prompt, held_before = known(d.value, 0, prompt));
 }
 
 std::uint32_t PrefixIndex::extend(DeviceId d, BlockHash parent, Prompt blocks, Time now, Source source) noexcept {
@@ -73,84 +52,88 @@ std::uint32_t PrefixIndex::extend(DeviceId d, BlockHash parent, Prompt blocks, T
     return 0;
   }
   ++stamp_;
-  for (Place p = place; p; p = uses_[p].parent) use_behind(devices_[d.value], 0, p);  // the root last: it ends in front
-  return take_in(d.value, place, blocks);
+  return take_in(d.value, place, blocks, known(d.value, place, blocks));
 }
 
-// Uses the held part of a chain and creates the rest, each block behind its parent (P2).
-std::uint32_t PrefixIndex::take_in(std::uint32_t device, Place parent, Prompt prompt) noexcept {
-  Device& dev = devices_[device];
-  std::uint32_t done = 0;
-  while (done < prompt.size()) {
-    const Prompt chunk = prompt.subspan(done, std::min<std::size_t>(kChunk, prompt.size() - done));
-    std::array<Place, kChunk> places;
-    std::uint32_t fresh = 0;
-    for (const BlockHash b : chunk) pairs_.prefetch({b, device});
-    for (std::size_t i = 0; i < chunk.size(); ++i) {
-      places[i] = pairs_.at({chunk[i], device}).place;
-      if (places[i])
-        __builtin_prefetch(&uses_[places[i]]);
-      else
-        blocks_.prefetch(chunk[i]), ++fresh;
-    }
-    // A device holds the beginning of a chain (P1). After the first block that it does not hold, what was found above
-    // is not trusted: only a contradicting chain finds anything there, and making room may have dropped it since.
-    if (fresh) prefetch_victims(dev, fresh);
-    bool held = true;
-    for (std::size_t i = 0; i < chunk.size(); ++i, ++done) {
-      held = held && places[i];
-      if (held && uses_[places[i]].parent != parent) {
-        ++counts_.contradictions;
-        return done;
-      }
-      if (held) {
-        use_behind(dev, parent, places[i]);
-      } else {
-        places[i] = create(device, parent, chunk[i]);
-        if (places[i] == 0) return done;
-      }
-      parent = places[i];
-    }
-  }
-  return done;
+// Uses the held part of a chain and creates the rest. Returns: how many of the blocks the device holds.
+std::uint32_t PrefixIndex::take_in(std::uint32_t device, Place parent, Prompt prompt, std::uint32_t held) noexcept {
+  const Place last = held > 0 ? pairs_.at({prompt[held - 1], device}).place : parent;
+  if (last) use(devices_[device], last);
+  return held + create(device, last, prompt.subspan(held));
 }
 
-// Returns: 0 where there is no room that this very chain does not need, or where the block has another parent.
-PrefixIndex::Place PrefixIndex::create(std::uint32_t device, Place parent, BlockHash block) noexcept {
+// Returns: how many leading blocks the device holds behind `parent`. By galloping: it holds the beginning of a chain
+// (P1), and what it holds at its end stands as deep as it is long. Else it contradicts itself, and is walked.
+std::uint32_t PrefixIndex::known(std::uint32_t device, Place parent, Prompt prompt) noexcept {
+  const std::uint32_t held = blocks_held({device}, prompt);
+  if (held == 0) return 0;
+  if (runs_.depth(pairs_.at({prompt[held - 1], device}).place) == runs_.depth(parent) + held) return held;
+  std::uint32_t n = 0;
+  for (Place above = parent; n < held; ++n) {
+    const Place p = pairs_.at({prompt[n], device}).place;
+    if (p == 0 || runs_.above(p) != above) break;
+    above = p;
+  }
+  return n;
+}
+
+// The chain that ends in this block is used: its runs come to the front, the first last, so that it stands before those
+// that follow it (P2).
+void PrefixIndex::use(Device& dev, Place last) noexcept {
+  Run run = runs_.run_of(last);
+  if (runs_.last(run) != last) {
+    const Runs::Parts parts = runs_.cut(last);
+    if (parts.upper == run)
+      link_behind(dev, run, parts.lower);
+    else
+      link_behind(dev, runs_[run].newer, parts.upper);
+    run = parts.upper;
+  }
+  for (; run; run = runs_.before(run)) {
+    runs_[run].stamp = stamp_;
+    if (dev.front == run) continue;
+    unlink(dev, run);
+    link_behind(dev, 0, run);
+  }
+}
+
+// Holds what is new behind `parent`, which is used already. Returns: how many: fewer where there is no room that this
+// very chain does not need, or where a block is there that has another parent.
+std::uint32_t PrefixIndex::create(std::uint32_t device, Place parent, Prompt prompt) noexcept {
   Device& dev = devices_[device];
-  if (!make_room(dev)) return 0;
-  HoldingSlot& pair = pairs_.at({block, device});
-  if (!pair.empty()) {
-    ++counts_.contradictions;
-    return 0;
+  const Run before = runs_.run_of(parent);
+  Run run = 0;
+  for (std::uint32_t done = 0; done < prompt.size(); ++done) {
+    if (done % kChunk == 0) {
+      const Prompt chunk = prompt.subspan(done, std::min<std::size_t>(kChunk, prompt.size() - done));
+      for (const BlockHash b : chunk) pairs_.prefetch({b, device}), blocks_.prefetch(b);
+      prefetch_victims(dev, static_cast<std::uint32_t>(chunk.size()));
+    }
+    const BlockHash block = prompt[done];
+    if (!make_room(dev)) return done;
+    HoldingSlot& pair = pairs_.at({block, device});
+    if (!pair.empty()) {
+      ++counts_.contradictions;
+      return done;
+    }
+    const Place p = run ? runs_.append(run) : runs_.begin(parent, {.newer = 0, .older = 0, .stamp = stamp_});
+    if (!run) link_behind(dev, before, run = runs_.run_of(p));
+    pair = {block.bits, device, p};
+    BlockSlot& slot = blocks_.at(block);
+    if (slot.empty())
+      slot.hash = block.bits, slot.newest = 0, ++counts_.blocks;
+    else
+      whos_[slot.newest].ahead = p;
+    whos_[p] = {block, device, 0, slot.newest};
+    slot.newest = p;
+    ++slot.count;
+    ++counts_.holdings;
+    if (++dev.held == 1 && !dev.queued) {
+      dev.queued = true;
+      oldest_.set(device, Time(stamp_));
+    }
   }
-  const Place p = free_ ? free_ : ++touched_;
-  if (free_) free_ = uses_[p].older;
-  pair = {block.bits, device, p};
-
-  BlockSlot& slot = blocks_.at(block);
-  if (slot.empty())
-    slot.hash = block.bits, slot.newest = 0, ++counts_.blocks;
-  else
-    whos_[slot.newest].ahead = p;
-  whos_[p] = {block, device, 0, slot.newest};
-  slot.newest = p;
-  ++slot.count;
-
-  Use& use = uses_[p];
-  use = {.newer = 0, .older = 0, .parent = parent, .child = 0, .sibling = 0, .elder = 0, .stamp = stamp_};
-  if (parent) {
-    use.sibling = uses_[parent].child;
-    if (use.sibling) uses_[use.sibling].elder = p;
-    uses_[parent].child = p;
-  }
-  link_behind(dev, parent, p);
-  ++counts_.holdings;
-  if (++dev.held == 1 && !dev.queued) {
-    dev.queued = true;
-    oldest_.set(device, Time(stamp_));
-  }
-  return p;
+  return static_cast<std::uint32_t>(prompt.size());
 }
 
 std::uint32_t PrefixIndex::remove(DeviceId d, std::span<const BlockHash> blocks, Time now, Source source) noexcept {
@@ -168,13 +151,14 @@ std::uint32_t PrefixIndex::remove(DeviceId d, std::span<const BlockHash> blocks,
 
 std::uint32_t PrefixIndex::remove_unused(DeviceId d, BlockHash block, std::uint64_t uses, Time now) noexcept {
   const Place p = pairs_.at({block, d.value}).place;
-  if (p && uses_[p].stamp > uses) return 0;  // what lies behind it may be older, and goes with its own eviction
+  if (p && runs_[runs_.run_of(p)].stamp > uses)
+    return 0;  // what lies behind it may be older, and goes with its own eviction
   return remove(d, {&block, 1}, now, Source::report);
 }
 
 void PrefixIndex::clear(DeviceId d, Time now, Source source) noexcept {
   stamp_age(d.value, now, source);
-  while (devices_[d.value].back) drop(devices_[d.value].back);
+  while (devices_[d.value].back) drop_last(devices_[d.value].back);
 }
 
 void PrefixIndex::stamp_age(std::uint32_t device, Time now, Source source) noexcept {
@@ -185,25 +169,18 @@ void PrefixIndex::stamp_age(std::uint32_t device, Time now, Source source) noexc
 
 // ---- the order of use ----------------------------------------------------------------------------------------------
 
-void PrefixIndex::use_behind(Device& dev, Place before, Place p) noexcept {
-  uses_[p].stamp = stamp_;
-  if ((before ? uses_[before].older : dev.front) == p) return;
-  unlink(dev, p);
-  link_behind(dev, before, p);
+void PrefixIndex::unlink(Device& dev, Run r) noexcept {
+  const Use& use = runs_[r];
+  (use.newer ? runs_[use.newer].older : dev.front) = use.older;
+  (use.older ? runs_[use.older].newer : dev.back) = use.newer;
 }
 
-void PrefixIndex::unlink(Device& dev, Place p) noexcept {
-  const Use& use = uses_[p];
-  (use.newer ? uses_[use.newer].older : dev.front) = use.older;
-  (use.older ? uses_[use.older].newer : dev.back) = use.newer;
-}
-
-void PrefixIndex::link_behind(Device& dev, Place before, Place p) noexcept {
-  Place& link = before ? uses_[before].older : dev.front;
-  uses_[p].newer = before;
-  uses_[p].older = link;
-  (link ? uses_[link].newer : dev.back) = p;
-  link = p;
+void PrefixIndex::link_behind(Device& dev, Run before, Run r) noexcept {
+  Run& link = before ? runs_[before].older : dev.front;
+  runs_[r].newer = before;
+  runs_[r].older = link;
+  (link ? runs_[link].newer : dev.back) = r;
+  link = r;
 }
 
 // ---- what goes -----------------------------------------------------------------------------------------------------
@@ -212,15 +189,15 @@ void PrefixIndex::link_behind(Device& dev, Place before, Place p) noexcept {
 bool PrefixIndex::make_room(Device& dev) noexcept {
   const bool in_pool = dev.held >= dev.capacity;
   if (!in_pool && counts_.holdings < bound_) return true;
-  const Place victim = in_pool ? dev.back : oldest();
-  if (!victim || uses_[victim].stamp == stamp_) return false;
+  const Run victim = in_pool ? dev.back : oldest();
+  if (!victim || runs_[victim].stamp == stamp_) return false;
   ++(in_pool ? counts_.out_of_pool : counts_.out_of_room);
-  drop(victim);
+  drop_last(victim);
   return true;
 }
 
-// Returns: the least recently used holding of all, 0 where there is none.
-PrefixIndex::Place PrefixIndex::oldest() noexcept {
+// Returns: the least recently used run of all, 0 where there is none.
+PrefixIndex::Run PrefixIndex::oldest() noexcept {
   for (; !oldest_.empty();) {
     const std::uint32_t d = oldest_.first();
     Device& dev = devices_[d];
@@ -229,7 +206,7 @@ PrefixIndex::Place PrefixIndex::oldest() noexcept {
       dev.queued = false;
       continue;
     }
-    const Time true_age(uses_[dev.back].stamp);
+    const Time true_age(runs_[dev.back].stamp);
     if (true_age == oldest_.next()) return dev.back;
     oldest_.set(d, true_age);
   }
@@ -244,9 +221,12 @@ void PrefixIndex::prefetch_victims(const Device& dev, std::uint32_t n) noexcept 
   if (!in_pool && room >= n) return;
   std::array<Place, kChunk> victims;
   std::uint32_t found = 0;
-  for (Place p = in_pool ? dev.back : oldest(); p && found < n; p = uses_[p].newer) {
-    __builtin_prefetch(&whos_[p]);
-    victims[found++] = p;
+  for (Run r = in_pool ? dev.back : oldest(); r && found < n; r = runs_[r].newer) {
+    Place p = runs_.last(r);
+    for (std::uint32_t left = runs_.size(r); left > 0 && found < n; --left, p = runs_.above(p)) {
+      __builtin_prefetch(&whos_[p]);
+      victims[found++] = p;
+    }
   }
   for (std::uint32_t i = 0; i < found; ++i) {
     const Who& who = whos_[victims[i]];
@@ -255,17 +235,14 @@ void PrefixIndex::prefetch_victims(const Device& dev, std::uint32_t n) noexcept 
   }
 }
 
-void PrefixIndex::drop(Place p) noexcept {
-  Use& use = uses_[p];
-  CHECK_WHY(use.child == 0, "P2: what goes has no children");
+// The last block of a run that nothing follows (P2).
+void PrefixIndex::drop_last(Run r) noexcept {
+  const Place p = runs_.last(r);
   Device& dev = devices_[whos_[p].device];
-  if (use.parent) (use.elder ? uses_[use.elder].sibling : uses_[use.parent].child) = use.sibling;
-  if (use.sibling) uses_[use.sibling].elder = use.elder;
-  unlink(dev, p);
+  if (runs_.size(r) == 1) unlink(dev, r);
   --dev.held;
   unname(p);
-  use.older = free_;
-  free_ = p;
+  runs_.drop_last(r);
   --counts_.holdings;
 }
 
@@ -286,15 +263,16 @@ void PrefixIndex::unname(Place p) noexcept {
   }
 }
 
-// Leaf after leaf, first children first.
+// Leaf after leaf.
 std::uint32_t PrefixIndex::drop_with_children(Place top) noexcept {
-  std::uint32_t gone = 0;
-  for (Place p = top;; ++gone) {
-    while (uses_[p].child) p = uses_[p].child;
-    const Place parent = uses_[p].parent;
-    drop(p);
-    if (p == top) return gone + 1;
-    p = parent;
+  Run r = runs_.run_of(top);
+  for (std::uint32_t gone = 1;; ++gone) {
+    while (runs_.follower(r)) r = runs_.follower(r);
+    const bool all = runs_.last(r) == top;
+    const Run next = runs_.size(r) > 1 ? r : runs_.before(r);
+    drop_last(r);
+    if (all) return gone;
+    r = next;
   }
 }
 
@@ -355,34 +333,43 @@ bool PrefixIndex::holds(DeviceId d, BlockHash block) const noexcept { return !pa
 
 // ---- for tests -----------------------------------------------------------------------------------------------------
 
+// So many blocks, the last of them given.
+template <class Act>
+void PrefixIndex::first_to_last(Place last, std::uint32_t blocks, const Act& act) const {
+  if (blocks > 1) first_to_last(runs_.above(last), blocks - 1, act);
+  act(last);
+}
+
 void PrefixIndex::audit() const {
   std::uint64_t holdings = 0, newest = 0;
-  std::vector<bool> met(std::size_t{touched_} + 1);
+  std::vector<bool> met(std::size_t{runs_.touched()} + 1);
   for (std::uint32_t d = 0; d < devices_.size(); ++d) {
     const Device& dev = devices_[d];
     CHECK(dev.held <= dev.capacity && (dev.held == 0 || dev.queued));
     std::uint32_t held = 0;
-    Place newer = 0;
-    for (Place p = dev.front; p; newer = p, p = uses_[p].older, ++held) {
-      const Use& use = uses_[p];
-      const Who& who = whos_[p];
-      CHECK(use.newer == newer && who.device == d && held < bound_);
-      CHECK_WHY(newer == 0 || uses_[newer].stamp >= use.stamp, "P3");
-      CHECK_WHY(use.parent == 0 || whos_[use.parent].device == d, "P1");
-      CHECK_WHY(use.parent == 0 || met[use.parent], "P2");
-      met[p] = true;
-      CHECK(use.child == 0 || (uses_[use.child].parent == p && uses_[use.child].elder == 0));
-      CHECK(use.sibling == 0 || (uses_[use.sibling].parent == use.parent && uses_[use.sibling].elder == p));
-      CHECK(pairs_.at({who.block, d}).place == p);
-      CHECK(who.behind == 0 || (whos_[who.behind].block == who.block && whos_[who.behind].ahead == p));
-      if (who.ahead == 0) {
-        const BlockSlot& slot = blocks_.at(who.block);
-        CHECK(slot.newest == p);
-        std::uint32_t count = 0;
-        for (Place h = p; h; h = whos_[h].behind) ++count;
-        CHECK(slot.count == count);
-        ++newest;
-      }
+    Run newer = 0;
+    for (Run r = dev.front; r; newer = r, r = runs_[r].older) {
+      runs_.audit(r);
+      CHECK(runs_[r].newer == newer && held < bound_);
+      CHECK_WHY(newer == 0 || runs_[newer].stamp >= runs_[r].stamp, "P3");
+      first_to_last(runs_.last(r), runs_.size(r), [&](Place p) {
+        const Who& who = whos_[p];
+        const Place parent = runs_.above(p);
+        CHECK(who.device == d);
+        CHECK_WHY(parent == 0 || whos_[parent].device == d, "P1");
+        CHECK_WHY(parent == 0 || met[parent], "P2");
+        met[p] = true, ++held;
+        CHECK(pairs_.at({who.block, d}).place == p);
+        CHECK(who.behind == 0 || (whos_[who.behind].block == who.block && whos_[who.behind].ahead == p));
+        if (who.ahead == 0) {
+          const BlockSlot& slot = blocks_.at(who.block);
+          CHECK(slot.newest == p);
+          std::uint32_t count = 0;
+          for (Place h = p; h; h = whos_[h].behind) ++count;
+          CHECK(slot.count == count);
+          ++newest;
+        }
+      });
     }
     CHECK(dev.back == newer && dev.held == held);
     holdings += held;
@@ -397,10 +384,11 @@ std::uint64_t PrefixIndex::fingerprint() const {
     hash.add(dev.held, dev.capacity);
     hash.add(static_cast<std::uint64_t>(dev.ages.placed.ns()));
     hash.add(static_cast<std::uint64_t>(dev.ages.reported.ns()));
-    for (Place p = dev.front; p; p = uses_[p].older) {
-      hash.add(whos_[p].block.bits, uses_[p].stamp);
-      hash.add(whos_[p].ahead ? whos_[whos_[p].ahead].device + std::uint64_t{1} : 0);
-    }
+    for (Run r = dev.front; r; r = runs_[r].older)
+      first_to_last(runs_.last(r), runs_.size(r), [&](Place p) {
+        hash.add(whos_[p].block.bits, runs_[r].stamp);
+        hash.add(whos_[p].ahead ? whos_[whos_[p].ahead].device + std::uint64_t{1} : 0);
+      });
   }
   return hash.value();
 }

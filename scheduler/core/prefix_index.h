@@ -5,12 +5,13 @@
 // placements (what a device will hold: a guess) and by exact reports (BlocksChanged); each has an age, per device.
 //
 // A *holding* is one (device, block) pair; all bounds count holdings. All memory is taken by the constructor; its pages
-// are touched as holdings come: 56 bytes per holding and two table slots of 16 bytes at a load of 3/8 to 3/4.
+// are touched as holdings come: 36 bytes per holding, 40 per run of them (chain_runs.h), and two table slots of 16
+// bytes at a load of 3/8 to 3/4. The order of use is one of runs: what a use moves is as many as its chain has, not its
+// blocks.
 //
 // P1  A device that holds a block holds every block before it: the holders of a chain's blocks are nested.
 // P2  In a device's order of use a block stands before its children, so that the last one has no children. (Every
-// insert
-//     uses the whole chain, and places each block behind its parent.)
+//     insert uses the whole chain, and places each run behind the one that it follows.)
 // P3  A device's stamps do not rise from the front of its order to the back.
 // P4  Holdings <= bounds.holdings; a device's <= its capacity.
 //
@@ -20,9 +21,11 @@
 // ("many": `unlisted`, `unlisted_blocks`); ask `blocks_held` about any one. Approximate, on the safe side: what was
 // forgotten for want of room is a miss; a block below one that was reported removed is taken as removed. Approximate,
 // on the other: what our placements said until a report or the order of use corrects it; hashes that collide (2^-64).
-// A chain that contradicts what is known (one block, two parents on one device) is cut there and counted.
+// A chain that contradicts what is known (one block, two parents on one device) is cut there and counted, where it is
+// found out: at the block that is new after it, or where its length is not that of what is known.
 //
-// Cost: match O(log blocks) probes per distinct depth, at most 16 of them; insert O(blocks); removal O(what goes).
+// Cost: match O(log blocks) probes per distinct depth, at most 16 of them; insert O(log blocks + runs + what is new);
+// removal O(what goes).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -33,6 +36,7 @@
 #include "scheduler/base/heap.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/units.h"
+#include "scheduler/core/chain_runs.h"
 #include "scheduler/core/holding.h"
 #include "scheduler/core/probe_table.h"
 
@@ -88,8 +92,13 @@ class PrefixIndex {
   void set_capacity(DeviceId, std::uint32_t blocks) noexcept;
 
   // The device now holds this prompt's blocks and has used them all. Returns: how many of them it holds: fewer than
-  // given where its capacity or the whole index cannot hold one chain, or where the chain contradicts.
-  std::uint32_t insert(DeviceId, Prompt, Time now, Source) noexcept;
+  // given where its capacity or the whole index cannot hold one chain, or where the chain contradicts. `held_before`:
+  // filled in with how many leading ones it held.
+  std::uint32_t insert(DeviceId d, Prompt prompt, Time now, Source source) noexcept {
+    std::uint32_t held_before;
+    return insert(d, prompt, now, source, held_before);
+  }
+  std::uint32_t insert(DeviceId, Prompt, Time now, Source, std::uint32_t& held_before) noexcept;
 
   // The device now holds `blocks` behind `parent`, all used, and so are parent and its ancestors. Returns: how many of
   // the blocks it holds now; 0 where the parent is not held (an unknown past cannot be matched).
@@ -135,49 +144,50 @@ class PrefixIndex {
   };
   static_assert(sizeof(BlockSlot) == 16);
 
-  struct Use {             // what a use touches
-    Place newer, older;    // the device's order of use
-    Place parent, child;   // its first child
-    Place sibling, elder;  // next and previous child of one parent
-    std::uint64_t stamp;   // the insert that used it last
+  struct Use {                   // of a run
+    std::uint32_t newer, older;  // runs: the device's order of use
+    std::uint64_t stamp;         // the insert that used it last
   };
+  using Runs = ChainRuns<Use>;
+  using Run = Runs::Run;
   struct Who {
     BlockHash block;
     std::uint32_t device;
     Place ahead, behind;  // holders of one block, newest first
   };
-  static_assert(sizeof(Use) == 32 && sizeof(Who) == 24);
+  static_assert(sizeof(Use) == 16 && sizeof(Who) == 24);
 
   struct Device {
-    Place front = 0, back = 0;
+    Run front = 0, back = 0;
     std::uint32_t held = 0, capacity = kUnlimited;
     bool queued = false;  // in oldest_
     Ages ages;
   };
 
-  std::uint32_t take_in(std::uint32_t device, Place parent, Prompt) noexcept;
-  Place create(std::uint32_t device, Place parent, BlockHash) noexcept;
-  void use_behind(Device&, Place before, Place) noexcept;
-  void unlink(Device&, Place) noexcept;
-  void link_behind(Device&, Place before, Place) noexcept;
+  std::uint32_t take_in(std::uint32_t device, Place parent, Prompt, std::uint32_t held) noexcept;
+  std::uint32_t known(std::uint32_t device, Place parent, Prompt) noexcept;
+  void use(Device&, Place last) noexcept;
+  std::uint32_t create(std::uint32_t device, Place parent, Prompt) noexcept;
+  void unlink(Device&, Run) noexcept;
+  void link_behind(Device&, Run before, Run) noexcept;
   bool make_room(Device&) noexcept;
-  Place oldest() noexcept;
-  void drop(Place leaf) noexcept;
+  Run oldest() noexcept;
+  void drop_last(Run) noexcept;
   std::uint32_t drop_with_children(Place) noexcept;
   void unname(Place) noexcept;
   void prefetch_victims(const Device&, std::uint32_t n) noexcept;
   void list(PrefixMatch&, BlockHash, std::uint32_t depth) const noexcept;
   void stamp_age(std::uint32_t device, Time, Source) noexcept;
+  template <class Act>
+  void first_to_last(Place last, std::uint32_t blocks, const Act&) const;
 
   // constant after construction
   std::uint32_t bound_;
 
   ProbeTable<BlockSlot> blocks_;
   ProbeTable<HoldingSlot> pairs_;
-  LazyArray<Use> uses_;  // by place
-  LazyArray<Who> whos_;
-  Place free_ = 0;     // freed places, by Use::older
-  Place touched_ = 0;  // places ever in use are 1 .. touched_
+  Runs runs_;
+  LazyArray<Who> whos_;  // by place
   std::vector<Device> devices_;
   TimeHeap oldest_;  // devices by a stamp not after their back's: raised to the true one only when it comes first
   std::uint64_t stamp_ = 0;
