@@ -8,6 +8,12 @@ namespace {
 // As kept_promises.h has them: of time, 1/65536; ns.
 constexpr std::int64_t kMostShare = 55705, kLongestBurst = 100'000'000'000, kDay = 100'000'000'000'000;
 
+// Of devices of which nothing is known but their class, and of equal ones the lowest comes first.
+bool no_better(const ClassIndex::Class& a, const ClassIndex::Class& b) {
+  return a.first > b.first && a.empty >= b.empty && a.one >= b.one && a.c1 >= b.c1 && a.c2 >= b.c2 && a.c4 >= b.c4 &&
+         a.budget <= b.budget && a.error_permille >= b.error_permille && a.chunk == b.chunk;
+}
+
 }  // namespace
 
 ClassIndex::ClassIndex(const FleetView& fleet, const CostTables& tables)
@@ -47,6 +53,8 @@ ClassIndex::ClassIndex(const FleetView& fleet, const CostTables& tables)
       k.octave = static_cast<std::uint32_t>(std::bit_width(shortest)) - 1;
       for (std::uint32_t n = 0; n < pool.max_sequences; ++n)
         k.widest_step = std::max(k.widest_step, cost.c0(n + 1).count() / 1000 - cost.c0(n).count() / 1000);
+      if (auto& others = models_[pool.model.value]; !others.empty() && no_better(k, classes_[others.back()]))
+        k.no_better_than = others.back();
       classes_.push_back(k);
       models_[pool.model.value].push_back(c);
       std::fill_n(class_of_.begin() + from, k.devices, c);
@@ -264,7 +272,7 @@ void ClassIndex::widen(Bin& bin, const Seat& seat) {
 }
 
 void ClassIndex::move(std::uint32_t d, Devices& devices) {
-  const DeviceColumns columns = devices.columns();
+  const DeviceColumns& columns = devices.columns();
   const bool up = devices[d].state == DeviceState::up;
   Class& k = classes_[class_of_[d]];
   Seat& seat = seats_[d];
@@ -285,7 +293,7 @@ void ClassIndex::move(std::uint32_t d, Devices& devices) {
 }
 
 void ClassIndex::audit(Devices& devices) const {
-  const DeviceColumns columns = devices.columns();
+  const DeviceColumns& columns = devices.columns();
   std::vector<std::uint32_t> seen(seats_.size());
   for (std::uint32_t c = 0; c < classes_.size(); ++c) {
     std::uint32_t binned = 0;

@@ -54,6 +54,8 @@ class ClassIndex {
     Chunk chunk = Chunk::budget;
     std::int64_t widest_step = 0;  // c0(n + 1) - c0(n), ns, at any n
     std::uint32_t octave = 0;      // time per token from which its bins begin: 2^octave ns
+    // A class of its model before it, of which no step, limit or error is worse; kNone: none is known.
+    std::uint32_t no_better_than = kNone;
   };
 
   ClassIndex(const FleetView&, const CostTables&);

@@ -57,7 +57,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
     for (std::uint32_t d = 0; d < f.devices(); ++d) recount_open(d, Time::never());
   }
   kv.tell(policies.blocks);
-  devices.show_prices(money.marginal_price());
+  devices.show_prices(money.marginal_price()), signals.show_prices(money.marginal_price());
   CHECK(policies.scorer && policies.order && b.sequences > 0 && b.events_per_tick > 0 && b.steps_per_run > 0);
   CHECK(!f.classes.empty() && !f.tenants.empty() && !f.regions.empty() && f.regions.size() <= 64);
   for (const PoolView& facts : f.pools) {
@@ -72,6 +72,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
 // What is known by now is known before anything else happens now: a tick that had no other reason to be changes
 // nothing. It is news to those only who wait unbound; for them Core wakes as soon as it comes (next_wakeup).
 void Core::State::hear() {
+  if (!signals.differ()) return;
   const bool signals_heard = signals.hear(now), evictions_heard = evictions.hear(now);
   unbound_changed |= (signals_heard || evictions_heard) && any_unbound();
 }

@@ -67,7 +67,11 @@ class Devices {
         pool_[fleet.pools[p].first_device + i] = p;
         all_[fleet.pools[p].first_device + i].free_blocks = fleet.pools[p].kv_blocks.count();
       }
+    columns_ = {pool_,          waiting_, running_, prefill_, kv_tokens_, waiting_tokens_, by_class_, prefill_share_,
+                prefill_burst_, hits_,    cached_,  {},       move_time_, adapter_load_,   pace_};
   }
+  Devices(const Devices&) = delete;  // its columns are of its own
+  Devices& operator=(const Devices&) = delete;
 
   Device& operator[](std::uint32_t d) { return all_[d]; }
   std::uint32_t size() const { return static_cast<std::uint32_t>(all_.size()); }
@@ -77,12 +81,9 @@ class Devices {
   std::uint32_t running(std::uint32_t d) const { return running_[d]; }
   std::int32_t free_blocks(std::uint32_t d) const { return all_[d].free_blocks; }
 
-  void show_prices(std::span<const std::int64_t> by_device) { marginal_price_ = by_device; }
+  void show_prices(std::span<const std::int64_t> by_device) { columns_.marginal_price = by_device; }
 
-  DeviceColumns columns() const {
-    return {pool_,          waiting_, running_, prefill_,        kv_tokens_, waiting_tokens_, by_class_, prefill_share_,
-            prefill_burst_, hits_,    cached_,  marginal_price_, move_time_, adapter_load_,   pace_};
-  }
+  const DeviceColumns& columns() const { return columns_; }
 
   // Returns: the first of its line; kNobody where that is empty.
   std::uint32_t first(const SequencePool& pool, std::uint32_t d) const { return all_[d].line.first(pool, shares_); }
@@ -300,9 +301,9 @@ class Devices {
   std::vector<std::int64_t> cached_;        // tokens
   std::vector<std::int64_t> move_time_;     // of the sequence asked about, ns; zero between decisions
   std::vector<std::int64_t> adapter_load_;  // of the adapter asked about, ns; zero between decisions
-  std::span<const std::int64_t> marginal_price_;
   std::vector<Time> share_since_;
   std::vector<Sizes> sizes_;
+  DeviceColumns columns_;
   std::vector<std::uint32_t> touched_, changed_, told_;
 };
 

@@ -140,13 +140,13 @@ bool Placement::eligible_anywhere(const Sequence& s) const {
 }
 
 // What a decision may know of the devices now.
-DeviceColumns Placement::seen(Time now) {
+const DeviceColumns& Placement::seen(Time now) {
   if (signals_.differ()) signals_.note(devices_.take_changed(), now);
   return signals_.columns();
 }
 
 Duration Placement::come_back_in(const Sequence& s, Time now) {
-  const DeviceColumns columns = seen(now);
+  const DeviceColumns& columns = seen(now);
   const Duration may_wait = fleet_.classes[s.slo.value].ttft_objective(Tokens(s.prompt));
   const std::int64_t expected = expected_output(s).count();
   Duration least = kLatest;
@@ -186,7 +186,7 @@ bool Placement::gains(std::uint32_t d, const Sequence& s, Time now) {
 // A prompt of which little is to be read stays where it is decoded, while a step that reads all that is to be read
 // there still keeps its own class's TPOT.
 bool Placement::stays_at(std::uint32_t d, const Sequence& s) const {
-  const DeviceColumns columns = signals_.columns();
+  const DeviceColumns& columns = signals_.columns();
   const std::int64_t reads = s.prompt + s.generated - columns.hit_tokens[d];
   if (reads > fleet_.stay_tokens.count()) return false;
   const Duration tpot = fleet_.classes[s.slo.value].tpot;
@@ -295,7 +295,7 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
     clear_loads(s);
     return {};
   }
-  const DeviceColumns columns = seen(now);
+  const DeviceColumns& columns = seen(now);
   ++ways_.scanned;
   const std::uint32_t at = policies_.scorer(eligible, columns, fleet_, tables_, ask, state_);
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible, columns, ask, at});
@@ -359,7 +359,7 @@ Placement::Takeover Placement::choose_takeover(const Sequence& s, Time now) {
   Ask ask = ask_of(s, now);
   ask.may_refuse = false;
   ask.read = true;
-  const DeviceColumns columns = seen(now);
+  const DeviceColumns& columns = seen(now);
   const std::uint32_t at = policies_.scorer(eligible_, columns, fleet_, tables_, ask, state_);
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible_, columns, ask, at});
   for (const std::uint32_t d : eligible_) devices_.expects_hit(d, 0), devices_.expects_move(d, Duration());
@@ -428,13 +428,15 @@ std::int32_t Placement::hit_on(const Sequence& s, std::uint32_t d) const {
 std::int32_t Placement::expects_hit(const Sequence& s, std::uint32_t device, Time now) {
   const Model& model = models_[s.model.value];
   if (!model.caches || s.prefix_blocks == 0) return 0;
-  const std::uint32_t held = prefixes_.blocks_held(DeviceId{device}, s.reusable(model.block));
-  prefixes_.insert(DeviceId{device}, {s.prefix, s.prefix_blocks}, now, PrefixIndex::Source::placement);
+  std::uint32_t held;
+  prefixes_.insert(DeviceId{device}, {s.prefix, s.prefix_blocks}, now, PrefixIndex::Source::placement, held);
+  held = std::min(held, static_cast<std::uint32_t>(s.reusable(model.block).size()));
   devices_.caches(device, std::int64_t{prefixes_.held(DeviceId{device})} * model.block.count());
   return static_cast<std::int32_t>(held) * model.block.count();
 }
 
 void Placement::recount_cached(std::uint32_t d) {
+  if (prefixes_.uses() == 0) return;  // nothing was ever held
   const Model& model = models_[fleet_.pools[devices_.pool_of(d)].model.value];
   if (model.caches) devices_.caches(d, std::int64_t{prefixes_.held(DeviceId{d})} * model.block.count());
 }

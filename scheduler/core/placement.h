@@ -135,7 +135,7 @@ class Placement {
   std::int32_t hit_on(const Sequence&, std::uint32_t device) const;
   void fill_hits(const Sequence&);
   void clear_hits(ModelId);
-  DeviceColumns seen(Time now);
+  const DeviceColumns& seen(Time now);
   void show_loads(const Sequence&);
   void clear_loads(const Sequence&);
   std::size_t row_of(const Sequence& s) const { return s.model.value * fleet_.classes.size() + s.slo.value; }

@@ -65,7 +65,7 @@ void Served::send(std::uint32_t d, std::uint32_t i, Tokens expected, Time now) {
   s.blocks = blocks_for(Tokens(s.to_read) + expected, facts(d).block_tokens).count();  // predicted, not leased
   devices_[d].free_blocks -= s.blocks;
   endpoints_[d].unread += s.rest();
-  ++endpoints_[d].starting;
+  ++endpoints_[d].starting, ++starts_;
   foreign_.sends(d, s.rest());
   s.expiry = now + facts(d).window.start_timeout;
   starting_[devices_.pool_of(d)].push_back(pool_, i);
@@ -85,7 +85,7 @@ void Served::begins(std::uint32_t d, std::uint32_t i, Time at, Duration ideal) {
   starting_[devices_.pool_of(d)].remove(pool_, i);
   s.expiry = Time();
   endpoints_[d].unread -= s.rest();
-  --endpoints_[d].starting;
+  --endpoints_[d].starting, --starts_;
   devices_.plans_to_read(d, s.rest());
   devices_.grows(d, s.to_read);
   s.context = s.to_read;
@@ -98,7 +98,7 @@ void Served::leaves(std::uint32_t d, std::uint32_t i) {
     starting_[devices_.pool_of(d)].remove(pool_, i);
     s.expiry = Time();
     endpoints_[d].unread -= s.rest();
-    --endpoints_[d].starting;
+    --endpoints_[d].starting, --starts_;
   }
   devices_.leaves_running(pool_, d, i);
   devices_.touch(d);
@@ -106,6 +106,7 @@ void Served::leaves(std::uint32_t d, std::uint32_t i) {
 }
 
 std::uint32_t Served::overdue(Time now) const {
+  if (starts_ == 0) return kNobody;
   for (const PatientList& list : starting_)
     if (!list.empty() && pool_[list.first()].expiry <= now) return list.first();
   return kNobody;
@@ -113,6 +114,7 @@ std::uint32_t Served::overdue(Time now) const {
 
 Time Served::next_overdue() const {
   Time first = Time::never();
+  if (starts_ == 0) return first;
   for (const PatientList& list : starting_)
     if (!list.empty()) first = std::min(first, pool_[list.first()].expiry);
   return first;

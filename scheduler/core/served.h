@@ -84,6 +84,7 @@ class Served {
   ForeignLoad& foreign_;
   std::vector<Endpoint> endpoints_;    // by device
   std::vector<PatientList> starting_;  // by pool: sent, no token yet, in order of sending
+  std::uint64_t starts_ = 0;           // in all of these
   TimeHeap wakes_;
   Time all_open_;  // nobody is ejected from then on
 };

@@ -34,23 +34,19 @@ Signals::Signals(const FleetView& fleet, const CostTables& tables, const Devices
   waiting_.resize(n), running_.resize(n), by_class_.resize(n * classes_), prefill_share_.resize(n);
   prefill_.resize(n), kv_tokens_.resize(n), waiting_tokens_.resize(n), cached_.resize(n);
   forecast_.resize(n), read_until_.resize(n);
+  columns_ = devices.columns();
+  columns_.waiting = waiting_, columns_.running = running_, columns_.prefill_tokens = prefill_;
+  columns_.kv_tokens = kv_tokens_, columns_.waiting_tokens = waiting_tokens_, columns_.by_class = by_class_;
+  columns_.prefill_share = prefill_share_, columns_.cached_tokens = cached_;
   if (!aged()) return;
   delayed_.resize(n), rows_.resize(n * kRows), due_at_.resize(n * kRows), class_rows_.resize(n * kRows * classes_);
-}
-
-DeviceColumns Signals::columns() const {
-  const DeviceColumns are = devices_.columns();
-  if (!differ_) return are;
-  return {are.pool,        waiting_,           running_,       prefill_,          kv_tokens_,
-          waiting_tokens_, by_class_,          prefill_share_, are.prefill_burst, are.hit_tokens,
-          cached_,         are.marginal_price, are.move_time,  are.adapter_load,  are.pace};
 }
 
 // When its prompt will have been read on the device, by what is seen before it is bound there.
 Time Signals::expect_read(std::uint32_t d, const Sequence& s, Tokens expected, Time now) {
   const PoolView& pool = fleet_.pools[devices_.pool_of(d)];
   const StepCost& cost = tables_[pool.cost];
-  const DeviceColumns seen = columns();
+  const DeviceColumns& seen = columns();
   if (pool.chunk == Chunk::budget) {
     const Duration alone = first_token_in(seen, pool, cost, d, s.rest(), expected.count());
     // Prompts read meanwhile hold it up, and so does what the estimate leaves out: a quarter (by trial, 0 to 1).
@@ -121,7 +117,7 @@ bool Signals::hear(Time now) {
 
 // What the device is, as a row.
 void Signals::read(std::uint32_t d, Row& row, std::int64_t* by_class) const {
-  const DeviceColumns are = devices_.columns();
+  const DeviceColumns& are = devices_.columns();
   const Row& bound = bound_[d];
   row = {.waiting = are.waiting[d] - bound.waiting,
          .running = are.running[d] - bound.running,

@@ -28,7 +28,7 @@ class Signals {
  public:
   Signals(const FleetView&, const CostTables&, const Devices&, const ForeignLoad&);
 
-  // Returns: whether anything is seen otherwise than it is.
+  // Returns: whether anything is seen otherwise than it is. Else nothing is ever heard, nor known anew.
   bool differ() const { return differ_; }
   bool aged() const { return age_.count() > 0; }
 
@@ -46,7 +46,9 @@ class Signals {
   bool hear(Time now);
   Time next() const { return std::min({due_.next(), fades_.next(), forecasts_.next()}); }
 
-  DeviceColumns columns() const;
+  const DeviceColumns& columns() const { return differ_ ? columns_ : devices_.columns(); }
+
+  void show_prices(std::span<const std::int64_t> by_device) { columns_.marginal_price = by_device; }
 
   // A decision was made on what is seen of the device. The greatest age of what was used so, by pool.
   void used(std::uint32_t d, Time now);
@@ -96,6 +98,7 @@ class Signals {
   // what is seen
   std::vector<std::uint32_t> waiting_, running_, by_class_, prefill_share_;
   std::vector<std::int64_t> prefill_, kv_tokens_, waiting_tokens_, cached_;
+  DeviceColumns columns_;
   std::vector<Duration> oldest_used_;
 };
 

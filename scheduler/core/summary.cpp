@@ -9,7 +9,7 @@ namespace yard {
 
 void Core::summarise(ShardSummary& summary) const noexcept {
   const State& s = *state_;
-  const DeviceColumns columns = s.devices.columns();
+  const DeviceColumns& columns = s.devices.columns();
   const std::size_t classes = s.fleet.classes.size();
   CHECK(summary.pools.size() == s.fleet.pools.size());
   summary.submitted = s.ledger.submitted;

@@ -18,9 +18,11 @@ namespace yard::policy {
 
 // `Scorer` has
 //   void enter(const ClassIndex::Class&)   what is asked next is about this class
+//   bool no_cheaper(Class, Class)          the first is not, for all that is no constant of a class
 //   std::int64_t seconds(Kind, Known)      a score on any device of which so much is known is at least the sum of
 //   std::int64_t rest(Kind, Known, much)   these two; the second may be anything above `much` where it is that. Asked
-//                                          of idle ones with kNothingKnown: on any device of the class.
+//                                          of idle ones with kNothingKnown: on any device of the class. The second is
+//                                          asked of what the first was asked of just before.
 //   Scored score(std::uint32_t device)     with a member total()
 template <class Scored>
 class ClassSearch {
@@ -38,19 +40,31 @@ class ClassSearch {
     // Those that are idle, first: they are one a class, and often the best.
     std::uint32_t left = 0;
     std::array<std::uint32_t, ClassIndex::kMostClasses> busy;  // those in which others may be better
+    std::uint32_t worse = ClassIndex::kNone;  // no device of this one can be better than the least found
     for (const std::uint32_t c : among.classes) {
       const ClassIndex::Class& k = index[c];
-      scorer.enter(k);
-      if (above(ClassIndex::Kind::idle, kNothingKnown, scorer, k.first)) continue;
-      const std::uint32_t d = index.first_idle(c);
-      if (d != ClassIndex::kNone) offer(d, scorer);
+      if (worse != ClassIndex::kNone && k.no_better_than == worse && scorer.no_cheaper(k, index[worse])) {
+        worse = c;
+        continue;
+      }
+      if (const std::uint32_t d = index.first_idle(c); d != ClassIndex::kNone) {
+        scorer.enter(k);
+        if (above(ClassIndex::Kind::idle, kNothingKnown, scorer, k.first)) {
+          worse = c;
+          continue;
+        }
+        offer(d, scorer);
+      }
       if (k.binned > 0) busy[left++] = c;
     }
     for (const std::uint32_t c : std::span(busy).first(left)) {
-      scorer.enter(index[c]);
-      if (left > 1 && above(ClassIndex::Kind::idle, kNothingKnown, scorer, index[c].first)) continue;
+      const ClassIndex::Class& k = index[c];
+      scorer.enter(k);
+      const std::uint32_t kinds =
+          static_cast<std::uint32_t>(std::ranges::count_if(k.of_kind, [](auto n) { return n > 0; }));
+      if (kinds > 1 && above(ClassIndex::Kind::idle, kNothingKnown, scorer, k.first)) continue;
       for (std::uint32_t of = 0; of < ClassIndex::kKinds; ++of)
-        if (index[c].of_kind[of] > 0) search(index, c, static_cast<ClassIndex::Kind>(of), scorer);
+        if (k.of_kind[of] > 0) search(index, c, static_cast<ClassIndex::Kind>(of), scorer);
     }
   }
 
@@ -64,6 +78,7 @@ class ClassSearch {
       std::int64_t rest;
       if (above(kind, known, scorer, first, rest)) {
         const ClassIndex::Known behind{.per_token = known.per_token, .step = 0, .to_read = 0, .jitter = 0, .pace = 0};
+        if (known.to_read == 0 && known.jitter == 0 && known.pace <= index[c].least_pace) return;  // nor any behind it
         if (above(kind, behind, scorer, first, rest)) return;
         continue;
       }

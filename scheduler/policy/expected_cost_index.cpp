@@ -43,9 +43,6 @@ class CostBounds {
     class_ = &k;
     reading_ = (k.c1 * q_.prompt + k.c4 * pairs_ / 1024) / 1000;
     tokens_ = k.c2 * (q_.prompt + q_.answers / 2) / 1000;
-    widest_ = at_pace(k.widest_step + 1, k.most_pace) + 2;
-    const std::int64_t error = std::max<std::int64_t>(100, k.error_permille) * kSettings.spread / 256;
-    spread_ = kOne * error * error / 1'000'000;
     money_ = 0;
     if (const std::int64_t price = devices_.marginal_price[k.first]; price > 0) {
       const std::int64_t longer = at_pace(reading_, k.least_pace) + q_.answers * at_pace(tokens_, k.least_pace);
@@ -53,9 +50,13 @@ class CostBounds {
     }
   }
 
+  bool no_cheaper(const ClassIndex::Class& a, const ClassIndex::Class& b) const {
+    return a.least_pace >= b.least_pace && devices_.marginal_price[a.first] >= devices_.marginal_price[b.first];
+  }
+
   // Seconds on every device of which so much is known, and money: what rises most from one device to the next.
-  std::int64_t seconds(ClassIndex::Kind kind, const ClassIndex::Known& known) const {
-    const Times t = times(kind, known);
+  std::int64_t seconds(ClassIndex::Kind kind, const ClassIndex::Known& known) {
+    const Times t = asked_ = times(kind, known);
     return (std::min<std::int64_t>(t.ttft, kLongest) + std::min<std::int64_t>(q_.answers * t.tpot, kLongest)) /
                1'000'000 * kSettings.second / 1000 +
            money_;
@@ -63,15 +64,17 @@ class CostBounds {
 
   // All else; where it is seen at once that it is above `much`, anything between.
   std::int64_t rest(ClassIndex::Kind kind, const ClassIndex::Known& known, std::int64_t much) {
-    const Times t = times(kind, known);
+    const Times t = asked_;
+    const std::int64_t error = std::max<std::int64_t>(100, class_->error_permille) * kSettings.spread / 256;
+    const std::int64_t spread = kOne * error * error / 1'000'000;
     // It rises with all of these.
-    if (own_.least > much && t.ttft >= own_.ttft && t.tpot >= own_.tpot && spread_ >= own_.spread &&
+    if (own_.least > much && t.ttft >= own_.ttft && t.tpot >= own_.tpot && spread >= own_.spread &&
         known.jitter >= own_.jitter)
       return own_.least;
     const std::int64_t keeps_ttft = kOne - miss(t.ttft, q_.ttft_objective, kSettings.ttft_slope);
-    const std::int64_t keeps_tpot = kOne - least_miss(t.tpot, q_.tpot_objective, known.jitter);
+    const std::int64_t keeps_tpot = kOne - least_miss(t.tpot, q_.tpot_objective, spread, known.jitter);
     const std::int64_t own = std::min(q_.certain, kOne - keeps_ttft * keeps_tpot / kOne);
-    own_ = {t.ttft, t.tpot, spread_, known.jitter, own};
+    own_ = {t.ttft, t.tpot, spread, known.jitter, own};
     if (!ClassIndex::decodes(kind) || q_.reading_second == 0) return own_.least;
     const std::int64_t reading = at_pace(reading_, class_->least_pace);
     return own_.least + std::min(reading, kLongestRead) / 1000 * q_.reading_second / 1'000'000;
@@ -85,7 +88,8 @@ class CostBounds {
     const bool decodes = ClassIndex::decodes(kind);
     const std::uint32_t pace = std::max(known.pace, class_->least_pace);
     const std::int64_t per_token = std::max(known.per_token, at_pace(class_->one, pace));
-    const std::int64_t step = std::max({at_pace(class_->empty, pace), known.step, decodes ? per_token - widest_ : 0});
+    std::int64_t step = std::max(at_pace(class_->empty, pace), known.step);
+    if (decodes) step = std::max(step, per_token - at_pace(class_->widest_step + 1, class_->most_pace) - 2);
     const std::int64_t own = at_pace(reading_, pace), reading = at_pace(class_->c1 * known.to_read / 1000, pace) + own;
     const std::int64_t steps = fewest_steps(known.to_read + q_.prompt, step, kind, own, pace);
     return {q_.waited + (decodes ? step / 2 : 0) + reading + steps * step, per_token + at_pace(tokens_, pace)};
@@ -106,12 +110,12 @@ class CostBounds {
   }
 
   // miss() of at least so long, however sure that is.
-  std::int64_t least_miss(std::int64_t t, std::int64_t objective, std::int64_t jitter) const {
+  std::int64_t least_miss(std::int64_t t, std::int64_t objective, std::int64_t spread, std::int64_t jitter) const {
     if (objective <= 0) return 0;
     if (t >= objective) return kOne / 2;
     return miss(
         t, objective,
-        slope(spread_ + (jitter * per_jitter_ >> 20) * kSettings.jitter / 256 / std::max<std::int64_t>(4, q_.answers)));
+        slope(spread + (jitter * per_jitter_ >> 20) * kSettings.jitter / 256 / std::max<std::int64_t>(4, q_.answers)));
   }
 
   const ClassIndex& index_;
@@ -124,7 +128,8 @@ class CostBounds {
 
   // of the class
   const ClassIndex::Class* class_ = nullptr;
-  std::int64_t reading_ = 0, tokens_ = 0, widest_ = 0, spread_ = 0, money_ = 0;
+  std::int64_t reading_ = 0, tokens_ = 0, money_ = 0;
+  Times asked_{};  // of what seconds() was asked of
 
   struct {
     std::int64_t ttft = 0, tpot = 0, spread = 0, jitter = 0, least = -1;

@@ -71,6 +71,8 @@ class SecondsBounds {
     c1_ = k.c1, c2_ = k.c2, budget_ = k.budget;
     first_ = k.one * 1000;
   }
+  // Whatever the pace: a class's fastest costs its constants.
+  static bool no_cheaper(const ClassIndex::Class&, const ClassIndex::Class&) { return true; }
   Cost score(std::uint32_t d) const {
     const PoolView& pool = fleet_.pools[devices_.pool[d]];
     return {cost_on(PoolRates(pool, tables_[pool.cost]), devices_, d, p_, o_, 0)};
