@@ -47,8 +47,8 @@ class BasicRoster {
   void news() noexcept {
     std::uint64_t word = word_.load(std::memory_order_seq_cst);  // (1) with (2), (3)
     while (searching(word) == 0 && resting(word) > 0) {
-      if (!word_.compare_exchange_weak(word, word - kResting + kSearching + kReleased,
-                                       std::memory_order_release,  // (4) with (5): who gets up finds the news
+      // Relaxed: who gets up and does not find the news yet says that it rests (3), and then does.
+      if (!word_.compare_exchange_weak(word, word - kResting + kSearching + kReleased, std::memory_order_relaxed,
                                        std::memory_order_relaxed))
         continue;
       Sync::wake_one(word_);
@@ -59,7 +59,7 @@ class BasicRoster {
   // Releases all who rest; who rests later reads what was written before this.
   void news_for_all() noexcept {
     std::uint64_t word = word_.load(std::memory_order_relaxed);
-    while (!word_.compare_exchange_weak(word, all_released(word), std::memory_order_release,  // (6) with (3), (5)
+    while (!word_.compare_exchange_weak(word, all_released(word), std::memory_order_release,  // (4) with (3)
                                         std::memory_order_relaxed)) {}
     Sync::wake_all(word_);
   }
@@ -82,8 +82,8 @@ class BasicRoster {
   }
 
   // It searched and found nothing, or may not search: it will sleep, and looks once more.
-  void rest() noexcept { word_.fetch_add(kResting - kSearching, std::memory_order_seq_cst); }  // (3) with (1), (6)
-  void lie_down() noexcept { word_.fetch_add(kResting, std::memory_order_seq_cst); }           // (3) with (1), (6)
+  void rest() noexcept { word_.fetch_add(kResting - kSearching, std::memory_order_seq_cst); }  // (3) with (1), (4)
+  void lie_down() noexcept { word_.fetch_add(kResting, std::memory_order_seq_cst); }           // (3) with (1), (4)
 
   // It saw something before it slept. Returns: false where enough search: it sleeps.
   bool rise() noexcept {
@@ -105,7 +105,7 @@ class BasicRoster {
       if (released_in(word) == 0) {
         Sync::sleep(word_, 0, kForever);
         word = word_.load(std::memory_order_relaxed);
-      } else if (word_.compare_exchange_weak(word, word - kReleased, std::memory_order_acquire,  // (5) with (4), (6)
+      } else if (word_.compare_exchange_weak(word, word - kReleased, std::memory_order_relaxed,
                                              std::memory_order_relaxed)) {
         return;
       }
