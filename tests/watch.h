@@ -504,12 +504,13 @@ class Watch {
     return false;
   }
 
-  // Of several answers: whether one was cancelled, failed or lost its device, so that the others may have been stopped.
+  // Of several answers: whether one was cancelled, failed, or lost its device or what it had read (for which it may
+  // have had no retry left), so that the others may have been stopped.
   bool may_be_stopped(RequestId request) const {
     auto at = lives_.find({request, 0});
     if (at->second.asked || at->second.device_went) return true;
     for (; at != lives_.end() && at->first.first == request; ++at)
-      if (at->second.fate == SlotFate::failed) return true;
+      if (at->second.fate == SlotFate::failed || at->second.readings_lost > 0) return true;
     return false;
   }
 

@@ -331,8 +331,7 @@ void Core::State::place_unbound() {
     for (SequenceList& list : unbound)
       for (std::uint32_t i = list.first(), next; i != kNobody; i = next) {
         next = pool[i].next;
-        if (!placement.eligible_anywhere(pool[i]) && !offer_before_end(i))
-          end(i, Outcome::failed, Reason::device_lost);
+        if (!placement.eligible_anywhere(pool[i]) && !offer_before_end(i)) end(i, Outcome::failed, Reason::device_lost);
       }
   say_ends();
   for (std::size_t m = 0; m < queues.size(); ++m)
