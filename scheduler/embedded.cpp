@@ -20,7 +20,7 @@ using switchyard::HostOptions;
 constexpr std::uint32_t kMostSlots = 1 << 16, kMostWaiting = 1 << 24;
 
 void require(bool holds, std::string key, std::string found, std::string accepted) {
-  if (!holds) throw InputError("", 0, std::move(key), std::move(found), std::move(accepted));
+  if (!holds) refuse_option(std::move(key), std::move(found), std::move(accepted));
 }
 
 void require_within(const std::string& key, std::uint64_t n, std::uint64_t least, std::uint64_t most) {
@@ -146,6 +146,10 @@ PoolView pool_of(const Device& device) {
 }
 
 }  // namespace
+
+void refuse_option(std::string key, std::string found, std::string accepted) {
+  throw InputError("", 0, std::move(key), std::move(found), std::move(accepted));
+}
 
 void check(const std::vector<Device>& devices) {
   require(!devices.empty(), "devices", "none", "at least one, as by host_device()");

@@ -36,6 +36,7 @@ constexpr std::int32_t kManyTokens = (1 << 30) - 1;  // prompt and answer togeth
 
 constexpr std::uint32_t kMostThreads = 256;  // that a device's step is shared among
 
+[[noreturn]] void refuse_option(std::string key, std::string found, std::string accepted);
 void check(const std::vector<switchyard::Device>&);
 FleetView fleet_of(const std::vector<switchyard::Device>&, const std::vector<switchyard::SloClass>&);  // none: ours
 CostTables costs_of(const std::vector<switchyard::Device>&);

@@ -12,10 +12,6 @@ namespace {
 // Between threads of one machine, one way: a look at a shelf takes as long as a line needs from one cache to another.
 constexpr Duration kDistance = microseconds(1);
 
-[[noreturn]] void refuse(std::string key, std::string found, std::string accepted) {
-  throw InputError("", 0, std::move(key), std::move(found), std::move(accepted));
-}
-
 void keep_domains_whole(const FleetView& fleet, std::uint32_t shards) {
   for (std::uint32_t d = 0; d < fleet.domains.size(); ++d) {
     std::vector<std::uint32_t> in;
@@ -25,28 +21,24 @@ void keep_domains_whole(const FleetView& fleet, std::uint32_t shards) {
             above.value == d && std::ranges::find(in, s) == in.end())
           in.push_back(s);
     if (in.size() > 1)
-      refuse(fmt::format("power_domains[{}].devices", d),
-             fmt::format("those of '{}' in {} shards", printable(fleet.domains[d].name), in.size()),
-             "each domain within one shard: list its devices side by side, or have fewer shards");
+      refuse_option(fmt::format("power_domains[{}].devices", d),
+                    fmt::format("those of '{}' in {} shards", printable(fleet.domains[d].name), in.size()),
+                    "each domain within one shard: list its devices side by side, or have fewer shards");
   }
 }
 
 void keep_limits_some(const FleetView& fleet, const std::vector<CellView>& shards) {
-  for (std::size_t t = 0; t < fleet.tenants.size(); ++t)
-    for (const CellView& shard : shards) {
-      std::vector<std::int64_t> whole;
-      TenantView all = fleet.tenants[t], part = shard.view.tenants[t];
-      change_limits(all, [&](std::int64_t limit) { return whole.push_back(limit), limit; });
-      std::size_t at = 0;
-      change_limits(part, [&](std::int64_t limit) {
-        if (whole[at++] > 0 && limit == 0)
-          refuse(
-              fmt::format("tenants[{}]", t),
-              fmt::format("a limit of '{}' too small to share between {} shards", printable(all.name), shards.size()),
-              "limits of which every shard has some, or fewer shards");
-        return limit;
-      });
-    }
+  std::uint32_t before = 0;
+  for (const CellView& shard : shards) {
+    const std::uint32_t here = shard.view.devices();
+    for (std::size_t t = 0; t < fleet.tenants.size(); ++t)
+      if (!shares_out(fleet.tenants[t], before, here, fleet.devices()))
+        refuse_option(fmt::format("tenants[{}]", t),
+                      fmt::format("a limit of '{}' too small to share between {} shards",
+                                  printable(fleet.tenants[t].name), shards.size()),
+                      "limits of which every shard has some, or fewer shards");
+    before += here;
+  }
 }
 
 }  // namespace
@@ -54,8 +46,9 @@ void keep_limits_some(const FleetView& fleet, const std::vector<CellView>& shard
 std::vector<CellView> shards_of(const FleetView& fleet, const switchyard::Options& options) {
   const std::uint32_t n = options.shards, devices = fleet.devices();
   if (n < 1 || n > std::min(devices, kMostShards))
-    refuse("shards", fmt::format("{}", n),
-           fmt::format("1 to {}: at most one for each device, and {}", std::min(devices, kMostShards), kMostShards));
+    refuse_option(
+        "shards", fmt::format("{}", n),
+        fmt::format("1 to {}: at most one for each device, and {}", std::min(devices, kMostShards), kMostShards));
   std::vector<std::string> names;
   for (std::uint32_t s = 0; s < n; ++s) names.push_back(fmt::format("shard{}", s));
   std::vector<std::vector<std::uint32_t>> replicas;  // each device is a pool

@@ -37,18 +37,6 @@ struct Story {
   bool operator==(const Story&) const = default;
 };
 
-std::vector<CellView> split(const FleetView& fleet, std::uint32_t n) {
-  std::vector<std::string> names;
-  for (std::uint32_t c = 0; c < n; ++c) names.push_back("cell " + std::to_string(c));
-  std::vector<std::vector<std::uint32_t>> replicas;
-  std::uint32_t next = 0;
-  for (const PoolView& pool : fleet.pools) {
-    replicas.emplace_back(n);
-    for (std::uint32_t d = 0; d < pool.devices; ++d, next = (next + 1) % n) ++replicas.back()[next];
-  }
-  return cells_of(fleet, names, replicas);
-}
-
 // Every policy in its turn, over two to six cells whose word is heard soon or late, some with devices that change.
 CelledCase celled_case(Seed seed, bool faults) {
   CelledCase celled{.c = random_case(seed, 120), .cells = {}, .lag = {}, .faults = {}};
@@ -64,7 +52,7 @@ CelledCase celled_case(Seed seed, bool faults) {
   }
   PoolView& last = c.fleet.pools.back();
   last.devices += std::max(first, n) - first;
-  celled.cells = split(c.fleet, n);
+  celled.cells = in_parts(c.fleet, n);
   const std::int64_t length = c.requests.back().arrival.ns() + 1;
   celled.lag = Duration(std::max<std::int64_t>(1, length / static_cast<std::int64_t>(1 + rng.below(40))));
   celled.faults.resize(n);
@@ -165,7 +153,7 @@ TEST(Cells, OneCellIsTheFleetItself) {
   for (Seed seed = first; seed < first + cases; ++seed) {
     SCOPED_TRACE(again(seed));
     CelledCase celled = celled_case(seed, false);
-    celled.cells = split(celled.c.fleet, 1);
+    celled.cells = in_parts(celled.c.fleet, 1);
     celled.faults.resize(1);
     ASSERT_TRUE(simulate(celled, 2) == simulate_whole(celled.c));
   }
@@ -176,7 +164,7 @@ TEST(Cells, AnEpochInPartsIsTheSame) {
   CelledCase celled = celled_case(7, false);
   Case& c = celled.c;
   c.requests = random_case(7, 50'000).requests;
-  celled.cells = split(c.fleet, 1);
+  celled.cells = in_parts(c.fleet, 1);
   celled.faults.resize(1);
   celled.lag = Duration(c.requests.back().arrival.ns() + 1);
   ASSERT_TRUE(simulate(celled, 1) == simulate_whole(c));

@@ -5,18 +5,11 @@
 #include <filesystem>
 #include <string>
 
+#include "scheduler/base/sanitized.h"
 #include "scheduler/validate_costs.h"
 
 namespace yard {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kSanitized = false;
-#endif
 
 // Skips, saying so, without the data.
 class CostClaim : public ::testing::Test {

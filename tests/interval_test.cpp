@@ -48,8 +48,8 @@ TEST(Conformal, OfExchangeableScoresIsExactWithoutAnyAdapting) {
     covered += skewed(rng, 300) <= of.quantile(Level::q90);
     levels += skewed(rng, 300) >= of.quantile(Level::q05);
   }
-  EXPECT_NEAR(covered / double{kTrials}, 27.0 / 30, 0.008);
-  EXPECT_NEAR(levels / double{kTrials}, 1 - 2.0 / 30, 0.008);
+  EXPECT_NEAR(static_cast<double>(covered) / kTrials, 27.0 / 30, 0.008);
+  EXPECT_NEAR(static_cast<double>(levels) / kTrials, 1 - 2.0 / 30, 0.008);
 }
 
 // Scores that grow and jump whenever it hurts: the share covered is held all the same.
@@ -103,7 +103,9 @@ TEST(StepIntervals, EachGroupHoldsItsShare) {
     const std::uint32_t group = shape_group(16, reading ? 512 : 0);
     const Ratio score = skewed(rng, reading ? 500 : 50);
     if (i >= 2000) {
-      const auto q = [&](Level level) { return by_group.known(level) ? by_group.quantile(group, level) : kRatioOne; };
+      const auto q = [&](Level level) {
+        return by_group.known(level) ? by_group.quantile(group, level) : static_cast<Ratio>(kRatioOne);
+      };
       (reading ? reads : decodes).count(score, q(Level::q05), q(Level::q90), q(Level::q95), q(Level::q99));
       const auto all = [&](Level level) { return together.quantile(level); };
       (reading ? reads_together : decodes_together)
@@ -217,8 +219,8 @@ TEST(SumIntervals, KeepWhatIsCommonApart) {
     }
     sums.add(parts, steps, score);
   }
-  EXPECT_NEAR(parts.common(), kRatioOne * 60 / 1000, kRatioOne * 15 / 1000);
-  EXPECT_NEAR(parts.independent(), kRatioOne * 100 / 1000, kRatioOne * 15 / 1000);
+  EXPECT_NEAR(static_cast<double>(parts.common()), kRatioOne * 60 / 1000, kRatioOne * 15 / 1000);
+  EXPECT_NEAR(static_cast<double>(parts.independent()), kRatioOne * 100 / 1000, kRatioOne * 15 / 1000);
   for (int which = 0; which < 3; ++which) {
     fmt::print("{} steps: interval {:.1f}, q90 {:.1f}; taken for independent {:.1f}, {:.1f}\n", kSteps[which],
                by_length[which].interval(), by_length[which].q90(), independent[which].interval(),

@@ -115,6 +115,15 @@ TEST(KernelRows, RefuseATableWithoutItsColumns) {
   }
 }
 
+TEST(CsvTable, RefusesAQuoteThatIsNotClosed) {
+  try {
+    CsvTable("q.csv", "x,y\n1,2\n\"1,2\n");
+    FAIL();
+  } catch (const InputError& e) {
+    EXPECT_STREQ(e.what(), "q.csv:3: found a quote that is not closed: \"1,2; accepted: \"cell\"");
+  }
+}
+
 TEST(CsvTable, ReadsQuotedCellsAndConstants) {
   const CsvTable table("q.csv", "# constants: {'a': 'one', 'b': 128}\nx,y\n\"1, and \"\"more\"\"\",2\r\n");
   EXPECT_EQ(table[0]["x"], "1, and \"more\"");

@@ -62,8 +62,8 @@ TEST(LengthHistory, WhoIsCutShortWouldHaveBeenLonger) {
       const std::int32_t length = draw(rng, 2000);
       below_q90 += length <= q90, below_naive += length <= naive_q90, sum += length;
     }
-    EXPECT_NEAR(below_q90 / double{kFresh}, 0.875, 0.02) << seed;
-    EXPECT_LT(below_naive / double{kFresh}, 0.80) << seed;
+    EXPECT_NEAR(static_cast<double>(below_q90) / kFresh, 0.875, 0.02) << seed;
+    EXPECT_LT(static_cast<double>(below_naive) / kFresh, 0.80) << seed;
     EXPECT_NEAR(static_cast<double>(mean(is)), static_cast<double>(sum) / kFresh,
                 0.12 * static_cast<double>(sum) / kFresh);
     EXPECT_LT(mean(naive), 3 * mean(is) / 4);

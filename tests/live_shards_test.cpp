@@ -117,20 +117,27 @@ TEST_F(LiveShards, WhatOneCannotStartAnotherTakes) {
   EXPECT_GT(ledger.taken, 0u);
 }
 
-TEST_F(LiveShards, ApartTheyTakeNothing) {
-  Gate gate;
-  Scheduler scheduler(
-      {.devices = {host_device("stuck", count_up_behind(gate), kOneByOne), host_device("free", count_up, kOneByOne)},
-       .classes = kSoon,
-       .shards = 2,
-       .steal = false});
-  std::vector<Reply> replies;
-  for (Token i = 0; i < 8; ++i)
-    replies.push_back(scheduler.submit({.prompt = std::vector<Token>(kLong, i), .max_tokens = 2}));
-  std::this_thread::sleep_for(100ms);
-  EXPECT_LT(scheduler.counts().done, 7u);
-  gate.open();
-  for (Reply& reply : replies) EXPECT_EQ(end_of(reply).end, End::done);
+TEST_F(LiveShards, ApartTheyOfferNothing) {
+  for (const bool steal : {false, true}) {
+    Gate gate;
+    {
+      Scheduler scheduler({.devices = {host_device("a", count_up_behind(gate), kOneByOne),
+                                       host_device("b", count_up_behind(gate), kOneByOne)},
+                           .classes = kSoon,
+                           .shards = 2,
+                           .steal = steal,
+                           .record_to = path});
+      std::vector<Reply> replies;
+      for (Token i = 0; i < 8; ++i)
+        replies.push_back(scheduler.submit({.prompt = std::vector<Token>(kLong, i), .max_tokens = 2}));
+      gate.open();
+      for (Reply& reply : replies) EXPECT_EQ(end_of(reply).end, End::done);
+    }
+    const Ledger ledger = reenact_all(2);
+    EXPECT_EQ(ledger.offered > 0, steal);
+    EXPECT_EQ(ledger.looks > 0, steal);
+    EXPECT_EQ(ledger.of(Outcome::done), 8u);
+  }
 }
 
 TEST_F(LiveShards, DevicesAreNamedInAnyShard) {
@@ -293,7 +300,7 @@ TEST_F(LiveShards, OneThatStandsStillHoldsNobodyElse) {
         }
       });
     for (int k = 0; k < 3; ++k) {
-      std::this_thread::sleep_for(50ms);
+      for (const std::uint64_t had = ended; ended < had + 40;) std::this_thread::yield();
       const int before = stress::StandStill::stopped();
       still.stop(shard);
       while (stress::StandStill::stopped() == before) std::this_thread::yield();

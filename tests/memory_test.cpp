@@ -4,18 +4,11 @@
 #include <cstdlib>
 #include <string>
 
+#include "scheduler/base/sanitized.h"
 #include "tests/run_program.h"
 
 namespace yard::testing {
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kSanitized = false;
-#endif
 
 long peak_kib(const std::string& requests) {
   const Ran ran = switchyard({"replay", "--trace", "gen:azure-conv?curve=flat&burst=1", "--fleet", "builtin:mixed",

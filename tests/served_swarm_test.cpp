@@ -19,6 +19,7 @@
 #include "tests/random_case.h"
 #include "tests/random_tenants.h"
 #include "tests/simulate.h"
+#include "tests/swarm.h"
 
 namespace yard {
 namespace {
@@ -234,22 +235,17 @@ TEST(ServedSwarm, KeepsEveryRuleWhateverEnginesSay) {
   for (const Seed seed : seeds) {
     const Case c = swarm_case(seed);
     SCOPED_TRACE("again with SWITCHYARD_SEED=" + std::to_string(seed) + " SWITCHYARD_SWARM=1; " + c.text());
-    const Story calm = simulate(c, {}, Exact::jump);
-    ASSERT_EQ(calm.fault, "") << "without faults";
-    const Faults faults = faults_of(seed, c, calm.instants);
-    const Story jump = simulate(c, faults, Exact::jump);
-    ASSERT_EQ(jump.fault, "");
-    ASSERT_NO_FATAL_FAILURE(expect_all_ended(c, jump));
-    ASSERT_EQ(simulate(c, faults, Exact::jump).hash, jump.hash) << "run twice";
-    const Story step = simulate(c, faults, Exact::step);
-    ASSERT_EQ(step.fault, "");
-    ASSERT_EQ(step.endings, jump.endings);
-    ASSERT_EQ(step.hash, jump.hash) << "step and jump";
-    sends += jump.ledger.sends, retries += jump.ledger.retries, late += jump.ledger.late_answers;
-    done += jump.ledger.of(Outcome::done), failed += jump.ledger.of(Outcome::failed);
-    ejections += jump.ledger.ejections;
-    wire.late += jump.wire.late, wire.twice += jump.wire.twice, wire.never += jump.wire.never;
-    wire.skewed += jump.wire.skewed;
+    ASSERT_NO_FATAL_FAILURE(keeps_every_rule<Faults>(
+        [&](const Faults& faults, Exact exact) { return simulate(c, faults, exact); },
+        [&](const std::vector<Time>& instants) { return faults_of(seed, c, instants); },
+        [&](const Story& story) {
+          expect_all_ended(c, story);
+          sends += story.ledger.sends, retries += story.ledger.retries, late += story.ledger.late_answers;
+          done += story.ledger.of(Outcome::done), failed += story.ledger.of(Outcome::failed);
+          ejections += story.ledger.ejections;
+          wire.late += story.wire.late, wire.twice += story.wire.twice, wire.never += story.wire.never;
+          wire.skewed += story.wire.skewed;
+        }));
   }
   if (cases < 100) return;
   EXPECT_GT(sends, 1000u);

@@ -33,18 +33,6 @@ struct ShardedCase {
   bool blind = false;  // the door is not asked
 };
 
-std::vector<CellView> split(const FleetView& fleet, std::uint32_t n) {
-  std::vector<std::string> names;
-  for (std::uint32_t s = 0; s < n; ++s) names.push_back("shard " + std::to_string(s));
-  std::vector<std::vector<std::uint32_t>> replicas;
-  std::uint32_t next = 0;
-  for (const PoolView& pool : fleet.pools) {
-    replicas.emplace_back(n);
-    for (std::uint32_t d = 0; d < pool.devices; ++d, next = (next + 1) % n) ++replicas.back()[next];
-  }
-  return cells_of(fleet, names, replicas);
-}
-
 // Every policy in its turn over two to five shards, near and far, with shelves of one place and of many; half of the
 // cases with devices that change and shards that stand still.
 ShardedCase sharded_case(Seed seed, bool faults) {
@@ -65,7 +53,7 @@ ShardedCase sharded_case(Seed seed, bool faults) {
   last.devices += std::max(first, n) - first;
   if (rng.below(2))
     for (SloClass& slo : c.fleet.classes) slo.on_overload = rng.below(2) ? Overload::defer : Overload::reject;
-  sharded.shards = split(c.fleet, n);
+  sharded.shards = in_parts(c.fleet, n);
   const std::int64_t length = c.requests.back().arrival.ns() + 1;
   const auto part = [&](std::uint64_t most) {
     return Duration(std::max<std::int64_t>(1, length / static_cast<std::int64_t>(1 + rng.below(most))));
@@ -274,7 +262,7 @@ TEST(Shards, OneIsTheFleetItself) {
     SCOPED_TRACE(again(seed));
     ShardedCase sharded = sharded_case(seed, false);
     sharded.blind = false;
-    sharded.shards = split(sharded.c.fleet, 1);
+    sharded.shards = in_parts(sharded.c.fleet, 1);
     sharded.faults.resize(1);
     sharded.stalls.clear();
     ASSERT_TRUE(simulate(sharded) == simulate_whole(sharded.c));

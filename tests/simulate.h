@@ -9,6 +9,7 @@
 #include "scheduler/loop/recorder.h"
 #include "scheduler/loop/sim_loop.h"
 #include "tests/reference_values.h"
+#include "topology/cells.h"
 
 namespace yard {
 
@@ -48,6 +49,19 @@ struct Recording : SimObserver {
   }
   Recorder recorder;
 };
+
+// The fleet in cells, or in shards, its replicas dealt out one by one.
+inline std::vector<CellView> in_parts(const FleetView& fleet, std::uint32_t n) {
+  std::vector<std::string> names;
+  for (std::uint32_t c = 0; c < n; ++c) names.push_back("part " + std::to_string(c));
+  std::vector<std::vector<std::uint32_t>> replicas;
+  std::uint32_t next = 0;
+  for (const PoolView& pool : fleet.pools) {
+    replicas.emplace_back(n);
+    for (std::uint32_t d = 0; d < pool.devices; ++d, next = (next + 1) % n) ++replicas.back()[next];
+  }
+  return cells_of(fleet, names, replicas);
+}
 
 inline std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   const char* text = std::getenv(variable);

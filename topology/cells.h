@@ -52,6 +52,16 @@ void change_limits(TenantView& tenant, const Of& of) {
   tenant.per_day = NanoDollars(of(tenant.per_day.count()));
 }
 
+// Returns: whether each limit that the tenant has leaves some for those devices.
+inline bool shares_out(TenantView tenant, std::uint32_t before, std::uint32_t here, std::uint32_t all) {
+  bool some = true;
+  change_limits(tenant, [&](std::int64_t total) {
+    some &= total <= 0 || slice_of(total, before, here, all) > 0;
+    return total;
+  });
+  return some;
+}
+
 namespace in_cells {
 
 // The devices of pool p that stand in the cell are the fleet's from first[p] on.

@@ -77,14 +77,11 @@ void keep_limits_some(const Field& root, const Fleet& fleet, const Parts& parts)
   for (std::size_t c = 0; c < parts.names.size(); ++c) {
     std::uint32_t here = 0;
     for (const FleetPool& pool : fleet.pools) here += (pool.*parts.by)[c];
-    for (TenantView tenant : fleet.tenants)
-      change_limits(tenant, [&](std::int64_t total) {
-        if (total > 0 && slice_of(total, before, here, all) == 0)
-          root.need("tenants").refuse(fmt::format("found a limit of {} too small to share between {} {}", tenant.name,
-                                                  parts.names.size(), parts.all),
-                                      fmt::format("accepted: limits of which every {} has at least one", parts.one));
-        return total;
-      });
+    for (const TenantView& tenant : fleet.tenants)
+      if (!shares_out(tenant, before, here, all))
+        root.need("tenants").refuse(fmt::format("found a limit of {} too small to share between {} {}", tenant.name,
+                                                parts.names.size(), parts.all),
+                                    fmt::format("accepted: limits of which every {} has at least one", parts.one));
     before += here;
   }
 }

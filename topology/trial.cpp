@@ -13,20 +13,14 @@
 #include <exception>
 #include <optional>
 
+#include "scheduler/base/sanitized.h"
+
 namespace yard {
 namespace {
 
 constexpr std::size_t kMaxText = 500;
 constexpr rlim_t kCpuSeconds = 10, kBytes = rlim_t{4} << 30;
 constexpr int kPatienceMs = 30'000;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#elif defined(__has_feature)
-constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool kSanitized = false;
-#endif
 
 void limit(decltype(RLIMIT_CPU) what, rlim_t soft) {
   rlimit now{};

@@ -22,6 +22,9 @@ struct Handle {
   std::uint32_t index = 0xffff'ffff;
   std::uint32_t generation = 0;
   constexpr std::uint64_t bits() const { return std::uint64_t{generation} << 32 | index; }
+  static constexpr Handle of_bits(std::uint64_t bits) {
+    return {static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32)};
+  }
   constexpr auto operator<=>(const Handle&) const = default;
 };
 

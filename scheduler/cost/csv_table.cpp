@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "scheduler/base/csv_cells.h"
 #include "scheduler/base/input_error.h"
 
 namespace yard {
@@ -51,12 +52,12 @@ CsvTable::CsvTable(std::string file, std::string text) : file_(std::move(file)),
     } else if (row.empty()) {
       continue;
     } else if (columns_.empty()) {
-      columns_ = split(row);
+      columns_ = split(row, line);
       for (auto at = columns_.begin(); at != columns_.end(); ++at)
         if (std::find(columns_.begin(), at, *at) != at)
           throw InputError(file_, line, printable(*at), "found the column twice", "name each column once");
     } else {
-      cells_.push_back(split(row));
+      cells_.push_back(split(row, line));
       lines_.push_back(line);
     }
   }
@@ -94,30 +95,21 @@ void CsvTable::read_constants(std::string_view comment) {
   }
 }
 
-std::vector<std::string_view> CsvTable::split(std::string_view line) {
+std::vector<std::string_view> CsvTable::split(std::string_view line, int number) {
   std::vector<std::string_view> cells;
-  for (;;) {
-    if (line.starts_with('"')) {
-      auto cell = std::make_unique<std::string>();
-      std::size_t at = 1;
-      for (; at < line.size(); ++at) {
-        if (line[at] == '"' && at + 1 < line.size() && line[at + 1] == '"')
-          ++at;
-        else if (line[at] == '"')
-          break;
-        cell->push_back(line[at]);
-      }
-      cells.push_back(*cell);
-      unquoted_.push_back(std::move(cell));
-      line.remove_prefix(std::min(line.find(',', at), line.size()));
-    } else {
-      const std::size_t comma = std::min(line.find(','), line.size());
-      cells.push_back(line.substr(0, comma));
-      line.remove_prefix(comma);
-    }
-    if (line.empty()) return cells;
-    line.remove_prefix(1);
+  std::vector<bool> quoted;
+  if (const CsvFault fault = split_csv(line, cells, &quoted); !fault.what.empty())
+    throw InputError(file_, number, "", std::string(fault.what) + printable(fault.found), std::string(fault.accepted));
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    constexpr std::string_view kDoubled = "\"\"";
+    if (!quoted[i] || cells[i].find(kDoubled) == std::string_view::npos) continue;
+    auto cell = std::make_unique<std::string>(cells[i]);
+    for (std::size_t at = cell->find(kDoubled); at != std::string::npos; at = cell->find(kDoubled, at + 1))
+      cell->erase(at, 1);
+    cells[i] = *cell;
+    unquoted_.push_back(std::move(cell));
   }
+  return cells;
 }
 
 }  // namespace yard

@@ -35,7 +35,7 @@ class CsvTable {
     std::size_t at_;
   };
 
-  // `file`: its name in messages. Errors: InputError: no heading, a heading twice.
+  // `file`: its name in messages. Errors: InputError: no heading, a heading twice, a quote that is not closed.
   CsvTable(std::string file, std::string text);
   CsvTable(CsvTable&&) = default;  // views into text_ stay, as it lies on the heap
   CsvTable(const CsvTable&) = delete;
@@ -49,7 +49,7 @@ class CsvTable {
 
  private:
   void read_constants(std::string_view comment);
-  std::vector<std::string_view> split(std::string_view line);
+  std::vector<std::string_view> split(std::string_view line, int number);
 
   std::string file_;
   std::vector<char> text_;

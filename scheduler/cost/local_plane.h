@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "scheduler/cost/least_squares.h"
+
 namespace yard {
 
 // Weighted least squares of a constant and D slopes; `ridge` against the slopes, and no slope on an axis where all
@@ -22,59 +24,37 @@ class LocalPlane {
       if (n_ == 0 || from[i] < least_[i]) least_[i] = from[i];
       if (n_ == 0 || from[i] > most_[i]) most_[i] = from[i];
     }
-    for (std::size_t i = 0; i <= D; ++i) {
-      const double wx = weight * x[i];
-      for (std::size_t j = 0; j <= i; ++j) a_[i][j] += wx * x[j];
-      b_[i] += wx * value;
-    }
+    plane_.add(x, value, weight);
+    weight_ += weight, sum_ += weight * value;
     squares_ += weight * value * value;
     ++n_;
   }
 
   std::size_t size() const { return n_; }
-  double weight() const { return a_[0][0]; }
-  double mean() const { return b_[0] / a_[0][0]; }
+  double weight() const { return weight_; }
+  double mean() const { return sum_ / weight_; }
 
   // Requires: size() > 0 and a positive weight.
   double value(double ridge) const {
-    auto a = a_;
-    auto b = b_;
+    auto plane = plane_;
     for (std::size_t i = 0; i < D; ++i) {
       const bool beyond = least_[i] > 1.0 || most_[i] < -1.0;
-      a[i + 1][i + 1] += beyond ? 1e9 : ridge;
+      plane.draw(i + 1, 0.0, beyond ? 1e9 : ridge);
     }
-    // LDL^T, then forward and back.
-    std::array<double, D + 1> y;
-    for (std::size_t i = 0; i <= D; ++i) {
-      y[i] = b[i];
-      for (std::size_t j = 0; j < i; ++j) {
-        double l = a[i][j];
-        for (std::size_t k = 0; k < j; ++k) l -= a[i][k] * a[j][k] * a[k][k];
-        a[i][j] = l / a[j][j];
-      }
-      for (std::size_t j = 0; j < i; ++j) {
-        a[i][i] -= a[i][j] * a[i][j] * a[j][j];
-        y[i] -= a[i][j] * y[j];
-      }
-    }
-    for (std::size_t i = 0; i <= D; ++i) y[i] /= a[i][i];
-    for (std::size_t i = D + 1; i-- > 0;)
-      for (std::size_t k = i + 1; k <= D; ++k) y[i] -= a[k][i] * y[k];
-    return y[0];
+    return plane.solve()[0];
   }
 
   // Of the neighbours around their own mean.
   double deviation() const {
     const double m = mean();
-    const double variance = squares_ / a_[0][0] - m * m;
+    const double variance = squares_ / weight_ - m * m;
     return variance > 0.0 ? std::sqrt(variance) : 0.0;
   }
 
  private:
-  std::array<std::array<double, D + 1>, D + 1> a_{};  // lower half
-  std::array<double, D + 1> b_{};
+  NormalEquations<D + 1> plane_;
   std::array<double, D> least_{}, most_{};
-  double squares_ = 0.0;
+  double weight_ = 0.0, sum_ = 0.0, squares_ = 0.0;
   std::size_t n_ = 0;
 };
 

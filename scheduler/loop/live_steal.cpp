@@ -9,9 +9,7 @@
 namespace yard {
 namespace {
 
-RequestId request_of(const ShelfEntry& entry) {
-  return {static_cast<std::uint32_t>(entry.id()), static_cast<std::uint32_t>(entry.id() >> 32)};
-}
+RequestId request_of(const ShelfEntry& entry) { return RequestId::of_bits(entry.id()); }
 
 }  // namespace
 

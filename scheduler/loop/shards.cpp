@@ -18,9 +18,7 @@ constexpr std::uint64_t kDoorStream = 0x646f6f722d736565ull;
 // What is told at one instant, in this order.
 enum class Kind : std::uint8_t { unshelved, taken, filled, offers, handed, cancel };
 
-SequenceId sequence_of(const ShelfEntry& entry) {
-  return {static_cast<std::uint32_t>(entry.id()), static_cast<std::uint32_t>(entry.id() >> 32)};
-}
+SequenceId sequence_of(const ShelfEntry& entry) { return SequenceId::of_bits(entry.id()); }
 
 struct Place {  // of a request in another shard's loop
   ShardId shard;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "scheduler/base/check.h"
+#include "scheduler/base/csv_cells.h"
 #include "scheduler/base/input_error.h"
 
 namespace yard {
@@ -174,27 +175,10 @@ CsvReader::Values CsvReader::parse_any(std::string_view line) {
 
 // Returns: the cells, without the quotes around them; doubled quotes inside stay doubled.
 std::vector<std::string_view> CsvReader::split(std::string_view line) const {
-  if (line.find('\0') != std::string_view::npos)
-    fail("", "found a NUL byte", "accepted: text (is the file cut, compressed or in UTF-16?)");
   std::vector<std::string_view> cells;
-  for (std::size_t at = 0;;) {
-    std::size_t end;
-    if (at < line.size() && line[at] == '"') {
-      end = at + 1;
-      while (end < line.size() && (line[end] != '"' || (end + 1 < line.size() && line[end + 1] == '"')))
-        end += line[end] == '"' ? 2 : 1;
-      const std::string_view cell = line.substr(at, end + 1 - at);
-      if (end >= line.size()) fail("", "found a quote that is not closed: " + printable(cell), "accepted: \"cell\"");
-      cells.push_back(line.substr(at + 1, end - at - 1));
-      if (++end < line.size() && line[end] != ',')
-        fail("", fmt::format("found text behind a closing quote: {}", printable(line.substr(at))), "accepted: a comma");
-    } else {
-      end = std::min(line.find(',', at), line.size());
-      cells.push_back(line.substr(at, end - at));
-    }
-    if (end == line.size()) return cells;
-    at = end + 1;
-  }
+  if (const CsvFault fault = split_csv(line, cells); !fault.what.empty())
+    fail("", std::string(fault.what) + printable(fault.found), std::string(fault.accepted));
+  return cells;
 }
 
 // ---- what is wrong ------------------------------------------------------------------------------------------------
