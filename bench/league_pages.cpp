@@ -265,10 +265,13 @@ std::string robust_page(const std::string& fleet, const std::string& workload, c
                         const std::vector<Robust>& robust) {
   std::string text;
   for (std::size_t e = 0; e < all.size(); ++e)
-    text += fmt::format("| {} | {} | {} | {} | {} | {} |\n", fleet, workload, all[e].name,
+    text += fmt::format("| {} | {} | {} | {} | {} | {} | {} | {} | {} |\n", fleet, workload, all[e].name,
                         signed_text(mean_of(robust[e].exact), 3, 1),
                         spread_text(paired(robust[e].wrong, robust[e].exact), 3, 1),
-                        spread_text(paired(robust[e].aware, robust[e].exact), 3, 1));
+                        spread_text(paired(robust[e].aware, robust[e].exact), 3, 1),
+                        spread_text(paired(robust[e].apart, robust[e].exact), 3, 1),
+                        spread_text(paired(robust[e].learnt, robust[e].exact), 3, 1),
+                        spread_text(paired(robust[e].learning, robust[e].exact), 3, 1));
   return text;
 }
 

@@ -114,19 +114,23 @@ void play_loads(const Ground& ground, const std::vector<Entrant>& all, const Rul
 std::vector<Robust> play_wrong(const Ground& ground, const std::vector<Entrant>& all, const Rules& rules, double rate) {
   std::vector<Robust> robust(all.size());
   for (Robust& r : robust)
-    for (auto* of : {&r.exact, &r.wrong, &r.aware}) of->resize(rules.seeds);
+    for (auto* of : {&r.exact, &r.wrong, &r.aware, &r.apart, &r.learnt, &r.learning}) of->resize(rules.seeds);
   all_of(all.size() * rules.seeds, rules, place(ground) + ", wrong costs", [&](std::size_t i) {
     const std::size_t e = i / rules.seeds, s = i % rules.seeds;
-    const auto attainment = [&](const CostTables* believed) {
-      return play_at(ground.workload, fleet_of(ground, all[e]), all[e].policies, rate, s + 1, believed)
+    const auto attainment = [&](Beliefs beliefs) {
+      return play_at(ground.workload, fleet_of(ground, all[e]), all[e].policies, rate, s + 1, beliefs)
           .scores[0]
           .value_or(0);
     };
     const CostTables wrong = off_by(ground.fleet.tables, kWrongPercent, s + 1);
     const CostTables aware = off_by(ground.fleet.tables, kWrongPercent, s + 1, kWrongPercent * 10);
-    robust[e].exact[s] = attainment(nullptr);
-    robust[e].wrong[s] = attainment(&wrong);
-    robust[e].aware[s] = attainment(&aware);
+    robust[e].exact[s] = attainment({});
+    robust[e].wrong[s] = attainment({&wrong});
+    robust[e].aware[s] = attainment({&aware});
+    const CostTables apart = off_apart(ground.fleet.tables, kApartPercent, s + 1);
+    robust[e].apart[s] = attainment({&apart});
+    robust[e].learnt[s] = attainment({&apart, true});
+    robust[e].learning[s] = attainment({nullptr, true});
   });
   return robust;
 }

@@ -32,7 +32,7 @@ struct Rules {
 
 inline constexpr std::array<std::uint32_t, 2> kShares{900, 990};  // permille
 inline constexpr std::array<int, 4> kLoads{50, 80, 95, 120};      // percent of our capacity at 90 %
-inline constexpr int kWrongPercent = 20;
+inline constexpr int kWrongPercent = 20, kApartPercent = 40;
 
 struct Result {
   std::array<std::vector<std::int64_t>, kShares.size()> capacity;  // by seed, requests in 1,000 s
@@ -54,8 +54,9 @@ std::vector<Aged> play_aged(const Ground&, const std::vector<Entrant>&, const Ru
                             const std::vector<Duration>& ages);
 
 struct Robust {
-  // Attainment by seed, 1/1000 %. aware: the wrong costs say themselves that they are off by so much.
-  std::vector<std::int64_t> exact, wrong, aware;
+  // Attainment by seed, 1/1000 %. aware: the wrong costs say themselves that they are off by so much; apart: each
+  // term is wrong by itself; learnt: so, and what runs take corrects it; learning: likewise, but right from the first.
+  std::vector<std::int64_t> exact, wrong, aware, apart, learnt, learning;
 };
 std::vector<Robust> play_wrong(const Ground&, const std::vector<Entrant>&, const Rules&, double rate);
 

@@ -57,14 +57,15 @@ class Jury final : public SimObserver {
 }  // namespace
 
 Outcome play_at(const Workload& workload, const CompiledFleet& fleet, const PolicySet& policies, double rate, Seed seed,
-                const CostTables* believed) {
+                Beliefs beliefs) {
   Outcome out;
   Census census(workload, out);
   MixedTrace source(arrivals_of(workload, rate, seed), fleet, seed);
   const Played played = play({.fleet = fleet,
                               .policies = policies,
                               .seed = seed,
-                              .believed = believed,
+                              .believed = beliefs.tables,
+                              .learns = beliefs.learns,
                               .counted_from = counted_from(workload),
                               .also = &census},
                              source);
@@ -120,7 +121,7 @@ double capacity(const Workload& workload, const CompiledFleet& fleet, const Poli
 }
 
 CostTables off_by(const CostTables& tables, int percent, Seed seed, std::uint32_t error_permille) {
-  CostTables wrong;
+  CostTables wrong{.rows = {}, .keys = tables.keys};
   for (std::size_t row = 0; row < tables.rows.size(); ++row) {
     const StepCost& cost = tables.rows[row];
     const bool more = Rng::stream(seed ^ 0x77726f6e67ull, row).below(2) == 1;
@@ -131,6 +132,18 @@ CostTables off_by(const CostTables& tables, int percent, Seed seed, std::uint32_
     for (BatchBucket& bucket : buckets) bucket.c0 = off(bucket.c0);
     wrong.rows.emplace_back(std::move(buckets), off(cost.c1()), off(cost.c2()), cost.max_sequences(), off(cost.c4()),
                             error_permille > 0 ? error_permille : cost.error_permille());
+  }
+  return wrong;
+}
+
+CostTables off_apart(const CostTables& tables, int percent, Seed seed) {
+  CostTables wrong{.rows = tables.rows, .keys = tables.keys};
+  for (std::size_t row = 0; row < tables.rows.size(); ++row) {
+    Rng rng = Rng::stream(seed ^ 0x61706172740aull, row);
+    CostScales scales;
+    for (std::uint32_t& scale : scales)
+      scale = kCostAsSaid * static_cast<std::uint32_t>(rng.below(2) ? 100 + percent : 100 - percent) / 100;
+    wrong.rows[row].correct(tables.rows[row], scales, tables.rows[row].error_permille());
   }
   return wrong;
 }

@@ -40,8 +40,12 @@ struct Outcome {
 };
 
 // `believed`: what Core takes the costs for; null: what they are.
-Outcome play_at(const Workload&, const CompiledFleet&, const PolicySet&, double rate, Seed,
-                const CostTables* believed = nullptr);
+// What Core takes the costs for: null: what they are; and whether it learns what they are.
+struct Beliefs {
+  const CostTables* tables = nullptr;
+  bool learns = false;
+};
+Outcome play_at(const Workload&, const CompiledFleet&, const PolicySet&, double rate, Seed, Beliefs = {});
 
 // Returns: whether at least `permille` of the counted arrivals attain. Plays only until that is certain.
 bool attains_at(const Workload&, const CompiledFleet&, const PolicySet&, double rate, Seed, std::uint32_t permille);
@@ -54,5 +58,7 @@ double capacity(const Workload&, const CompiledFleet&, const PolicySet&, Seed, s
 // Costs off by `percent` per row, more or less by chance. What they say of their own error: `error_permille`; 0: as
 // before.
 CostTables off_by(const CostTables&, int percent, Seed, std::uint32_t error_permille = 0);
+// The same, but each of a row's terms by itself: what a step costs is wrong by its shape.
+CostTables off_apart(const CostTables&, int percent, Seed);
 
 }  // namespace yard::league

@@ -111,6 +111,7 @@ Compared run(const Comparison& options) {
                                 .policies = way.policies,
                                 .seed = seed,
                                 .exact = options.exact == "jump" ? Exact::jump : Exact::step,
+                                .learns = options.learn_costs,
                                 .counted_from = Time(static_cast<std::int64_t>(options.warm_up_s * 1e9))},
                                source);
     Contestant& contestant = table.contestants[at % ways.size()];

@@ -125,7 +125,6 @@ void set_memory(PoolView& pool, const auto& options) {
 PoolView pool_of(const Device& device) {
   PoolView pool;
   pool.name = device.facts().name;
-  pool.cost = {0};
   pool.devices = 1;
   pool.max_sequences = slots_of(device);
   if (is_placed(device)) {
@@ -170,13 +169,26 @@ void check(const std::vector<Device>& devices) {
   }
 }
 
-// Steps of unknown cost: see HostOptions. One row for all, up to the most slots of any.
-CostTables costs_of(const std::vector<Device>& devices) {
-  std::uint32_t slots = 1;
-  for (const Device& device : devices) slots = std::max(slots, slots_of(device));
+// Steps of unknown cost: see HostOptions. A row for all endpoints, up to the most slots of any, and one for each of
+// the others, in their order: what is learnt of one says little of another.
+CostTables costs_of(const switchyard::Options& options) {
   CostTables tables;
-  tables.rows.emplace_back(std::vector{BatchBucket{slots, Picoseconds(1'000'000'000)}}, Picoseconds(10'000'000),
-                           Picoseconds(10'000), slots);
+  const auto add = [&](std::uint32_t slots, bool learn, CostKey key) {
+    tables.rows.emplace_back(std::vector{BatchBucket{slots, Picoseconds(1'000'000'000)}}, Picoseconds(10'000'000),
+                             Picoseconds(10'000), slots, Picoseconds(), learn ? StepCost::kUnknown : 100);
+    tables.keys.push_back(std::move(key));
+  };
+  std::uint32_t most = 1;
+  for (const Device& device : options.devices)
+    if (is_placed(device)) most = std::max(most, slots_of(device));
+  add(most, false, {"endpoint", "served", "unknown", "any", "unknown"});
+  for (const Device& device : options.devices) {
+    if (is_placed(device)) continue;
+    const auto alike = [&](const Device& other) { return model_of(other) == model_of(device); };
+    const auto model = std::ranges::find_if(options.devices, alike) - options.devices.begin();
+    add(slots_of(device), options.learn_costs,
+        {"embedded", "stepped", "unknown", fmt::format("model{}", model), fmt::format("device{}", tables.rows.size())});
+  }
   return tables;
 }
 
@@ -247,8 +259,10 @@ FleetView fleet_of(const std::vector<Device>& devices, const std::vector<switchy
       require(other.name != c.name, "classes.name", fmt::format("'{}' twice", printable(c.name)), "its own name");
     fleet.classes.push_back(class_of(c));
   }
+  std::uint32_t rows = 1;  // of costs_of()
   for (const Device& device : devices) {
     PoolView pool = pool_of(device);
+    pool.cost = CostRow{is_placed(device) ? 0 : rows++};
     pool.model = model_named(fleet, model_of(device));
     if (!pool.model.some()) {
       pool.model = {static_cast<std::uint32_t>(fleet.models.size())};

@@ -39,7 +39,7 @@ constexpr std::uint32_t kMostThreads = 256;  // that a device's step is shared a
 [[noreturn]] void refuse_option(std::string key, std::string found, std::string accepted);
 void check(const std::vector<switchyard::Device>&);
 FleetView fleet_of(const std::vector<switchyard::Device>&, const std::vector<switchyard::SloClass>&);  // none: ours
-CostTables costs_of(const std::vector<switchyard::Device>&);
+CostTables costs_of(const switchyard::Options&);
 Bounds bounds_of(const switchyard::Options&);
 // Returns: the shard of a device, by its place in the list.
 constexpr std::uint32_t shard_of(std::size_t device, std::size_t devices, std::uint32_t shards) {

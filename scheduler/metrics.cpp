@@ -50,6 +50,8 @@ void write_counters(Exposition& out, const yard::LiveSnapshot& shard, const yard
   counter("switchyard_retries_total", "Attempts that failed before their first token and were tried again.",
           ledger.retries);
   counter("switchyard_ejections_total", "Times that an endpoint was ejected.", ledger.ejections);
+  counter("switchyard_cost_corrections_total", "Times that what runs took changed what steps are believed to cost.",
+          ledger.corrections);
   counter("switchyard_steals_total", "Requests that one shard took from another.", ledger.taken);
   counter("switchyard_late_calls_total", "Calls of tickets that came late or twice, and were ignored.",
           door.late_calls + ledger.late_answers);

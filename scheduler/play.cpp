@@ -1,6 +1,7 @@
 #include "scheduler/play.h"
 
 #include <memory>
+#include <optional>
 
 #include "scheduler/backend/sim_served.h"
 #include "scheduler/terms_tally.h"
@@ -76,7 +77,7 @@ Played play_shards(const Play& play, const CostTables& believed, ArrivalSource& 
   std::vector<CellOutside> outsides;
   for (const CellView& shard : play.fleet.shards) {
     parts.push_back(std::make_unique<Part>(play, shard.view));
-    outsides.push_back({.devices = &parts.back()->devices, .observer = &parts.back()->counter});
+    outsides.push_back({.devices = &parts.back()->devices, .observer = &parts.back()->counter, .learns = play.learns});
   }
   Shards shards(play.fleet.shards, outsides, believed, play.policies, kSimulationBounds, play.seed,
                 play.fleet.door_lag);
@@ -108,6 +109,8 @@ Played play(const Play& play, ArrivalSource& source) {
   loop.hears(news);
   SimLinks links(fleet);
   loop.moves_over(links);
+  std::optional<CostLearner> learner;
+  if (play.learns) loop.learns(learner.emplace(fleet, believed));
   const Time last = loop.run(source);
   counter.end(core, last, played);
   played.meter.add_gaps(devices.gaps());

@@ -25,6 +25,7 @@ struct Play {
   Exact exact = Exact::jump;
   // What Core takes the costs for, where that is not what they are; the devices' are always the fleet's own.
   const CostTables* believed = nullptr;
+  bool learns = false;  // Core what they are, from the runs that end
   // Requests that arrived before are served but not counted, nor are runs that were launched before.
   Time counted_from = {};
   SimObserver* also = nullptr;  // is told of the ends that are counted

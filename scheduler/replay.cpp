@@ -120,6 +120,8 @@ Driven drive(const CellsRun& run, ArrivalSource& source, Herald& herald) {
   loop.hears(news);
   SimLinks links(fleet);
   loop.moves_over(links);
+  std::optional<CostLearner> learner;
+  if (run.learn_costs) loop.learns(learner.emplace(fleet, run.fleet.tables));
   const Time last = loop.run(source);
   Driven driven{.meter = scribe.meter(), .idle_beside_work = {}, .ledger = {}};
   driven.meter.add_gaps(devices.gaps());
@@ -157,6 +159,7 @@ Replayed run(const Simulation& options) {
                      .exact = exact,
                      .seed = options.seed,
                      .threads = options.threads,
+                     .learn_costs = options.learn_costs,
                      .rows = rows ? &*rows : nullptr,
                      .recordings = recordings,
                      .progress = [&](std::uint64_t ended) { herald.tell(ended); }};
@@ -182,6 +185,7 @@ Replayed run(const Simulation& options) {
                   .control_lag = fleet.control_lag,
                   .shards = static_cast<std::uint32_t>(fleet.shards.size()),
                   .door_lag = fleet.door_lag,
+                  .corrections = options.learn_costs ? std::optional(driven.ledger.corrections) : std::nullopt,
                   .steals = {.offered = driven.ledger.offered,
                              .taken = driven.ledger.taken,
                              .looks = driven.ledger.looks,

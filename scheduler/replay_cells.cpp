@@ -110,7 +110,7 @@ class Scenes {
     for (std::uint32_t c = 0; c < views.size(); ++c) {
       scenes_.push_back(std::make_unique<Scene>(run, views[c], bounds_));
       if (!run.recordings.empty()) scenes_[c]->record(run.recordings[c], run, bounds_, Cells::seed_of(run.seed, c));
-      outsides_.push_back({.devices = &scenes_[c]->devices(), .observer = scenes_[c].get()});
+      outsides_.push_back({.devices = &scenes_[c]->devices(), .observer = scenes_[c].get(), .learns = run.learn_costs});
     }
   }
 

@@ -34,6 +34,7 @@ struct CellsRun {
   Exact exact;
   Seed seed;
   std::uint32_t threads;
+  bool learn_costs = false;
   RowWriter* rows = nullptr;                               // of the whole fleet; null: none
   std::vector<std::string> recordings;                     // a file for each cell, or none
   std::function<void(std::uint64_t ended)> progress = {};  // between exchanges, on the calling thread

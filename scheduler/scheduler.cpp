@@ -92,7 +92,7 @@ Scheduler::State::State(Options options)
         yard::add_terms(described, options);
         return described;
       }()),
-      tables(yard::costs_of(options.devices)),
+      tables(yard::costs_of(options)),
       shards(yard::shards_of(fleet, options)),
       log(options.log),
       doors(fleet.models.size()),
@@ -111,6 +111,7 @@ Scheduler::State::State(Options options)
                             .seed = options.seed,
                             .news = news_of(options.devices, shards.size(), bounds, slots),
                             .record_to = options.record_to,
+                            .learn_costs = options.learn_costs,
                             .log = options.log,
                             .spinning = &spinning,
                             .at_start = {}};

@@ -158,7 +158,7 @@ Ledger drive(const Case& c, int ticks) {
   Core core(bounds, c.fleet, c.costs, policies, c.options.seed);
   EXPECT_GT(making.stop(), 0u);
 
-  RandomEvents events(c);
+  RandomEvents events(c, true);
   Time now(1000);
   for (int tick = 0; tick < ticks; ++tick) {
     now += events.pause();

@@ -76,13 +76,14 @@ Bounds bounds_of(const Case& c) {
 Story simulate(const CelledCase& celled, std::uint32_t threads, Exact exact = Exact::jump) {
   const Case& c = celled.c;
   const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
+  const CostTables truth = truth_of(c);
   std::vector<std::unique_ptr<SimStepped>> devices;
   std::vector<std::unique_ptr<Endings>> endings;
   std::vector<CellOutside> outsides;
   for (std::size_t i = 0; i < celled.cells.size(); ++i) {
-    devices.push_back(std::make_unique<SimStepped>(celled.cells[i].view, c.costs, bounds_of(c), exact));
+    devices.push_back(std::make_unique<SimStepped>(celled.cells[i].view, truth, bounds_of(c), exact));
     endings.push_back(std::make_unique<Endings>());
-    outsides.push_back({devices[i].get(), endings[i].get(), celled.faults[i]});
+    outsides.push_back({devices[i].get(), endings[i].get(), celled.faults[i], learns(c)});
   }
   Cells cells(celled.cells, outsides, c.costs, policies, bounds_of(c), c.options.seed, celled.lag);
   Requests source(c.requests);
@@ -102,9 +103,12 @@ Story simulate(const CelledCase& celled, std::uint32_t threads, Exact exact = Ex
 Story simulate_whole(const Case& c) {
   const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
   Core core(bounds_of(c), c.fleet, c.costs, policies, c.options.seed);
-  SimStepped devices(c.fleet, c.costs, bounds_of(c), Exact::jump);
+  const CostTables truth = truth_of(c);
+  SimStepped devices(c.fleet, truth, bounds_of(c), Exact::jump);
   Endings endings;
   SimLoop loop(core, bounds_of(c), c.fleet.devices(), devices, endings);
+  CostLearner learner(c.fleet, c.costs);
+  if (learns(c)) loop.learns(learner);
   Requests source(c.requests);
   const Time last = loop.run(source);
   return {{endings.all}, core.hash(), devices.gaps(), last};

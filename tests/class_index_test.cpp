@@ -34,6 +34,7 @@ struct Hashes final : SimObserver {
 struct Told {
   std::vector<std::pair<Time, std::uint64_t>> hashes;
   PlacementWays ways;
+  std::uint64_t corrections = 0;
 };
 
 Told simulate(const Case& c, const CostTables& truth, const std::vector<Fault>& faults, bool by_index) {
@@ -53,8 +54,10 @@ Told simulate(const Case& c, const CostTables& truth, const std::vector<Fault>& 
   loop.hears(news);
   SimLinks links(c.fleet);
   loop.moves_over(links);
+  CostLearner learner(c.fleet, c.costs);
+  if (c.seed % 2 == 0) loop.learns(learner);
   loop.run(source, faults);
-  return {std::move(hashes.all), core.placements()};
+  return {std::move(hashes.all), core.placements(), core.ledger().corrections};
 }
 
 // A case's pools with so many times the devices, so that there are enough for an index.
@@ -153,6 +156,7 @@ std::vector<Fault> some_faults(const Case& c, Rng& rng) {
 TEST(ClassIndex, DecidesAsAScanDoes) {
   const Seed first = number_from("SWITCHYARD_SEED", 0), cases = number_from("SWITCHYARD_CASES", 600);
   PlacementWays ways;
+  std::uint64_t corrections = 0;
   for (Seed seed = first; seed < first + cases; ++seed) {
     const Case c = wide_case(seed);
     Rng rng = Rng::stream(seed, 0x6661756c74);
@@ -164,12 +168,14 @@ TEST(ClassIndex, DecidesAsAScanDoes) {
     EXPECT_EQ(without.ways.indexed, 0u);
     EXPECT_EQ(with.ways.indexed + with.ways.scanned, without.ways.scanned);
     ways.indexed += with.ways.indexed, ways.scanned += with.ways.scanned;
+    corrections += with.corrections;
   }
   RecordProperty("indexed", std::to_string(ways.indexed));
   RecordProperty("scanned", std::to_string(ways.scanned));
   if (cases < 600) return;
   EXPECT_GT(ways.indexed, 20'000u);
   EXPECT_GT(ways.scanned, 1'000u);
+  EXPECT_GT(corrections, 200u);
 }
 
 // Many devices of one pool, each with a few sequences and of much the same promise.

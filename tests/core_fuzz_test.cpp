@@ -39,7 +39,7 @@ class Fuzz {
         core_(bounds_, c.fleet, c.costs, find_policies(c.options.scorer, c.options.order, c.options.bind),
               c.options.seed),
         watch_(c.fleet, bounds_),
-        events_(c) {
+        events_(c, !predicted) {
     if (predicted) model_.emplace(c.fleet, c.costs, c.options, visited);
   }
 

@@ -34,10 +34,13 @@ inline Case tiny_case(Seed seed, const std::string& scorer) {
 
 class RandomEvents {
  public:
-  explicit RandomEvents(const Case& c)
+  // `corrects`: costs, too, now and then.
+  explicit RandomEvents(const Case& c, bool corrects = false)
       : requests_(c.requests),
         devices_(c.fleet.devices()),
         rng_(Rng::stream(c.seed, 0x66757a7a)),
+        of_costs_(Rng::stream(c.seed, 0x636f7374)),
+        cost_rows_(corrects ? static_cast<std::uint32_t>(c.costs.rows.size()) : 0),
         steals_(c.fleet.steal.some()) {}
 
   static constexpr std::uint32_t kMostPerTick = 48;
@@ -48,6 +51,7 @@ class RandomEvents {
 
   // Returns: the next event, if there is one to be had; its slots live until the next call.
   std::optional<Event> next(Time now) {
+    if (cost_rows_ > 0 && of_costs_.below(12) == 0) return correction();
     if (!from_others_.empty()) {
       const Event event = from_others_.front();
       from_others_.pop_front();
@@ -191,6 +195,16 @@ class RandomEvents {
     return facts;
   }
 
+  CostCorrected correction() {
+    CostCorrected c{
+        .row = CostRow{static_cast<std::uint32_t>(of_costs_.below(cost_rows_))}, .scales = {}, .error_permille = 0};
+    for (std::uint32_t& scale : c.scales)
+      scale =
+          static_cast<std::uint32_t>(kLeastCostScale + of_costs_.below(std::uint64_t{1} << (1 + of_costs_.below(22))));
+    c.error_permille = static_cast<std::uint32_t>(of_costs_.below(1001));
+    return c;
+  }
+
   CancelAsked cancel() {
     RequestId id = {static_cast<std::uint32_t>(rng_.below(2000)), static_cast<std::uint32_t>(rng_.below(3))};
     if (!ids_.empty() && rng_.below(8) > 0) id = ids_[rng_.below(ids_.size())];
@@ -238,7 +252,8 @@ class RandomEvents {
 
   const std::vector<reference::Request>& requests_;
   std::vector<Device> devices_;
-  Rng rng_;
+  Rng rng_, of_costs_;
+  std::uint32_t cost_rows_;  // to be corrected
   std::uint32_t used_ = 0;
   std::vector<Move> moves_;  // under way
   std::vector<RequestId> free_, ids_;

@@ -526,6 +526,27 @@ TEST_F(Recording, EventsAboutWhatThereIsNotAreRefused) {
   EXPECT_EQ(error(CancelAsked{}, Time(6)), "time goes back");
 }
 
+TEST_F(Recording, CorrectionsOfCostsBeyondTheirBoundsAreRefused) {
+  FleetView fleet;
+  fleet.pools.resize(1);
+  fleet.pools[0].cost = CostRow{2};
+  const auto error = [&](std::uint32_t row, std::uint32_t scale, std::uint32_t permille) -> std::string {
+    try {
+      recording::check_event(CostCorrected{CostRow{row}, {1024, 1024, scale, 1024, 1024}, permille}, fleet);
+      return "none";
+    } catch (const wire::Malformed& e) {
+      return e.what;
+    }
+  };
+  const std::string refused = "a correction of costs that there are not, or beyond its bounds";
+  EXPECT_EQ(error(2, kLeastCostScale, 0), "none");
+  EXPECT_EQ(error(2, kMostCostScale, 1000), "none");
+  EXPECT_EQ(error(1, 1024, 0), refused);
+  EXPECT_EQ(error(2, kLeastCostScale - 1, 0), refused);
+  EXPECT_EQ(error(2, kMostCostScale + 1, 0), refused);
+  EXPECT_EQ(error(2, 1024, 1001), refused);
+}
+
 TEST_F(Recording, CapsOfDomainsThatThereAreNotAreRefused) {
   FleetView fleet;
   fleet.domains.resize(1);

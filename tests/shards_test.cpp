@@ -136,15 +136,16 @@ std::string recording_of(std::size_t shard) {
 Story simulate(const ShardedCase& sharded, Exact exact = Exact::jump, bool record = false) {
   const Case& c = sharded.c;
   const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
+  const CostTables truth = truth_of(c);
   std::vector<std::unique_ptr<SimStepped>> devices;
   std::vector<std::unique_ptr<Witness>> witnesses;
   std::vector<CellOutside> outsides;
   for (std::size_t i = 0; i < sharded.shards.size(); ++i) {
-    devices.push_back(std::make_unique<SimStepped>(sharded.shards[i].view, c.costs, bounds_of(c), exact));
+    devices.push_back(std::make_unique<SimStepped>(sharded.shards[i].view, truth, bounds_of(c), exact));
     witnesses.push_back(std::make_unique<Witness>());
     const Seed seed = Cells::seed_of(c.options.seed, static_cast<std::uint32_t>(i));
     if (record) witnesses[i]->record(recording_of(i), sharded.shards[i], c, policies, seed);
-    outsides.push_back({devices[i].get(), witnesses[i].get(), sharded.faults[i]});
+    outsides.push_back({devices[i].get(), witnesses[i].get(), sharded.faults[i], learns(c)});
   }
   Shards shards(sharded.shards, outsides, c.costs, policies, bounds_of(c), c.options.seed, sharded.door_lag);
   shards.stalls(sharded.stalls);
@@ -173,9 +174,12 @@ Story simulate(const ShardedCase& sharded, Exact exact = Exact::jump, bool recor
 Story simulate_whole(const Case& c) {
   const PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
   Core core(bounds_of(c), c.fleet, c.costs, policies, c.options.seed);
-  SimStepped devices(c.fleet, c.costs, bounds_of(c), Exact::jump);
+  const CostTables truth = truth_of(c);
+  SimStepped devices(c.fleet, truth, bounds_of(c), Exact::jump);
   Endings endings;
   SimLoop loop(core, bounds_of(c), c.fleet.devices(), devices, endings);
+  CostLearner learner(c.fleet, c.costs);
+  if (learns(c)) loop.learns(learner);
   Requests source(c.requests);
   loop.run(source);
   Story story;

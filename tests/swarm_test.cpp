@@ -61,7 +61,7 @@ struct Story {
   std::uint64_t hash = 0, in_flight = 0;
   std::string fault;
   Duration held;  // by power domains
-  std::uint64_t moves = 0, moves_failed = 0, retries = 0;
+  std::uint64_t moves = 0, moves_failed = 0, retries = 0, corrections = 0;
 };
 
 struct Faults {
@@ -75,7 +75,8 @@ Story simulate(const Case& c, const Faults& faults, Exact exact) {
                       .steps_per_run = c.options.steps_per_run,
                       .moves_per_link = c.options.moves_per_link};
   Core core(bounds, c.fleet, c.costs, find_policies(c.options.scorer, c.options.order, c.options.bind), c.options.seed);
-  SimStepped devices(c.fleet, c.costs, bounds, exact);
+  const CostTables truth = truth_of(c);
+  SimStepped devices(c.fleet, truth, bounds, exact);
   Witness witness(c.fleet, bounds);
   SimLoop loop(core, bounds, c.fleet.devices(), devices, witness);
   Requests source(c.requests);
@@ -83,11 +84,13 @@ Story simulate(const Case& c, const Faults& faults, Exact exact) {
   loop.hears(news);
   SimLinks links(c.fleet, faults.links);
   loop.moves_over(links);
+  CostLearner learner(c.fleet, c.costs);
+  if (learns(c)) loop.learns(learner);
   const Time last = loop.run(source, faults.devices);
   Story story{
       witness.endings, witness.instants, core.hash(), core.ledger().in_flight, witness.watch.fault(), {}, 0, 0, 0};
   story.moves = core.ledger().moves, story.moves_failed = core.ledger().moves_failed;
-  story.retries = core.ledger().retries;
+  story.retries = core.ledger().retries, story.corrections = core.ledger().corrections;
   for (std::uint32_t p = 0; p < c.fleet.pools.size(); ++p) story.held += core.held_by_power(PoolId{p}, last);
   return story;
 }
@@ -141,7 +144,7 @@ Faults faults_of(Seed seed, const Case& c, const std::vector<Time>& instants) {
 
 struct Tally {
   std::uint64_t by_outcome[4] = {}, lost = 0, preempted = 0, unlawful = 0, held = 0, at_primary = 0, fell_through = 0;
-  std::uint64_t moves = 0, moves_failed = 0, retries = 0, lost_in_moves = 0;
+  std::uint64_t moves = 0, moves_failed = 0, retries = 0, lost_in_moves = 0, corrections = 0;
 };
 
 void expect_all_ended(const Case& c, const Story& story, Tally& tally) {
@@ -184,6 +187,7 @@ TEST(Swarm, KeepsEveryRuleUnderFaults) {
           expect_all_ended(c, story, tally);
           tally.held += story.held.count() > 0;
           tally.moves += story.moves, tally.moves_failed += story.moves_failed, tally.retries += story.retries;
+          tally.corrections += story.corrections;
         }));
   }
   if (cases < 100) return;
@@ -199,6 +203,7 @@ TEST(Swarm, KeepsEveryRuleUnderFaults) {
   EXPECT_GT(tally.retries, 10u);
   EXPECT_GT(tally.lost_in_moves, 0u);
   EXPECT_GT(tally.fell_through, 0u);
+  EXPECT_GT(tally.corrections, 0u);
 }
 
 }  // namespace

@@ -98,6 +98,7 @@ int compare(const ReplayFlags& flags) {
                                            .limit = s.limit,
                                            .rate_scale = s.rate_scale,
                                            .signals_age_s = s.signals_age_s,
+                                           .learn_costs = s.learn_costs,
                                            .warm_up_s = flags.warm_up,
                                            .json = s.json,
                                            .progress = [&](const switchyard::Progress& p) { progress.tell(p); }});
@@ -171,6 +172,7 @@ void add_replay(CLI::App& app, Action& action) {
   add_decimal(*verb, "--signals-age", s.signals_age_s,
               "placement knows of anything but its own placements so many seconds late; otherwise as the fleet says", 0,
               3600);
+  verb->add_flag("--learn-costs", s.learn_costs, "decide by what runs take, not by the fleet's costs for good");
   verb->add_option("--requests-csv", s.requests_csv, "one line per request; -: standard output")->type_name("FILE");
   verb->add_option("--json", s.json, "the report for programs; -: standard output")->type_name("FILE");
   verb->add_option("--record", s.record,

@@ -45,16 +45,7 @@ ClassIndex::ClassIndex(const FleetView& fleet, const CostTables& tables)
       const std::uint32_t to = cut == begins.end() ? end : std::min(end, *cut);
       const auto c = static_cast<std::uint32_t>(classes_.size());
       Class k{.pool = p, .first = from, .devices = to - from};
-      const StepCost& cost = tables[pool.cost];
-      k.empty = cost.c0(0).count() / 1000, k.one = cost.c0(1).count() / 1000;
-      k.c1 = cost.c1().count(), k.c2 = cost.c2().count(), k.c4 = cost.c4().count();
-      k.budget = pool.token_budget.count(), k.error_permille = cost.error_permille(), k.chunk = pool.chunk;
-      const auto shortest = static_cast<std::uint64_t>(std::max<std::int64_t>(1, cost.c0(1).count() / 1000 / 4));
-      k.octave = static_cast<std::uint32_t>(std::bit_width(shortest)) - 1;
-      for (std::uint32_t n = 0; n < pool.max_sequences; ++n)
-        k.widest_step = std::max(k.widest_step, cost.c0(n + 1).count() / 1000 - cost.c0(n).count() / 1000);
-      if (auto& others = models_[pool.model.value]; !others.empty() && no_better(k, classes_[others.back()]))
-        k.no_better_than = others.back();
+      read_costs(k);
       classes_.push_back(k);
       models_[pool.model.value].push_back(c);
       std::fill_n(class_of_.begin() + from, k.devices, c);
@@ -67,6 +58,7 @@ ClassIndex::ClassIndex(const FleetView& fleet, const CostTables& tables)
     std::ranges::fill(class_of_, kNone);
   }
   if (classes_.empty()) return;
+  for (std::uint32_t m = 0; m < models_.size(); ++m) find_better(ModelId{m});
   seats_.resize(fleet.devices());
   burst_us_.resize(fleet.devices());
   bins_ = LazyArray<Bin>(classes_.size() * kKinds * kBins);
@@ -77,6 +69,41 @@ ClassIndex::ClassIndex(const FleetView& fleet, const CostTables& tables)
     idle_.add_class(k.devices);
     k.up = k.devices;
     for (std::uint32_t d = k.first; d < k.first + k.devices; ++d) seats_[d].place = kIdle, enter(d);
+  }
+}
+
+// What is kept of its pool's costs, beside the columns.
+void ClassIndex::read_costs(Class& k) const {
+  const PoolView& pool = fleet_.pools[k.pool];
+  const StepCost& cost = tables_[pool.cost];
+  k.empty = cost.c0(0).count() / 1000, k.one = cost.c0(1).count() / 1000;
+  k.c1 = cost.c1().count(), k.c2 = cost.c2().count(), k.c4 = cost.c4().count();
+  k.budget = pool.token_budget.count(), k.error_permille = cost.error_permille(), k.chunk = pool.chunk;
+  const auto shortest = static_cast<std::uint64_t>(std::max<std::int64_t>(1, cost.c0(1).count() / 1000 / 4));
+  k.octave = static_cast<std::uint32_t>(std::bit_width(shortest)) - 1;
+  k.widest_step = 0;
+  for (std::uint32_t n = 0; n < pool.max_sequences; ++n)
+    k.widest_step = std::max(k.widest_step, cost.c0(n + 1).count() / 1000 - cost.c0(n).count() / 1000);
+}
+
+void ClassIndex::find_better(ModelId m) {
+  std::uint32_t before = kNone;
+  for (const std::uint32_t c : models_[m.value]) {
+    classes_[c].no_better_than = before != kNone && no_better(classes_[c], classes_[before]) ? before : kNone;
+    before = c;
+  }
+}
+
+// Bins are of a class's times, so all its devices leave and come back.
+void ClassIndex::costs_changed(CostRow row, Devices& devices) {
+  for (Class& k : classes_) {
+    const PoolView& pool = fleet_.pools[k.pool];
+    if (pool.cost != row) continue;
+    for (std::uint32_t d = k.first; d < k.first + k.devices; ++d) leave(d), seats_[d].place = kNone;
+    k.up = 0;
+    read_costs(k);
+    for (std::uint32_t d = k.first; d < k.first + k.devices; ++d) move(d, devices);
+    find_better(pool.model);
   }
 }
 
@@ -312,6 +339,9 @@ void ClassIndex::audit(Devices& devices) const {
     }
     CHECK(binned == classes_[c].binned);
     const Class& k = classes_[c];
+    Class by_costs = k;
+    read_costs(by_costs);
+    CHECK_WHY(k == by_costs, "what is kept of costs is what they say (X1)");
     std::uint32_t up = 0;
     std::int64_t burst_us = 0;
     for (std::uint32_t d = k.first; d < k.first + k.devices; ++d) {

@@ -56,6 +56,8 @@ class ClassIndex {
     std::uint32_t octave = 0;      // time per token from which its bins begin: 2^octave ns
     // A class of its model before it, of which no step, limit or error is worse; kNone: none is known.
     std::uint32_t no_better_than = kNone;
+
+    bool operator==(const Class&) const = default;
   };
 
   ClassIndex(const FleetView&, const CostTables&);
@@ -69,6 +71,9 @@ class ClassIndex {
     for (const std::uint32_t d : changed)
       if (class_of_[d] != kNone) move(d, devices);
   }
+
+  // A row of the tables says something else than it did. Cost: O(devices of its classes). Does not allocate.
+  void costs_changed(CostRow, Devices&);
 
   // The lowest of those that are idle and of the pace that costs say; kNone where there is none.
   std::uint32_t first_idle(std::uint32_t c) const {
@@ -143,6 +148,8 @@ class ClassIndex {
   };
 
   void rank_promises();
+  void read_costs(Class&) const;
+  void find_better(ModelId);
   std::size_t place(std::uint32_t c, Kind kind, std::uint32_t bin) const {
     return (std::size_t{c} * kKinds + static_cast<std::size_t>(kind)) * kBins + bin;
   }

@@ -13,10 +13,11 @@ std::size_t pool_size(const Bounds& b) { return std::size_t{b.sequences} + b.eve
 
 }  // namespace
 
-Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables_, const PolicySet& p, Seed seed)
+Core::State::State(const Bounds& b, const FleetView& f, const CostTables& t, const PolicySet& p, Seed seed)
     : bounds(b),
       fleet(f),
-      tables(tables_),
+      costs_as_said(t),
+      tables{.rows = t.rows},
       policies(p),
       pool(static_cast<std::uint32_t>(pool_size(b))),
       prefixes({.holdings = b.prefix_blocks, .devices = f.devices()}),
@@ -26,13 +27,13 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
       shares(f),
       devices(f, kv, shares),
       foreign(f),
-      signals(f, tables_, devices, foreign),
+      signals(f, tables, devices, foreign),
       served(f, pool, devices, foreign),
       power(f),
       money(f),
       handoff(f, b.moves_per_link),
-      placement(f, tables_, policies, seed, devices, signals, served, power, prefixes, handoff),
-      batcher(f, tables_, pool, devices, b.steps_per_run),
+      placement(f, tables, policies, seed, devices, signals, served, power, prefixes, handoff),
+      batcher(f, tables, pool, devices, b.steps_per_run),
       occupancy(f),
       tenants(f),
       waiters(f),
@@ -48,6 +49,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& tables
         for (const PoolView& facts : f.pools) n += std::size_t{facts.devices} * facts.max_sequences;
         return std::min(n, pool_size(b));
       }()),
+      steps_as_were(f.devices()),
       commands(3 * pool_size(b) + 2 * std::size_t{f.devices()} +
                (f.steal.some() ? 2 * pool_size(b) + b.events_per_tick + 2 : 0)) {
   if (neighbours.some()) {

@@ -98,6 +98,8 @@ class Core {
   ContractUse use_of_contract(std::uint32_t i, Time now) const noexcept;
   // What those above the shard may know of it. Requires: a summary made for this fleet. Cost: O(devices).
   void summarise(ShardSummary&) const noexcept;
+  // As they are believed now: as they were said, but for corrections. The row's place in memory does not change.
+  const StepCost& cost(CostRow) const noexcept;
   PlacementWays placements() const noexcept;
   void audit() const;                   // what the index of classes knows, or the process ends. Cost: all. For tests.
   std::uint64_t hash() const noexcept;  // over every (tick, command) so far, in order

@@ -165,6 +165,16 @@ class Devices {
   // A run of it ended that should have taken so long.
   void learns_pace(std::uint32_t d, Duration took, Picoseconds said) { pace_[d] = pace_after(pace_[d], took, said); }
   std::uint32_t pace(std::uint32_t d) const { return pace_[d]; }
+  // What a step of those that run there would cost now; of one, where nobody does.
+  Picoseconds step_now(std::uint32_t d, const StepCost& cost) const {
+    const std::uint32_t n = std::clamp<std::uint32_t>(running_[d], 1, cost.max_sequences());
+    return cost.c0(n) + cost.c2() * kv_tokens_[d];
+  }
+  // Costs say something else than they did.
+  void keeps_pace(std::uint32_t d, Picoseconds said_before, Picoseconds says) {
+    pace_[d] = pace_beside(pace_[d], said_before, says);
+    changes(d);
+  }
 
   // Of the prompt that placement asks about now.
   void expects_hit(std::uint32_t d, std::int32_t tokens) { hits_[d] = tokens; }

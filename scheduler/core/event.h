@@ -16,6 +16,7 @@
 #include "scheduler/base/block_hash.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/units.h"
+#include "scheduler/cost/correction.h"
 
 namespace yard {
 
@@ -200,9 +201,19 @@ struct Unshelved {
   bool gone;
 };
 
+// ---- about costs ----------------------------------------------------------------------------------------------------
+
+// What runs took shows that the row's terms are so many times what was said of them at first, and how far off they then
+// still are (loop/cost_learner.h). From now on costs are that.
+struct CostCorrected {
+  CostRow row;
+  CostScales scales;  // in_bounds()
+  std::uint32_t error_permille;
+};
+
 using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed,
                            CapChanged, LoadReport, MoveEnded, BlocksChanged, ShelfFilled, OfferSeen, OffersSeen, Handed,
-                           TakeEnded, Taken, Unshelved>;
+                           TakeEnded, Taken, Unshelved, CostCorrected>;
 static_assert(std::is_trivially_copyable_v<Event>);
 
 }  // namespace yard

@@ -25,6 +25,7 @@ Milliwatts Core::peak_draw(DomainId domain) const noexcept { return state_->powe
 ContractUse Core::use_of_contract(std::uint32_t contract, Time now) const noexcept {
   return state_->money.use(contract, now);
 }
+const StepCost& Core::cost(CostRow row) const noexcept { return state_->tables[row]; }
 PlacementWays Core::placements() const noexcept { return state_->placement.ways(); }
 void Core::audit() const { state_->placement.audit(); }
 std::uint64_t Core::hash() const noexcept { return state_->decisions.value(); }

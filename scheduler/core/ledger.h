@@ -17,6 +17,8 @@ struct Ledger {
   std::uint64_t ticks = 0, commands = 0, launches = 0, sends = 0, retries = 0, ejections = 0, interrupts = 0,
                 preemptions = 0, moves = 0, moves_failed = 0;  // moves: said; failed: of these, also for a lost device
 
+  std::uint64_t corrections = 0;  // of costs
+
   std::uint64_t offered = 0, looks = 0, takes_lost = 0;  // between shards; lost: somebody was faster
 
   // counted ignores: events about what is over already
@@ -41,6 +43,7 @@ inline void add(Ledger& all, const Ledger& one) {
   all.given += one.given, all.taken += one.taken, all.offered += one.offered;
   all.looks += one.looks, all.takes_lost += one.takes_lost;
   all.launches += one.launches, all.sends += one.sends, all.retries += one.retries, all.ejections += one.ejections;
+  all.corrections += one.corrections;
   all.preemptions += one.preemptions, all.late_answers += one.late_answers;
   for (std::size_t i = 0; i < all.ended.size(); ++i) all.ended[i] += one.ended[i];
   for (std::size_t i = 0; i < all.reasons.size(); ++i) all.reasons[i] += one.reasons[i];

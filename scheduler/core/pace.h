@@ -19,6 +19,18 @@ constexpr std::uint32_t pace_after(std::uint32_t pace, Duration took, Picosecond
   return static_cast<std::uint32_t>(pace + off / kPaceGain);
 }
 
+// The pace beside costs that say `says` of what they said `before` of. What they now say themselves is no pace any
+// more; a device of which too little was seen to be of that pace is taken for one like its like, not for a faster one.
+constexpr std::uint32_t pace_beside(std::uint32_t pace, Picoseconds before, Picoseconds says) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 48;  // ps: five minutes
+  const std::int64_t was = std::clamp<std::int64_t>(before.count(), 1, kMost);
+  const std::int64_t is = std::clamp<std::int64_t>(says.count(), 1, kMost);
+  const std::int64_t beside = pace * was / is;
+  if (is >= was ? pace <= kPaceAsSaid : pace >= kPaceAsSaid) return pace;
+  return static_cast<std::uint32_t>(is >= was ? std::max<std::int64_t>(beside, kPaceAsSaid)
+                                              : std::min<std::int64_t>(beside, kPaceAsSaid));
+}
+
 // Of costs: what they come to at that pace. Of a time: what costs it has room for. Neither beyond an hour.
 constexpr std::int64_t at_pace(std::int64_t cost, std::uint32_t pace) { return cost * pace / kPaceAsSaid; }
 constexpr std::int64_t said_within(std::int64_t time, std::uint32_t pace) { return time * kPaceAsSaid / pace; }

@@ -81,6 +81,9 @@ class Placement {
     return allowed(fleet_.pools[devices_.pool_of(device)], s);
   }
   void device_changed(std::uint32_t device, bool up);
+  void costs_changed(CostRow row) {
+    if (index_) index_->costs_changed(row, devices_);
+  }
   Tokens expected_output(const Sequence& s) { return mean(s).expected(Tokens(s.max_output)); }
   Tokens expected_output(ModelId m, SloClassId c) const {
     return means_[m.value * fleet_.classes.size() + c.value].expected(Tokens::max());

@@ -107,6 +107,23 @@ void Core::State::apply(const RunEnded& e) {
   if (std::exchange(device.lost, false)) lose_running(e.device.value);
 }
 
+// A device's pace was learnt beside what costs said before: what they say now of its present step is taken off it.
+void Core::State::apply(const CostCorrected& e) {
+  CHECK_WHY(e.row.value < tables.rows.size() && in_bounds(e.scales), "a correction is of a row that there is");
+  ++ledger.corrections;
+  StepCost& row = tables.rows[e.row.value];
+  const auto each = [&](auto&& act) {
+    for (const PoolView& facts : fleet.pools)
+      if (facts.cost == e.row && facts.kind == PoolKind::stepped)
+        for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
+          act(d, devices.step_now(d, row));
+  };
+  each([&](std::uint32_t d, Picoseconds step) { steps_as_were[d] = step; });
+  row.correct(costs_as_said[e.row], e.scales, e.error_permille);
+  each([&](std::uint32_t d, Picoseconds step) { devices.keeps_pace(d, steps_as_were[d], step); });
+  placement.costs_changed(e.row);
+}
+
 void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, const SlotEnd& slot, bool stepped) {
   const bool was_reading = s.reading();
   const std::int32_t read = slot.prefilled.count(), generated = slot.generated.count();

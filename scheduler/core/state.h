@@ -54,6 +54,7 @@ struct Core::State {
   void apply(const TakeEnded&);
   void apply(const Taken&);
   void apply(const Unshelved&);
+  void apply(const CostCorrected&);
 
   void ask_of(Sequence&, const Submitted&) const;
   std::uint32_t arrives(const Submitted&);
@@ -126,7 +127,8 @@ struct Core::State {
 
   const Bounds bounds;
   const FleetView& fleet;
-  const CostTables& tables;
+  const CostTables& costs_as_said;
+  CostTables tables;  // as they are believed now
   const PolicySet policies;
 
   SequencePool pool;
@@ -170,7 +172,8 @@ struct Core::State {
   bool unbound_changed = false, devices_went = false;
   bool stranded = false;  // some that were read may have nowhere to go on
 
-  LazyArray<Slot> slots;  // of this poll's launches
+  LazyArray<Slot> slots;                   // of this poll's launches
+  std::vector<Picoseconds> steps_as_were;  // scratch: by device
   LazyArray<Command> commands;
   std::size_t slots_used = 0, commands_used = 0;
 

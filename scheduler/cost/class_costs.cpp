@@ -3,15 +3,6 @@
 #include <algorithm>
 
 namespace yard {
-namespace {
-
-constexpr std::int64_t kAsSaid = CostCorrection::kAsSaid;
-
-std::int64_t scaled(std::int64_t cost, std::uint32_t scale) {
-  return cost / kAsSaid * scale + cost % kAsSaid * scale / kAsSaid;
-}
-
-}  // namespace
 
 ClassCosts::ClassCosts(const StepCost& prior) : rows_(prior.max_sequences() + 1), prior_(prior) {
   correct({});
@@ -24,13 +15,10 @@ ClassCosts::ClassCosts(const StepCost& prior) : rows_(prior.max_sequences() + 1)
 
 void ClassCosts::correct(const CostCorrection& c) {
   const std::int64_t one = prior_.c0(std::min<std::uint32_t>(1, prior_.max_sequences())).count();
-  for (std::uint32_t n = 0; n < rows_.size(); ++n) {
-    const std::int64_t more = prior_.c0(n).count() - one;  // as terms_of() tells the two apart
-    rows_[n].c0 = more < 0 ? scaled(one + more, c.scale[0]) : scaled(one, c.scale[0]) + scaled(more, c.scale[1]);
-  }
-  c2_ = scaled(prior_.c2().count(), c.scale[2]);
-  c1_ = scaled(prior_.c1().count(), c.scale[3]);
-  c4_ = scaled(prior_.c4().count(), c.scale[4]);
+  for (std::uint32_t n = 0; n < rows_.size(); ++n) rows_[n].c0 = scaled_c0(prior_.c0(n).count(), one, c.scale);
+  c2_ = scaled(prior_.c2().count(), c.scale, CostTerm::kv);
+  c1_ = scaled(prior_.c1().count(), c.scale, CostTerm::prefill);
+  c4_ = scaled(prior_.c4().count(), c.scale, CostTerm::pairs);
 }
 
 void ClassCosts::bound(const OnlineCosts& costs, std::uint32_t key) {

@@ -184,21 +184,35 @@ class Compiler {
                     pool.cost_error_permille);
   }
 
-  // StepCost's bounds: no run may come near 2^63 ps, whatever it is made of.
+  // StepCost's bounds: no run may come near 2^62 ps, whatever it is made of.
   void check_bounds(const FleetPool& pool, const StepCost& cost) const {
     std::int64_t c0 = 0;
     for (const auto& bucket : cost.buckets()) c0 = std::max(c0, bucket.c0.count());
-    const bool fine = c0 <= 1'000'000'000'000'000 && cost.c1().count() <= 1'000'000'000'000 &&
-                      cost.c2().count() <= 10'000'000 && cost.c4().count() <= 1'000'000'000;
+    const bool fine = c0 <= StepCost::kMostC0 && cost.c1().count() <= StepCost::kMostC1 &&
+                      cost.c2().count() <= StepCost::kMostC2 && cost.c4().count() <= StepCost::kMostC4;
     const Wide context = Wide(pool.max_sequences) * Wide(kMostContext + kMostSteps);
     const Wide run = Wide(c0) * kMostSteps + Wide(cost.c1().count()) * Wide(pool.token_budget.count()) +
                      Wide(cost.c4().count()) * Wide(pool.token_budget.count()) * Wide(kMostContext + kMostSteps) +
                      Wide(cost.c2().count()) * context * kMostSteps;
-    if (!fine || run >= Wide{1} << 63)
+    if (!fine || run >= Wide{1} << 62)
       refuse(fleet_, pool, "",
              fmt::format("found steps of {} ps, {} ps a prefill token, {} ps a KV token, {} ps for 1,024 prefill pairs",
                          c0, cost.c1().count(), cost.c2().count(), cost.c4().count()),
              "accepted: at most 1e15, 1e12, 1e7 and 1e9");
+  }
+
+  // No two rows are of one key.
+  CostKey key_of(const FleetPool& pool, const std::string& model) const {
+    CostKey key{.accelerator = fleet_.accelerators[pool.accelerator].id,
+                .engine = pool.kind == PoolKind::stepped ? "stepped" : "served",
+                .precision = fmt::format("{}/kv-{}", pool.precision, pool.kv_precision),
+                .model = model,
+                .parallelism = fmt::format("tp{}", pool.tp)};
+    for (std::string* part : {&key.accelerator, &key.model})
+      std::ranges::replace_if(*part, [](char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }, '_');
+    if (std::ranges::find(tables_.keys, key) != tables_.keys.end())
+      key.parallelism += fmt::format("/row{}", tables_.rows.size());
+    return key;
   }
 
   CostRow row_of(const FleetPool& pool, const std::string& model, const std::optional<Replica>& replica) {
@@ -212,6 +226,7 @@ class Compiler {
     const CostRow row{static_cast<std::uint32_t>(tables_.rows.size())};
     tables_.rows.push_back(std::move(cost));
     tables_.profiles.push_back(std::move(profile));
+    tables_.keys.push_back(key_of(pool, model));
     if (!pool.table) rows_.emplace(key, row);
     return row;
   }

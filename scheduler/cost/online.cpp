@@ -18,7 +18,7 @@ constexpr std::uint32_t kLeastMove = 16;                   // of 1024: a scale t
 constexpr std::int64_t kMostSaid = std::int64_t{1} << 52;  // ps: more than an hour
 
 // Of a scale, in 1/1024, the half rounded up.
-std::uint32_t in_1024(double scale) { return static_cast<std::uint32_t>(scale * CostCorrection::kAsSaid + 0.5); }
+std::uint32_t in_1024(double scale) { return static_cast<std::uint32_t>(scale * kCostAsSaid + 0.5); }
 
 std::uint32_t in_permille(double variance) {
   return static_cast<std::uint32_t>(std::clamp(std::sqrt(variance) * 1000 + 0.5, 1.0, 4000.0));
@@ -175,9 +175,7 @@ std::int64_t OnlineCosts::told_error(std::uint32_t k) const noexcept {
 void OnlineCosts::score(std::uint32_t k, const RunTimed& run) noexcept {
   Key& key = keys_[k];
   std::int64_t corrected = 0;
-  for (std::size_t i = 0; i < kCostTerms; ++i)
-    corrected += run.said[i] / CostCorrection::kAsSaid * key.published.scale[i] +
-                 run.said[i] % CostCorrection::kAsSaid * key.published.scale[i] / CostCorrection::kAsSaid;
+  for (std::size_t i = 0; i < kCostTerms; ++i) corrected += scaled(run.said[i], key.published.scale[i]);
   const Ratio score = ratio_of(run.took, std::max<std::int64_t>(1, corrected));
   if (!key.intervals.known(Level::q99)) beginners_.add(told_error(k), score);
   key.intervals.add(run.group, score);

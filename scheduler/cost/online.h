@@ -27,15 +27,12 @@
 #include <vector>
 
 #include "scheduler/base/units.h"
+#include "scheduler/cost/correction.h"
 #include "scheduler/cost/interval.h"
 #include "scheduler/cost/step_cost.h"
 
 namespace yard {
 
-// What a step is made of, as StepCost has it: c0 of one sequence (weights, launches), what more sequences add to c0, KV
-// that is read (c2), prompt tokens read (c1), and the pairs that these attend to (c4).
-enum class CostTerm : std::uint8_t { fixed, sequences, kv, prefill, pairs };
-inline constexpr std::size_t kCostTerms = 5;
 using TermCosts = std::array<std::int64_t, kCostTerms>;  // picoseconds
 
 // One step, or a run of decode steps (read == 0) of n sequences that hold `context` tokens before the first. Requires:
@@ -63,18 +60,11 @@ struct RunTimed {
 
 // What is known of a key, in integers.
 struct CostCorrection {
-  static constexpr std::uint32_t kAsSaid = 1024;
-
   std::uint32_t key = 0;
-  std::array<std::uint32_t, kCostTerms> scale = {kAsSaid, kAsSaid, kAsSaid, kAsSaid, kAsSaid};  // 1/1024 of the prior's
+  CostScales scale = kCostsAsSaid;
   std::uint32_t error_permille = 0;  // of a run so corrected: relative standard deviation
 
   bool operator==(const CostCorrection&) const = default;
-};
-
-struct CostKey {
-  std::string accelerator, engine, precision, model, parallelism;
-  bool operator==(const CostKey&) const = default;
 };
 
 class OnlineCosts {

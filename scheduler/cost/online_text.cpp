@@ -132,7 +132,7 @@ std::uint32_t OnlineCosts::restore(std::string_view text, const std::string& nam
     for (std::uint64_t* n : {&count.learnt, &count.unusable, &count.gated, &count.drifts, &count.restarts})
       good = good && in >> *n;
     for (std::uint64_t& n : count.odd) good = good && in >> n;
-    for (std::uint32_t& n : key.published.scale) good = good && in >> n && n > 0 && n <= 8 * CostCorrection::kAsSaid;
+    for (std::uint32_t& n : key.published.scale) good = good && in >> n && n > 0 && n <= 8 * kCostAsSaid;
     std::int64_t at_ns = 0;
     good = good && in >> key.published.error_permille >> at_ns >> key.was_published;
     good = good && key.intervals.read(in) && key.parts.read(in);

@@ -10,15 +10,19 @@
 // steps sum to the very value that k single steps sum to.
 //
 // Bounds: c0 <= 1e15, c1 <= 1e12, c2 <= 1e7, c4 <= 1e9 ps, so that a run of 1,024 sequences, 256 steps and 2^20 tokens
-// of context each stays below 2^63.
+// of context each stays below 2^63; so does one by corrected costs, where as said it
+// stays below 2^62.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "scheduler/base/check.h"
 #include "scheduler/base/id.h"
 #include "scheduler/base/units.h"
+#include "scheduler/cost/correction.h"
 
 namespace yard {
 
@@ -33,7 +37,12 @@ constexpr std::int64_t prefill_pairs(std::int64_t read, std::int64_t context) {
 
 class StepCost {
  public:
+  static constexpr std::uint32_t kUnknown = 1000;
+  static constexpr std::int64_t kMostC0 = 1'000'000'000'000'000, kMostC1 = 1'000'000'000'000, kMostC2 = 10'000'000,
+                                kMostC4 = 1'000'000'000;  // ps
+
   // `error_permille`: how far off these costs are, relative standard deviation; what is decided by them widens by it.
+  // kUnknown: nothing is known of them, not even their order of magnitude.
   // Requires: at least one bucket, `up_to` ascending.
   StepCost(std::vector<BatchBucket> buckets, Picoseconds c1_per_prefill_token, Picoseconds c2_per_kv_token,
            std::uint32_t max_sequences, Picoseconds c4_per_1024_pairs = {}, std::uint32_t error_permille = 100)
@@ -74,6 +83,26 @@ class StepCost {
     return c0(n) * k + c2_ * (k * context + n * (k * (k + 1) / 2));
   }
 
+  // These costs become what `said` says, scaled by term; what was less than an eighth of its bound above becomes no
+  // more. Requires: `said` has as many sequences. Cost: O(max_sequences); does not allocate.
+  void correct(const StepCost& said, const CostScales& scales, std::uint32_t error_permille) {
+    CHECK(said.c0_.size() == c0_.size() && in_bounds(scales));
+    const auto bounded = [](std::int64_t is, std::int64_t was, std::int64_t most) {
+      return Picoseconds(std::min(is, std::max(was, most / 8)));
+    };
+    const std::int64_t one = said.c0(std::min<std::uint32_t>(1, max_sequences())).count();
+    const auto c0 = [&](Picoseconds was) { return bounded(scaled_c0(was.count(), one, scales), was.count(), kMostC0); };
+    for (std::size_t n = 0; n < c0_.size(); ++n) c0_[n] = c0(said.c0_[n]);
+    for (std::size_t b = 0; b < buckets_.size(); ++b) buckets_[b].c0 = c0(said.buckets_[b].c0);
+    const auto rate = [&](Picoseconds was, CostTerm term, std::int64_t most) {
+      return bounded(scaled(was.count(), scales, term), was.count(), most);
+    };
+    c1_ = rate(said.c1_, CostTerm::prefill, kMostC1);
+    c2_ = rate(said.c2_, CostTerm::kv, kMostC2);
+    c4_ = rate(said.c4_, CostTerm::pairs, kMostC4);
+    error_permille_ = error_permille;
+  }
+
   const std::vector<BatchBucket>& buckets() const { return buckets_; }
   std::uint32_t max_sequences() const { return static_cast<std::uint32_t>(c0_.size()) - 1; }
 
@@ -86,12 +115,19 @@ class StepCost {
 
 class OperatorProfile;  // operator_profile.h
 
+// What a row is of. Keys that share the first of these, in this order, are relatives (online.h).
+struct CostKey {
+  std::string accelerator, engine, precision, model, parallelism;
+  bool operator==(const CostKey&) const = default;
+};
+
 // One row per (model, accelerator, parallelism, precision) in use; pools of a FleetView name theirs.
 struct CostTables {
   std::vector<StepCost> rows;
   // What steps truly cost where kernels were measured: for simulated devices alone, so no recording holds it. By row,
   // as far as it reaches; null: what the row says.
   std::vector<std::shared_ptr<const OperatorProfile>> profiles = {};
+  std::vector<CostKey> keys = {};  // of what each row is; none: nobody said
 
   const StepCost& operator[](CostRow row) const { return rows[row.value]; }
   const OperatorProfile* profile(CostRow row) const {

@@ -1,6 +1,7 @@
 #include "scheduler/loop/cells.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "scheduler/base/check.h"
 #include "scheduler/loop/node_arenas.h"
@@ -37,11 +38,13 @@ struct Cells::Cell {
         faults(outside.faults),
         news(view.view, seed) {
     loop.hears(news);
+    if (outside.learns) loop.learns(learner.emplace(view.view, tables));
   }
   Core core;
   SimLoop loop;
   const std::vector<Fault> faults;
   SimNews news;
+  std::optional<CostLearner> learner;
   Time last;
 };
 

@@ -40,6 +40,7 @@ struct CellOutside {
   SimDevices* devices;
   SimObserver* observer;
   std::vector<Fault> faults = {};  // of the cell's own devices, in order of time
+  bool learns = false;             // what its own devices' steps cost
 };
 
 class Cells {

@@ -39,6 +39,7 @@ LiveCell::LiveCell(const FleetView& fleet, std::span<const CellView> shards, con
         Core(options.bounds, view, tables, policies_, seed), view,
         LiveLoopOptions{.events_per_tick = options.bounds.events_per_tick,
                         .news = options.news,
+                        .learn_from = options.learn_costs ? &tables : nullptr,
                         .log = options.log,
                         .spinning = options.spinning,
                         .at_start = s < options.at_start.size() ? options.at_start[s] : nullptr,

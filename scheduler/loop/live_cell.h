@@ -30,6 +30,7 @@ struct LiveCellOptions {
   Seed seed = 1;
   std::size_t news = 0;   // of each shard, as LiveLoopOptions has it
   std::string record_to;  // a recording; of several shards FILE.shard0, ...; empty: none
+  bool learn_costs = false;
   std::function<void(std::string_view)> log;
   Spinning* spinning = nullptr;
   std::vector<std::function<void()>> at_start;  // by shard

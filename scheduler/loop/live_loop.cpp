@@ -22,7 +22,10 @@ LiveLoop::LiveLoop(Core core, const FleetView& fleet, LiveLoopOptions options, s
       meter_(fleet.classes.size()),
       recorder_(std::move(recorder)),
       batch_(options_.events_per_tick),
-      self_(fleet.steal.self) {}
+      self_(fleet.steal.self) {
+  const auto stepped = [](const PoolView& pool) { return pool.kind == PoolKind::stepped; };
+  if (options_.learn_from && std::ranges::any_of(fleet.pools, stepped)) learner_.emplace(fleet, *options_.learn_from);
+}
 
 LiveLoop::~LiveLoop() { stop(); }
 
@@ -89,6 +92,7 @@ void LiveLoop::run() noexcept {
       continue;
     }
     last_ = now;
+    if (learner_) learn({batch_.data(), events});
     const std::span<const Command> commands = decide(events, now);
     for (const Command& command : commands) std::visit([this](const auto& c) { perform(c); }, command);
     care_for_recording();
@@ -112,8 +116,23 @@ std::span<const Command> LiveLoop::decide(std::size_t events, Time now) noexcept
 std::size_t LiveLoop::drain() noexcept {
   const std::span<Event> room(batch_);
   std::size_t n = beside_.empty() ? 0 : drain_answers(room);
+  if (learner_) n += drain_corrections(room.subspan(n));
   n += changes_.drain(room.subspan(n));
   return n + news_.drain(room.subspan(n));
+}
+
+// Of the last tick's ends.
+std::size_t LiveLoop::drain_corrections(std::span<Event> room) noexcept {
+  if (corrections_.empty()) corrections_ = learner_->corrections(last_);
+  const std::size_t n = std::min(room.size(), corrections_.size());
+  std::copy_n(corrections_.begin(), n, room.begin());
+  corrections_ = corrections_.subspan(n);
+  return n;
+}
+
+void LiveLoop::learn(std::span<const Event> events) noexcept {
+  for (const Event& event : events)
+    if (const auto* end = std::get_if<RunEnded>(&event)) learner_->run_ended(*end, last_);
 }
 
 // Threads read one steady clock, so an event's times are not after a reading made once it was drained; the maximum says
@@ -133,7 +152,10 @@ Time LiveLoop::time_of_tick(std::size_t events) const noexcept {
   return now;
 }
 
-void LiveLoop::perform(const Launch& c) noexcept { devices_[c.device.value].stepped->launch(c); }
+void LiveLoop::perform(const Launch& c) noexcept {
+  if (learner_) learner_->launched(c, last_);
+  devices_[c.device.value].stepped->launch(c);
+}
 void LiveLoop::perform(const Interrupt& c) noexcept { devices_[c.device.value].stepped->interrupt(c); }
 void LiveLoop::perform(const Send& c) noexcept { devices_[c.device.value].served->send(c); }
 void LiveLoop::perform(const Abort& c) noexcept { devices_[c.device.value].served->abort(c); }

@@ -10,12 +10,15 @@
 // V4  ledger() and snapshot() say what Core has decided before any of it is performed, and all of one moment.
 // V5  what its own commands are answered with at shelves, its own and others', is told in its next tick, before all
 // else.
+// V6  what its runs show of costs is told in the tick behind that of their ends, which follows at once.
 #pragma once
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -23,6 +26,7 @@
 #include "scheduler/core/core.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/core/summary.h"
+#include "scheduler/loop/cost_learner.h"
 #include "scheduler/loop/live_clock.h"
 #include "scheduler/loop/live_meter.h"
 #include "scheduler/loop/port.h"
@@ -37,8 +41,9 @@
 namespace yard {
 
 struct LiveLoopOptions {
-  std::uint32_t events_per_tick = 4096;  // as in the Core's Bounds
-  std::size_t news = 0;                  // events that can be on the way at once: the inbox holds them all
+  std::uint32_t events_per_tick = 4096;    // as in the Core's Bounds
+  std::size_t news = 0;                    // events that can be on the way at once: the inbox holds them all
+  const CostTables* learn_from = nullptr;  // the Core's, as said; outlive the loop; null: it learns nothing
   std::function<void(std::string_view)> log;
   Spinning* spinning = nullptr;      // outlives the loop; null: its thread sleeps at once
   std::function<void()> at_start{};  // on the loop's thread; does not throw
@@ -103,6 +108,8 @@ class LiveLoop final : public Shard {
   void perform(const Take&) noexcept;
   void perform(const PassOn&) noexcept;
   std::size_t drain_answers(std::span<Event>) noexcept;
+  std::size_t drain_corrections(std::span<Event>) noexcept;
+  void learn(std::span<const Event>) noexcept;
   void perform(const Move&) noexcept { CHECK_WHY(false, "no device of a live shard has a role (embedded.cpp)"); }
   void care_for_recording() noexcept;
   void log(std::string_view) const noexcept;
@@ -133,6 +140,8 @@ class LiveLoop final : public Shard {
   bool recorder_failed_ = false;
   std::vector<Event> batch_;
   Time last_;
+  std::optional<CostLearner> learner_;
+  std::span<const CostCorrected> corrections_;  // its, not told yet
 
   // its thread's part in stealing (live_steal.cpp)
   struct Saw {

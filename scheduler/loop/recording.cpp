@@ -134,6 +134,10 @@ constexpr auto kBlocksChanged = [](auto& io, auto& e) {
   io(e.device), io.one_of(e.fate, 3), io(e.parent.bits), io(e.measured);
 };
 constexpr auto kCapChanged = [](auto& io, auto& e) { io(e.domain), io(e.cap); };
+constexpr auto kCostCorrected = [](auto& io, auto& e) {
+  io(e.row), io(e.error_permille);
+  for (auto& scale : e.scales) io(scale);
+};
 constexpr auto kMoveEnded = [](auto& io, auto& e) { io(e.sequence), io(e.attempt), io.one_of(e.how, 2); };
 
 void require(bool holds, const char* what) {
@@ -157,9 +161,10 @@ StepCost read_row(wire::Reader& io, std::uint64_t& room) {
   io.list(buckets, 12, kBucket);
   io(c1), io(c2), io(c4), io(error_permille), io(max_sequences);
   if (buckets.empty()) throw Malformed{"a step cost without a bucket"};
-  for (const BatchBucket& b : buckets) require(b.c0.count() >= 0 && b.c0.count() <= 1'000'000'000'000'000, kCost);
-  require(c1.count() >= 0 && c1.count() <= 1'000'000'000'000 && c2.count() >= 0 && c2.count() <= 1'000'000'000, kCost);
-  require(c4.count() >= 0 && c4.count() <= 1'000'000'000 && error_permille <= 1000, kCost);
+  for (const BatchBucket& b : buckets) require(b.c0.count() >= 0 && b.c0.count() <= StepCost::kMostC0, kCost);
+  require(c1.count() >= 0 && c1.count() <= StepCost::kMostC1 && c2.count() >= 0 && c2.count() <= StepCost::kMostC2,
+          kCost);
+  require(c4.count() >= 0 && c4.count() <= StepCost::kMostC4 && error_permille <= StepCost::kUnknown, kCost);
   if (max_sequences >= room) throw Malformed{"step costs beyond their bound"};
   for (std::size_t i = 1; i < buckets.size(); ++i)
     if (buckets[i].up_to <= buckets[i - 1].up_to) throw Malformed{"buckets of a step cost out of order"};
@@ -389,6 +394,7 @@ void encode(wire::Writer& io, const Event& event) {
         if constexpr (std::is_same_v<E, CapChanged>) kCapChanged(io, e);
         if constexpr (std::is_same_v<E, LoadReport>) kLoadReport(io, e);
         if constexpr (std::is_same_v<E, MoveEnded>) kMoveEnded(io, e);
+        if constexpr (std::is_same_v<E, CostCorrected>) kCostCorrected(io, e);
         if constexpr (std::is_same_v<E, RunEnded>) {
           kRunEnded(io, e);
           io(static_cast<std::uint32_t>(e.slots.size()));
@@ -450,6 +456,7 @@ Event decode_event(wire::Reader& io, std::vector<SlotEnd>& slots, std::vector<Bl
     case 16: return decoded<TakeEnded>(io, kTakeEnded);
     case 17: return decoded<Taken>(io, kTaken);
     case 18: return decoded<Unshelved>(io, kUnshelved);
+    case 19: return decoded<CostCorrected>(io, kCostCorrected);
     default: throw Malformed{"an event of no known kind"};
   }
 }
@@ -479,6 +486,10 @@ void check_event(const Event& event, const FleetView& fleet) {
     require(e->device.value < fleet.devices(), "the blocks of a device that there is not");
   if (const auto* e = std::get_if<LoadReport>(&event))
     require(e->device.value < fleet.devices(), "the load of a device that there is not");
+  if (const auto* e = std::get_if<CostCorrected>(&event))
+    require(std::ranges::any_of(fleet.pools, [&](const PoolView& p) { return p.cost == e->row; }) &&
+                in_bounds(e->scales) && e->error_permille <= StepCost::kUnknown,
+            "a correction of costs that there are not, or beyond its bounds");
   if (const auto* e = std::get_if<CapChanged>(&event)) {
     require(e->domain.value < fleet.domains.size(), "the cap of a power domain that there is not");
     require(e->cap.count() >= 0 && e->cap.count() <= kMostMilliwatts, "a cap beyond its bounds");

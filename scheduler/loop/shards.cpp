@@ -67,6 +67,7 @@ struct Shards::Shard final : SimNeighbours {
     loop.hears(news);
     loop.moves_over(links);
     loop.lives_beside(*this);
+    if (outside.learns) loop.learns(learner.emplace(view.view, tables));
   }
 
   // ---- from its loop ------------------------------------------------------------------------------------------------
@@ -145,6 +146,7 @@ struct Shards::Shard final : SimNeighbours {
   SimLoop loop;
   const std::vector<Fault> faults;
   SimNews news;
+  std::optional<CostLearner> learner;
   SimLinks links;
   Shelf shelf;
   std::vector<Stall> stalls;

@@ -71,12 +71,14 @@ void SimLoop::instant(Time now, ArrivalSource& source, const std::vector<Fault>&
   ends_at(now);
   arrivals_at(now, source);
   others_at(now, faults);
+  costs_at(now);
   poll(now);
   last_ = now;
 }
 
 void SimLoop::end(Time now, const std::vector<Fault>& faults) {
   others_at(now, faults);
+  costs_at(now);
   poll(now);
   last_ = now;
 }
@@ -94,7 +96,10 @@ void SimLoop::ends_at(Time now) {
     said_.clear();
     fire_next(device, devices_.fire(device, wakes_.next(), said_));
     for (const Event& event : said_) {
-      if (const auto* end = std::get_if<RunEnded>(&event)) observer_.run_ended(*end, now);
+      if (const auto* end = std::get_if<RunEnded>(&event)) {
+        observer_.run_ended(*end, now);
+        if (learner_) learner_->run_ended(*end, now);
+      }
       tell(event, now);
     }
   }
@@ -159,6 +164,11 @@ void SimLoop::others_at(Time now, const std::vector<Fault>& faults) {
   if (neighbours_ && neighbours_->next() <= now) neighbours_->tell(now);
 }
 
+void SimLoop::costs_at(Time now) {
+  if (!learner_) return;
+  for (const CostCorrected& c : learner_->corrections(now)) tell(c, now);
+}
+
 void SimLoop::poll(Time now) {
   told_ = 0;
   for (const Command& command : core_.poll(now)) {
@@ -169,6 +179,7 @@ void SimLoop::poll(Time now) {
 
 void SimLoop::perform(const Launch& launch, Time now) {
   observer_.launched(launch, now);
+  if (learner_) learner_->launched(launch, now);
   fire_next(launch.device.value, devices_.launch(launch, now));
 }
 

@@ -14,6 +14,7 @@
 #include "scheduler/base/heap.h"
 #include "scheduler/base/lazy_array.h"
 #include "scheduler/core/core.h"
+#include "scheduler/loop/cost_learner.h"
 #include "scheduler/loop/sim_links.h"
 #include "scheduler/loop/sim_news.h"
 #include "scheduler/loop/sim_port.h"
@@ -84,6 +85,9 @@ class SimLoop {
   // What befalls the fleet by its own terms. Before it runs; outlives the loop.
   void hears(SimNews& news) { news_ = &news; }
 
+  // Core's costs become those that its devices show. Before it runs; outlives the loop.
+  void learns(CostLearner& learner) { learner_ = &learner; }
+
   // What moves KV, where the fleet has links. Before it runs; outlives the loop.
   void moves_over(SimLinks& links) { links_ = &links; }
 
@@ -130,6 +134,7 @@ class SimLoop {
   void ends_at(Time now);
   void arrivals_at(Time now, ArrivalSource&);
   void others_at(Time now, const std::vector<Fault>&);
+  void costs_at(Time now);
   Submitted take_in(const Arrival&);
   void poll(Time now);
   void perform(const Launch&, Time now);
@@ -161,6 +166,7 @@ class SimLoop {
   std::size_t faults_done_ = 0;
   SimNews* news_ = nullptr;
   SimLinks* links_ = nullptr;
+  CostLearner* learner_ = nullptr;
   SimNeighbours* neighbours_ = nullptr;
   std::uint32_t told_ = 0;  // events since the last poll
   Time last_;               // instant at which something happened

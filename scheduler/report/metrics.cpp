@@ -207,6 +207,7 @@ Record about(const Summary& summary) {
     record.set("looks", whole(summary.steals.looks));
     record.set("takes_lost", whole(summary.steals.lost));
   }
+  if (summary.corrections) record.set("cost_corrections", whole(*summary.corrections));
   return record;
 }
 

@@ -5,6 +5,7 @@
 // Nothing in it depends on the machine but the object "run" and, on the terminal, the last line.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct Summary {
   Duration control_lag;      // between cells
   std::uint32_t shards = 0;  // likewise
   Duration door_lag = {};    // from them to their door
+  std::optional<std::uint64_t> corrections = {};  // of costs, by what runs took; none: nothing was learnt
   StealTally steals = {};
 };
 

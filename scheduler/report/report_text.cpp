@@ -43,6 +43,8 @@ std::string head_text(const Metrics& m) {
                         plain(about.figure("shards")), three_digits(about.figure("door_lag_ms")),
                         plain(about.figure("offered")), plain(about.figure("taken")), plain(about.figure("looks")),
                         plain(about.figure("takes_lost")));
+  if (about.has("cost_corrections"))
+    text += fmt::format("costs learnt from runs: {} corrections\n", plain(about.figure("cost_corrections")));
   return text;
 }
 

@@ -37,11 +37,12 @@ struct Simulation {
   std::uint64_t limit = 0;  // rows at most; 0: all
   double rate_scale = 1;    // arrivals so many times as fast; > 0
   double signals_age_s =
-      -1;  // of what placement knows of devices beyond its own placements; below 0: as the fleet says
+      -1;                    // of what placement knows of devices beyond its own placements; below 0: as the fleet says
+  bool learn_costs = false;  // decide by what runs take, as a Scheduler does, not by the fleet's costs for good
   // Output files; empty: none, "-": standard output (csv, json). A fleet in cells is recorded cell by cell, each to
   // re-enact alone: `record` and .cell0, .cell1, ...; one in shards likewise: .shard0, ...
-  std::string requests_csv, json, record;
-  std::function<void(const Progress&)> progress;  // about ten times a second
+  std::string requests_csv{}, json{}, record{};
+  std::function<void(const Progress&)> progress{};  // about ten times a second
 };
 
 struct Replayed {
@@ -65,6 +66,7 @@ struct Comparison {
   std::uint64_t limit = 0;                        // rows at most; 0: all
   double rate_scale = 1;                          // arrivals so many times as fast; > 0
   double signals_age_s = -1;                      // as in Simulation
+  bool learn_costs = false;                       // likewise
   double warm_up_s = 0;                           // requests that arrive before are served, but not counted
   std::string json;                               // output file; empty: none, "-": standard output
   std::function<void(const Progress&)> progress;  // of simulations; from one thread at a time

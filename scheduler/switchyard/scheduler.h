@@ -42,9 +42,9 @@ using Token = std::int32_t;
 struct StepView;  // step.h: the slots of one step, each with tokens in, emit(), stop()
 class PulledRun;  // step.h: steps that follow each other
 
-// What a host device can hold and do at once. Its steps have no cost model yet: to placement each costs 1 ms, 10 us per
-// prompt token read and 10 ns per token of context, whatever the function really takes; among equal devices that still
-// puts a request where the least work waits.
+// What a host device can hold and do at once. What its steps take is learnt from its runs (Options::learn_costs), each
+// device's by itself: weights, sequences, context and prompt tokens apart. Before some ten runs have ended, to
+// placement each step costs 1 ms, 10 us per prompt token read and 10 ns per token of context.
 struct HostOptions {
   std::string model = "default";      // requests name it; devices of one model share its requests
   std::uint32_t slots = 64;           // sequences in one step, at most; 1 .. 65,536
@@ -358,6 +358,9 @@ struct Options {
   // is too busy. A quota or budget is shared out among them by devices; a power domain's devices are of one.
   std::uint32_t shards = 1;
   bool steal = true;
+  // What steps cost is learnt from what runs take. Without, what HostOptions says before any is believed for good, but
+  // for a common factor of each device, between 1/4 and 4.
+  bool learn_costs = true;
   Pin pin = Pin::none;      // whether threads are bound to cores, and how
   std::string record_to{};  // a recording of everything the shard was told (FILE.shard0, ... of several);
                             // empty: none

@@ -1,0 +1,86 @@
+// What the steps of two unlike devices take is learnt while they run, and decides who gets the next request. The
+// functions sleep: one takes four times as long as the other, and both longer than anything that is believed at first.
+#include <switchyard/scheduler.h>
+#include <switchyard/step.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "scheduler/loop/reenact.h"
+#include "tests/live_answers.h"
+#include "tests/scratch.h"
+
+namespace switchyard {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kRequests = 40, kLast = 20;
+
+struct Ran {
+  std::array<std::array<std::uint64_t, 2>, kRequests> steps{};  // by device: slow, fast; of each request in turn
+  std::string metrics;
+
+  int of_last_on_fast() const {
+    int n = 0;
+    for (int i = kRequests - kLast; i < kRequests; ++i) n += steps[i][1] > 0;
+    return n;
+  }
+};
+
+// One request after the other.
+Ran run(bool learn, const std::string& record_to) {
+  std::array<std::atomic<std::uint64_t>, 2> steps{};
+  const auto sleeps = [&steps](std::size_t device, std::chrono::milliseconds time) {
+    return [&steps, device, time](StepView& step) {
+      std::this_thread::sleep_for(time);
+      ++steps[device];
+      count_up(step);
+    };
+  };
+  Scheduler scheduler({.devices = {host_device("slow", sleeps(0, 20ms)), host_device("fast", sleeps(1, 5ms))},
+                       .learn_costs = learn,
+                       .record_to = record_to});
+  Ran ran;
+  for (auto& of_request : ran.steps) {
+    const std::array<std::uint64_t, 2> before = {steps[0], steps[1]};
+    Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 3});
+    all(reply);
+    EXPECT_EQ(end_of(reply).end, End::done);
+    for (std::size_t d = 0; d < 2; ++d) of_request[d] = steps[d] - before[d];
+  }
+  ran.metrics = scheduler.metrics();
+  return ran;
+}
+
+TEST(LiveCosts, AreLearntAndDecide) {
+  const yard::testing::Scratch scratch;
+  const std::string path = scratch.at("learnt.rec");
+  const Ran ran = run(true, path);
+  EXPECT_GT(ran.steps[0][0], 0u) << "of equals the first";
+  EXPECT_GE(ran.of_last_on_fast(), kLast - 2) << "now and then a machine is slow";
+  EXPECT_EQ(ran.metrics.find("switchyard_cost_corrections_total 0\n"), std::string::npos) << ran.metrics;
+
+  const yard::Reenactment again = yard::reenact(path);
+  EXPECT_TRUE(again.equal);
+  EXPECT_GE(again.ledger.corrections, 2u);
+}
+
+TEST(LiveCosts, AreBelievedAsTheyAreWhereNothingIsToBeLearnt) {
+  const yard::testing::Scratch scratch;
+  const std::string path = scratch.at("as_said.rec");
+  const Ran ran = run(false, path);
+  EXPECT_NE(ran.metrics.find("switchyard_cost_corrections_total 0\n"), std::string::npos);
+  const yard::Reenactment again = yard::reenact(path);
+  EXPECT_TRUE(again.equal);
+  EXPECT_EQ(again.ledger.corrections, 0u);
+}
+
+}  // namespace
+}  // namespace switchyard
