@@ -92,7 +92,7 @@ const std::vector<Wrong>& wrongs() {
       {"UnknownPoolKey", pool("modle: x}\n"),
        ":2: pools[0].modle: unknown key; nearest is 'model'; accepted: name, site, model, accelerator, replicas, tp, "
        "precision, kv_precision, max_sequences, token_budget, chunk, max_context, block_tokens, memory_utilization, "
-       "kv_blocks, table, profile, served, cost_error_percent, prefix_cache, serves, adapters, "
+       "kv_blocks, table, profile, kernels, served, cost_error_percent, prefix_cache, serves, adapters, "
        "usd_per_accelerator_hour, "
        "cell, shard, role, kv_bytes_per_token"},
       {"UnknownPreset", pool("served: {preset: vlm}}\n"),

@@ -310,9 +310,11 @@ TEST(ShowFleet, IsATableOfPoolsWithTotals) {
   EXPECT_EQ(show_fleet(fleet, compile_fleet(fleet)),
             "fleet single: 1 replica on 1 accelerator, 1 provider, 1 region\n"
             "\n"
-            "pool  model         accelerator  provider  region  n  tp  kv_tokens  c0(1)_ms  c0(64)_ms  c1_us  c2_ns  "
+            "pool  model         accelerator  provider  region  costs    n  tp  kv_tokens  c0(1)_ms  c0(64)_ms  c1_us  "
+            "c2_ns  "
             "idle_w  busy_w  usd_h\n"
-            "h100  llama-3.1-8b  h100-sxm     local     local   1   1    463,184     8.42*       9.88   30.4   60.2    "
+            "h100  llama-3.1-8b  h100-sxm     local     local   physics  1   1    463,184     8.42*       9.88   30.4  "
+            " 60.2    "
             "  75     490   2.95\n"
             "\n"
             "n replicas, each: a step of b sequences takes c0(b) + c1 x prefill tokens + c2 x KV tokens; * assumed\n"

@@ -53,6 +53,7 @@ struct FleetPool {
   std::int32_t memory_thousandths = 900;
   std::optional<GivenTable> table;
   std::string profile;                      // a folder of measured kernels (cost/operator_profile.h); empty: none
+  std::vector<std::string> kernels;         // files of fitted kernel tables (cost/kernel_table.h), one a family
   std::uint32_t cost_error_permille = 100;  // of its step costs, relative
   bool prefix_cache = true;
   std::optional<bool> embeds;  // makes no tokens; as its model's card says

@@ -225,6 +225,13 @@ void read_engine(const Field& entry, FleetPool& pool) {
     if (pool.table) field->refuse("found it beside table", "accepted: one of both");
     pool.profile = field->text();
   }
+  if (const auto field = entry.get("kernels")) {
+    if (pool.table || !pool.profile.empty())
+      field->refuse(fmt::format("found it beside {}", pool.table ? "table" : "profile"), "accepted: one of both");
+    pool.kernels = field->is_text() ? std::vector{field->text()} : entry.texts("kernels");
+    if (pool.kernels.empty())
+      field->refuse("found an empty list", "accepted: files that switchyard cost fit --out wrote");
+  }
   // A spread of less would trust costs more than any that were ever measured (PLACEMENT's floor).
   if (const auto field = entry.get("cost_error_percent"))
     pool.cost_error_permille = static_cast<std::uint32_t>(field->decimal(1, 100, 1000));
@@ -234,33 +241,20 @@ void read_engine(const Field& entry, FleetPool& pool) {
 }
 
 FleetPool read_pool(const Field& entry, Fleet& fleet, const Catalogue& catalogue, const std::vector<Price>& prices) {
-  entry.only({"name",
-              "site",
-              "model",
-              "accelerator",
-              "replicas",
-              "tp",
-              "precision",
-              "kv_precision",
-              "max_sequences",
-              "token_budget",
-              "chunk",
-              "max_context",
-              "block_tokens",
-              "memory_utilization",
-              "kv_blocks",
-              "table",
-              "profile",
-              "served",
-              "cost_error_percent",
-              "prefix_cache",
-              "serves",
-              "adapters",
-              "usd_per_accelerator_hour",
-              "cell",
-              "shard",
-              "role",
-              "kv_bytes_per_token"});
+  entry.only({"name",          "site",
+              "model",         "accelerator",
+              "replicas",      "tp",
+              "precision",     "kv_precision",
+              "max_sequences", "token_budget",
+              "chunk",         "max_context",
+              "block_tokens",  "memory_utilization",
+              "kv_blocks",     "table",
+              "profile",       "kernels",
+              "served",        "cost_error_percent",
+              "prefix_cache",  "serves",
+              "adapters",      "usd_per_accelerator_hour",
+              "cell",          "shard",
+              "role",          "kv_bytes_per_token"});
   constexpr std::array<std::string_view, 6> kPrecisions = {"native", "bf16", "fp8", "int8", "mxfp4", "int4"};
   constexpr std::array<std::string_view, 3> kKvPrecisions = {"bf16", "fp8", "int8"};
   FleetPool pool;

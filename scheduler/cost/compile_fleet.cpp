@@ -13,6 +13,7 @@
 #include "scheduler/base/hash.h"
 #include "scheduler/base/input_error.h"
 #include "scheduler/cost/compile_handoff.h"
+#include "scheduler/cost/compile_kernels.h"
 #include "scheduler/cost/compile_terms.h"
 #include "scheduler/cost/operator_profile.h"
 #include "scheduler/cost/physics.h"
@@ -56,7 +57,7 @@ Replica replica_of(const FleetPool& pool, const ModelCard& card, const Accelerat
 // Compiles one pool after another into the fleet's view and tables.
 class Compiler {
  public:
-  Compiler(const Fleet& fleet, const ModelCards& cards) : fleet_(fleet), cards_(cards) {}
+  Compiler(const Fleet& fleet, const ModelCards& cards) : fleet_(fleet), cards_(cards), kernels_(fleet) {}
 
   CompiledFleet compile() {
     view_.name = fleet_.name;
@@ -70,6 +71,7 @@ class Compiler {
     for (const FleetAdapters& adapters : fleet_.adapters) add(adapters);
     compile_terms(fleet_, cards_, view_);
     compile_handoff(fleet_, cards_, view_);
+    shares_.resize(tables_.rows.size());
     Mix drawn = mix();  // reads view_, so before it leaves
     std::vector<std::vector<std::uint32_t>> by_cell, by_shard;
     for (const FleetPool& pool : fleet_.pools) by_cell.push_back(pool.by_cell), by_shard.push_back(pool.by_shard);
@@ -77,7 +79,7 @@ class Compiler {
     std::vector<CellView> shards = cells_of(view_, fleet_.shards, by_shard);
     if (fleet_.steals && shards.size() > 1) stand_apart(shards);
     return {std::move(view_),   std::move(tables_), std::move(drawn), std::move(cells),
-            fleet_.control_lag, std::move(shards),  fleet_.door_lag};
+            fleet_.control_lag, std::move(shards),  fleet_.door_lag,  std::move(shares_)};
   }
 
  private:
@@ -176,12 +178,23 @@ class Compiler {
     return std::make_shared<const OperatorProfile>(read_operator_profile(folder, card->layers, pool.tp));
   }
 
-  StepCost cost_of(const FleetPool& pool, const std::optional<Replica>& replica) const {
+  StepCost cost_of(const FleetPool& pool, const std::optional<Replica>& replica) {
+    if (!pool.kernels.empty()) return kernel_cost_of(pool, replica);
     if (!pool.table) return step_cost(*replica, pool.cost_error_permille);
     std::vector<BatchBucket> buckets;
     for (const auto& bucket : pool.table->buckets) buckets.push_back({bucket.up_to, bucket.c0});
     return StepCost(std::move(buckets), pool.table->c1, pool.table->c2, pool.max_sequences, pool.table->c4,
                     pool.cost_error_permille);
+  }
+
+  StepCost kernel_cost_of(const FleetPool& pool, const std::optional<Replica>& replica) {
+    if (!replica)
+      refuse(fleet_, pool, "model", fmt::format("found '{}' beside kernels", printable(pool.model)),
+             "accepted: a model with a card, which says what its layers are made of");
+    KernelStepCost composed = kernels_.cost_of(pool, *replica);
+    shares_.resize(tables_.rows.size() + 1);
+    shares_.back() = {composed.measured_permille, composed.held_permille};
+    return std::move(composed.cost);
   }
 
   // StepCost's bounds: no run may come near 2^62 ps, whatever it is made of.
@@ -215,9 +228,17 @@ class Compiler {
     return key;
   }
 
+  // Which tables, and the memory that says how far they are asked.
+  static std::string kernels_key(const FleetPool& pool) {
+    std::string key;
+    for (const std::string& file : pool.kernels) key += fmt::format("\n{} {}", file, pool.memory_thousandths);
+    return key;
+  }
+
   CostRow row_of(const FleetPool& pool, const std::string& model, const std::optional<Replica>& replica) {
     const std::string key = fmt::format("{} {} {} {} {} {} {} {}", model, pool.accelerator, pool.tp, pool.precision,
-                                        pool.kv_precision, pool.max_sequences, pool.cost_error_permille, pool.profile);
+                                        pool.kv_precision, pool.max_sequences, pool.cost_error_permille, pool.profile) +
+                            kernels_key(pool);
     if (!pool.table)
       if (const auto known = rows_.find(key); known != rows_.end()) return known->second;
     auto profile = profile_of(pool, replica ? &replica->model : nullptr);
@@ -347,6 +368,8 @@ class Compiler {
   FleetView view_;
   CostTables tables_;
   std::map<std::string, CostRow> rows_;
+  PoolKernels kernels_;
+  std::vector<KernelShares> shares_;  // by row, as far as any has some
 };
 
 }  // namespace

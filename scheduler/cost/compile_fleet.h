@@ -16,6 +16,12 @@ namespace yard {
 // configurations 0.71 (tenths 0.54 and 0.89), of 433 B200 ones 0.69.
 inline constexpr std::int64_t kBusyThousandthsOfTdp = 700;
 
+// Of a step's time in a row of the cost tables: what measured kernels said (compile_kernels.h), and of that what lies
+// beyond the measurements. Both 0: it has another source.
+struct KernelShares {
+  std::uint32_t measured_permille = 0, held_permille = 0;
+};
+
 struct CompiledFleet {
   FleetView view;
   CostTables tables;
@@ -24,6 +30,7 @@ struct CompiledFleet {
   Duration control_lag;
   std::vector<CellView> shards = {};  // none: the fleet is one
   Duration door_lag = {};
+  std::vector<KernelShares> kernel_shares = {};  // by cost row
 };
 
 // Errors: InputError naming file, line and key.

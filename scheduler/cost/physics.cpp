@@ -57,13 +57,14 @@ std::int64_t link_of(const Replica& r) {
 
 // ---- parts of a step, in seconds ------------------------------------------------------------------------------------
 
+// Weights that a token meets in routed experts.
+std::int64_t routed_active(const Replica& r) {
+  return std::int64_t{r.model.moe_layers} * r.model.experts_per_token * r.model.expert_parameters();
+}
+
 // A token takes 2 FLOPs per weight it meets (Kaplan et al., Scaling Laws for Neural Language Models, 2020, 2.1).
-double flops_time_per_token(const Replica& r) {
-  const std::int64_t routed =
-      std::int64_t{r.model.moe_layers} * r.model.experts_per_token * r.model.expert_parameters();
-  double s = 2.0 * real(r.model.active_parameters - routed) / flops_per_s(r.chip, r.weights);
-  if (routed > 0) s += 2.0 * real(routed) / flops_per_s(r.chip, r.expert_weights);
-  return s / r.tp;
+double flops_time(const Replica& r, std::int64_t weights, Precision p) {
+  return weights > 0 ? 2.0 * real(weights) / flops_per_s(r.chip, p) / r.tp : 0.0;
 }
 
 // Two all-reduces of the hidden state a layer (Shoeybi et al., Megatron-LM, 2019, section 3), in bf16. A ring moves
@@ -72,17 +73,6 @@ double all_reduce_time_per_token(const Replica& r) {
   if (r.tp == 1) return 0.0;
   const double moved = 2.0 * (real(r.tp) - 1.0) / real(r.tp) * real(r.model.hidden) * 2.0;
   return 2.0 * real(r.model.layers) * moved / (real(link_of(r)) * (real(r.chip.link_thousandths) / 1000.0));
-}
-
-// Weights that one step of n tokens reads: everything but the input embedding and the experts that nobody chose.
-double weights_time(const Replica& r, std::uint32_t n) {
-  const std::int64_t routed_active =
-      std::int64_t{r.model.moe_layers} * r.model.experts_per_token * r.model.expert_parameters();
-  double read = bytes(r.model.active_parameters - routed_active, r.weights);
-  if (r.model.experts > 0)
-    read += bytes(r.model.moe_layers * r.model.expert_parameters(), r.expert_weights) *
-            expected_experts(r.model.experts, r.model.experts_per_token, n);
-  return read / r.tp / bytes_per_s(r.chip);
 }
 
 std::int64_t kv_values_per_layer(const ModelCard& m) {
@@ -106,24 +96,11 @@ double kv_time_per_token(const Replica& r) {
   return bytes(layers * kv_values_per_layer(r.model), r.kv) / kv_shards(r) / bytes_per_s(r.chip);
 }
 
-// What every decoding sequence reads however long it is: short windows, and linear attention's state there and back.
-double fixed_reads_per_sequence(const Replica& r) {
-  double s = 2.0 * real(r.model.linear_state_bytes) / r.tp;
-  if (window_is_short(r.model)) {
-    const std::int64_t layers = r.model.sliding_layers;
-    s += bytes(layers * r.model.sliding_window * kv_values_per_layer(r.model), r.kv) / kv_shards(r);
-  }
-  return s / bytes_per_s(r.chip);
-}
-
-// One step of n sequences, without prefill and without context. A sequence's own FLOPs hide half behind the reading of
-// weights (assumed, as in the placement study that the catalogue's efficiencies are from: c3 = c1 / 2 + 8 us).
-double step_time(const Replica& r, std::uint32_t n) {
-  const double fixed = seconds_of(r.chip.per_step) + real(r.model.layers) * seconds_of(r.chip.per_layer);
-  const double latency = r.tp == 1 ? 0.0 : 2.0 * real(r.model.layers) * seconds_of(r.chip.per_allreduce);
-  const double own = flops_time_per_token(r) / 2.0 + seconds_of(r.chip.per_sequence) + fixed_reads_per_sequence(r) +
-                     all_reduce_time_per_token(r);
-  return weights_time(r, n) + fixed + latency + real(n) * own;
+// What every decoding sequence reads in short windows, however long it is.
+double window_reads_per_sequence(const Replica& r) {
+  if (!window_is_short(r.model)) return 0.0;
+  const std::int64_t values = r.model.sliding_layers * std::int64_t{r.model.sliding_window};
+  return bytes(values * kv_values_per_layer(r.model), r.kv) / kv_shards(r) / bytes_per_s(r.chip);
 }
 
 }  // namespace
@@ -190,13 +167,42 @@ MemoryFit memory_fit(const Replica& r) {
   return fit;
 }
 
+// A step reads all weights but the input embedding and the experts that nobody chose. A sequence's own FLOPs hide half
+// behind that (assumed, as in the placement study that the catalogue's efficiencies are from: c3 = c1 / 2 + 8 us).
+StepPhysics step_physics(const Replica& r, std::uint32_t n) {
+  const double rate = bytes_per_s(r.chip);
+  const std::int64_t routed = routed_active(r), dense = r.model.active_parameters - routed;
+  StepPhysics s;
+  s.dense.c1 = flops_time(r, dense, r.weights);
+  s.dense.c0 = bytes(dense, r.weights) / r.tp / rate + real(n) * s.dense.c1 / 2.0;
+  s.experts.c1 = flops_time(r, routed, r.expert_weights);
+  if (r.model.experts > 0)
+    s.experts.c0 = bytes(r.model.moe_layers * r.model.expert_parameters(), r.expert_weights) *
+                       expected_experts(r.model.experts, r.model.experts_per_token, n) / r.tp / rate +
+                   real(n) * s.experts.c1 / 2.0;
+  s.attention = {.c0 = real(n) * window_reads_per_sequence(r),
+                 .c1 = 0.0,
+                 .c2 = kv_time_per_token(r),
+                 .c4 = flops_time_per_pair(r)};
+  const double fixed = seconds_of(r.chip.per_step) + real(r.model.layers) * seconds_of(r.chip.per_layer);
+  const double latency = r.tp == 1 ? 0.0 : 2.0 * real(r.model.layers) * seconds_of(r.chip.per_allreduce);
+  const double state = 2.0 * real(r.model.linear_state_bytes) / r.tp / rate;  // there and back
+  s.rest.c1 = all_reduce_time_per_token(r);
+  s.rest.c0 = fixed + latency + real(n) * (seconds_of(r.chip.per_sequence) + state + s.rest.c1);
+  return s;
+}
+
 StepCost step_cost(const Replica& r, std::uint32_t error_permille) {
   CHECK(!refusal_of(r).any());
+  const auto whole = [](const StepPhysics& s, double PartSeconds::* c) {
+    return s.dense.*c + s.experts.*c + s.attention.*c + s.rest.*c;
+  };
   std::vector<BatchBucket> buckets;
-  for (const std::uint32_t edge : batch_edges(r.max_sequences)) buckets.push_back({edge, rounded(step_time(r, edge))});
-  const double c1 = flops_time_per_token(r) + all_reduce_time_per_token(r);
-  return StepCost(std::move(buckets), rounded(c1), rounded(kv_time_per_token(r)), r.max_sequences,
-                  rounded(flops_time_per_pair(r) * 1024.0), error_permille);
+  for (const std::uint32_t edge : batch_edges(r.max_sequences))
+    buckets.push_back({edge, rounded(whole(step_physics(r, edge), &PartSeconds::c0))});
+  const StepPhysics one = step_physics(r, 1);
+  return StepCost(std::move(buckets), rounded(whole(one, &PartSeconds::c1)), rounded(whole(one, &PartSeconds::c2)),
+                  r.max_sequences, rounded(whole(one, &PartSeconds::c4) * 1024.0), error_permille);
 }
 
 }  // namespace yard

@@ -48,6 +48,20 @@ Refusal refusal_of(const Replica&);
 MemoryFit memory_fit(const Replica&);
 StepCost step_cost(const Replica&, std::uint32_t error_permille = 100);
 
+// A step's parts in seconds, told apart by what measured kernels can stand in for: a step of n sequences takes the sum
+// of c0 + c1 x prompt tokens + c2 x KV tokens + c4 x pairs of prompt tokens.
+struct PartSeconds {
+  double c0 = 0, c1 = 0, c2 = 0, c4 = 0;
+};
+struct StepPhysics {
+  PartSeconds dense;      // weights that every token meets
+  PartSeconds experts;    // routed ones
+  PartSeconds attention;  // over the KV cache, and of prompts
+  PartSeconds rest;       // launches, sampling, links, and linear attention's state
+};
+// Requires: !refusal_of(replica).any().
+StepPhysics step_physics(const Replica&, std::uint32_t n);
+
 // Sequences by which c0 is told apart, up to and with max_sequences: the batch sizes for which vLLM's V1 engine
 // captures CUDA graphs and to which it pads (1, 2, 4, then multiples of 8 to 512; `cudagraph_capture_sizes`); beyond,
 // by 64.

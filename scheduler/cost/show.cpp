@@ -121,12 +121,36 @@ bool served(const MixEntry& entry, const FleetView& view) {
       view.pools, [&](const PoolView& pool) { return pool.model == entry.model && entry.regions.has(pool.region); });
 }
 
+std::string_view costs_from(const FleetPool& pool) {
+  if (pool.table) return "table";
+  if (!pool.profile.empty()) return "profile";
+  return pool.kernels.empty() ? "physics" : "kernels";
+}
+
+// How much of the costs of `kernels` pools was measured, row by row.
+std::string kernel_lines(const CompiledFleet& compiled) {
+  std::string text;
+  for (std::uint32_t row = 0; row < compiled.kernel_shares.size(); ++row) {
+    const KernelShares& shares = compiled.kernel_shares[row];
+    if (shares.measured_permille == 0) continue;
+    std::string pools;
+    for (const PoolView& pool : compiled.view.pools)
+      if (pool.cost.value == row) pools += (pools.empty() ? "" : ", ") + pool.name;
+    text += fmt::format(
+        "costs of {}: {} % of a step's time by measured kernels ({} % beyond what was measured), the rest by physics; "
+        "error {} %\n",
+        pools, rounded(shares.measured_permille, 1, 1), rounded(shares.held_permille, 1, 1),
+        rounded(compiled.tables.rows[row].error_permille(), 1, 1));
+  }
+  return text.empty() ? text : text + "\n";
+}
+
 }  // namespace
 
 std::string show_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
   const FleetView& view = compiled.view;
-  Table table(5, {"pool", "model", "accelerator", "provider", "region", "n", "tp", "kv_tokens", "c0(1)_ms", "c0(64)_ms",
-                  "c1_us", "c2_ns", "idle_w", "busy_w", "usd_h"});
+  Table table(6, {"pool", "model", "accelerator", "provider", "region", "costs", "n", "tp", "kv_tokens", "c0(1)_ms",
+                  "c0(64)_ms", "c1_us", "c2_ns", "idle_w", "busy_w", "usd_h"});
   for (std::size_t p = 0; p < view.pools.size(); ++p) {
     const PoolView& pool = view.pools[p];
     const StepCost& cost = compiled.tables[pool.cost];
@@ -135,8 +159,9 @@ std::string show_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
     const bool price_assumed =
         has(stand_ins, "price_usd_per_hour") && fleet.pools[p].per_accelerator_hour == chip_of(fleet, pool).per_hour;
     table.add({pool.name, view.models[pool.model.value].name, pool.accelerator, pool.provider, pool.region_name,
-               fmt::format("{}", pool.devices), fmt::format("{}", pool.accelerators_per_device),
-               thousands(kv_tokens(pool)), rounded(cost.c0(1).count(), 9, 2) + (given ? "" : "*"),
+               std::string(costs_from(fleet.pools[p])), fmt::format("{}", pool.devices),
+               fmt::format("{}", pool.accelerators_per_device), thousands(kv_tokens(pool)),
+               rounded(cost.c0(1).count(), 9, 2) + (given ? "" : "*"),
                rounded(cost.c0(std::min(64u, cost.max_sequences())).count(), 9, 2), rounded(cost.c1().count(), 6, 1),
                rounded(cost.c2().count(), 3, 1),
                rounded(pool.idle.count(), 3, 0) + (has(stand_ins, "idle_w") ? "*" : ""),
@@ -152,13 +177,14 @@ std::string show_fleet(const Fleet& fleet, const CompiledFleet& compiled) {
       "in all: {} KV tokens, {} to {} W (PUE {} apart), {} USD/h\n\n",
       thousands(t.kv_tokens), rounded(t.idle_mw, 3, 0), rounded(t.busy_mw, 3, 0), rounded(view.pue_thousandths, 3, 2),
       rounded(t.cents(), 2, 2));
-  return text + show_classes(view) + "\n" + show_terms(fleet, view) + show_mix(compiled);
+  return text + kernel_lines(compiled) + show_classes(view) + "\n" + show_terms(fleet, view) + show_mix(compiled);
 }
 
 std::string fleet_json(const Fleet& fleet, const CompiledFleet& compiled) {
   const FleetView& view = compiled.view;
   json::List pools(",\n  "), classes, mix(",\n  ");
-  for (const PoolView& pool : view.pools) {
+  for (std::size_t p = 0; p < view.pools.size(); ++p) {
+    const PoolView& pool = view.pools[p];
     const StepCost& cost = compiled.tables[pool.cost];
     json::List buckets;
     for (const auto& bucket : cost.buckets())
@@ -183,6 +209,11 @@ std::string fleet_json(const Fleet& fleet, const CompiledFleet& compiled) {
                   .raw("c0_ps", buckets.str())
                   .number("c1_ps", cost.c1().count())
                   .number("c2_ps", cost.c2().count())
+                  .number("c4_ps", cost.c4().count())
+                  .text("costs_from", costs_from(fleet.pools[p]))
+                  .number("cost_error_percent", cost.error_permille(), 1)
+                  .known("measured_percent", compiled.kernel_shares[pool.cost.value].measured_permille, 1)
+                  .known("beyond_measured_percent", compiled.kernel_shares[pool.cost.value].held_permille, 1)
                   .str());
   }
   for (const SloClass& slo : view.classes)
