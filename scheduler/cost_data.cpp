@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <vector>
 
@@ -42,6 +43,17 @@ CsvTable cost_table_like(const std::string& folder, std::string_view begins, std
                      "accepted: the folder with the public data, e.g. ../shared/data");
   std::ranges::sort(found);
   return CsvTable(found.back(), read_text((at / found.back()).string()));
+}
+
+KernelRows vllm_kernels(const std::string& folder, std::string_view system, const Accelerator& chip,
+                        KernelFamily family) {
+  constexpr std::array<std::string_view, 3> kWhat = {"gemm", "attention", "attention"};
+  constexpr std::array<std::string_view, 3> kTable = {"gemm_perf.csv.gz", "generation_attention_perf.csv.gz",
+                                                      "context_attention_perf.csv.gz"};
+  const auto i = static_cast<std::size_t>(family);
+  const CsvTable table =
+      cost_table_like(folder, fmt::format("aiconfigurator/{}__{}__vllm__0.24", system, kWhat[i]), kTable[i]);
+  return read_kernel_rows(table, family, chip);
 }
 
 }  // namespace yard

@@ -18,18 +18,6 @@ std::string_view short_name(KernelFamily family) { return kShort[static_cast<std
 
 const Accelerator& chip(std::string_view id) { return *builtin_catalogue().find(id); }
 
-// vLLM 0.24's tables of one chip.
-KernelRows kernels_of(const CostClaims& claims, std::string_view system, std::string_view accelerator,
-                      KernelFamily family) {
-  constexpr std::array<std::string_view, 3> kWhat = {"gemm", "attention", "attention"};
-  constexpr std::array<std::string_view, 3> kTable = {"gemm_perf.csv.gz", "generation_attention_perf.csv.gz",
-                                                      "context_attention_perf.csv.gz"};
-  const auto i = static_cast<std::size_t>(family);
-  const CsvTable table =
-      cost_table_like(claims.folder, fmt::format("aiconfigurator/{}__{}__vllm__0.24", system, kWhat[i]), kTable[i]);
-  return read_kernel_rows(table, family, chip(accelerator));
-}
-
 double microseconds(Picoseconds p) { return static_cast<double>(p.count()) / 1e6; }
 
 Claim held_against(const KernelTable& table, const std::vector<KernelRow>& rows) {
@@ -52,7 +40,7 @@ std::string told(const KernelFit& fit) {
 
 Claim claim_operator(const CostClaims& claims, KernelFamily family, SplitBy by) {
   const Accelerator& h200 = chip("h200-sxm");
-  const KernelRows data = kernels_of(claims, "h200_sxm", h200.id, family);
+  const KernelRows data = vllm_kernels(claims.folder, "h200_sxm", h200, family);
   std::vector<KernelRow> known, asked;
   for (const KernelRow& row : data.rows) (held_out(row.shape, by, claims.seed) ? asked : known).push_back(row);
   const KernelFit fit = best_fit(known, h200, by, claims.seed);
@@ -78,8 +66,8 @@ std::vector<Claim> claim_operators(const CostClaims& claims) {
 
 Claim claim_transfer(const CostClaims& claims, KernelFamily family, std::size_t probes) {
   const Accelerator& h200 = chip("h200-sxm");
-  const KernelRows old = kernels_of(claims, "h100_sxm", "h100-sxm", family);
-  const KernelRows fresh = kernels_of(claims, "h200_sxm", h200.id, family);
+  const KernelRows old = vllm_kernels(claims.folder, "h100_sxm", chip("h100-sxm"), family);
+  const KernelRows fresh = vllm_kernels(claims.folder, "h200_sxm", h200, family);
   KernelFit fit;  // as inner splits of such rows mostly choose
   if (family == KernelFamily::gemm) fit = {.octaves = {0.01, 0.7, 0.7, 1.0}, .ridge = 0.02, .echo = 0.5};
   const KernelTable elder = fit_kernels(old.rows, chip("h100-sxm"), fit);

@@ -27,6 +27,7 @@ std::vector<Claim> claim_operators(const CostClaims&);    // every family and sp
 std::vector<Claim> claim_transfers(const CostClaims&);    // every family, 300 probes
 std::vector<Claim> claim_collectives(const CostClaims&);  // NCCL by size
 std::vector<Claim> claim_deployments(const CostClaims&);  // TPOT, a model left out; and five samples a cell
+std::vector<Claim> claim_composed(const CostClaims&);     // TPOT by kernels put together, where some were measured
 std::vector<Claim> claim_energy(const CostClaims&);       // joules a token, a model left out
 std::vector<Claim> claim_published(const CostClaims&);    // chips with a few published points
 
@@ -40,6 +41,7 @@ inline constexpr std::array kCostClaims = {
     NamedClaims{"transfer", "kernels of a new chip from a relative and 300 probes", claim_transfers},
     NamedClaims{"collectives", "NCCL, sizes left out", claim_collectives},
     NamedClaims{"deployments", "TPOT of real deployments, a model left out; five samples a cell", claim_deployments},
+    NamedClaims{"composed", "TPOT of dense models by physics, and by measured kernels put together", claim_composed},
     NamedClaims{"energy", "joules a token, a model left out", claim_energy},
     NamedClaims{"published", "TPU, Trainium and Inferentia: from physics, and after one point a model",
                 claim_published},

@@ -73,6 +73,16 @@ TEST_F(CostClaim, PublishedPointsOfTpuAndNeuron) {
   expect_met(all[2], 60);  // after one of its own
 }
 
+// Nothing of a deployment is fitted; what is reached is pinned.
+TEST_F(CostClaim, KernelsPutTogetherAreNearerToDeploymentsThanPhysics) {
+  const std::vector<Claim> all = claim_composed(claims_);
+  ASSERT_EQ(all.size(), 2u);
+  const ErrorSummary physics = all[0].errors.summary(), composed = all[1].errors.summary();
+  EXPECT_EQ(composed.n, 421);
+  EXPECT_LT(composed.mape, 0.20);
+  EXPECT_LT(composed.mape, 0.75 * physics.mape);
+}
+
 // The aims are 10 and 13 %: what is reached is pinned.
 TEST_F(CostClaim, EnergyOfAModelLeftOut) {
   const std::vector<Claim> all = claim_energy(claims_);

@@ -163,14 +163,18 @@ StepCost priced(const Deployment& d, const Calibration& c, std::uint32_t sequenc
                   rounded(sum.c4 * 1024.0));
 }
 
-double predicted_tpot(const Measured& m, const Calibration& c, double factor) {
-  const auto n = static_cast<std::uint32_t>(std::max(std::lround(m.steady.sequences), 1l));
-  const StepCost cost = priced(m.deployment, c, n, factor);
+double steady_tpot(const StepCost& cost, const Steady& s) {
+  const auto n = static_cast<std::uint32_t>(std::max(std::lround(s.sequences), 1l));
   const auto whole = [](double x) { return static_cast<std::int64_t>(std::llround(x)); };
   // Of a thousand steps, so that rounded prompt tokens do not tell.
-  const Picoseconds reading = cost.reading(whole(1000.0 * m.steady.prompt_tokens()), whole(1000.0 * m.steady.pairs()));
-  const Picoseconds decoding = cost.c0(n) + cost.c2() * whole(m.steady.context());
+  const Picoseconds reading = cost.reading(whole(1000.0 * s.prompt_tokens()), whole(1000.0 * s.pairs()));
+  const Picoseconds decoding = cost.c0(n) + cost.c2() * whole(s.context());
   return static_cast<double>(decoding.count()) / 1e12 + static_cast<double>(reading.count()) / 1e15;
+}
+
+double predicted_tpot(const Measured& m, const Calibration& c, double factor) {
+  const auto n = static_cast<std::uint32_t>(std::max(std::lround(m.steady.sequences), 1l));
+  return steady_tpot(priced(m.deployment, c, n, factor), m.steady);
 }
 
 }  // namespace yard

@@ -72,7 +72,9 @@ double weight_of_term(const Calibration&, std::size_t term, Engine);
 // What Core reads: `factor` times the weighted terms, rounded to picoseconds, with c0 for `sequences` alone.
 StepCost priced(const Deployment&, const Calibration&, std::uint32_t sequences, double factor);
 
-// Seconds between tokens in the steady state, from those integers.
+// Seconds between tokens in a steady state, from what Core reads. Requires: so many sequences in the cost.
+double steady_tpot(const StepCost&, const Steady&);
+// The same of priced().
 double predicted_tpot(const Measured&, const Calibration&, double factor);
 
 }  // namespace yard
