@@ -51,7 +51,7 @@ CompiledFleet engine(const Deployment& d, const StepCost& cost, std::int64_t tok
 // sequences, cannot say. Tokens read in one step count as one prompt.
 OperatorProfile operators(const Deployment& d, const Calibration& c, double factor, std::int64_t budget) {
   const auto sum = [&](double n, bool of_sequences, double TermCost::* part) {
-    const TermCosts terms = term_costs(d, n);
+    const CostsByTerm terms = term_costs(d, n);
     double seconds = 0.0;
     for (std::size_t i = 0; i < terms.size(); ++i) {
       const bool by_sequence = static_cast<Term>(i) == Term::sequences || static_cast<Term>(i) == Term::kv;

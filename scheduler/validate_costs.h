@@ -29,6 +29,7 @@ std::vector<Claim> claim_collectives(const CostClaims&);  // NCCL by size
 std::vector<Claim> claim_deployments(const CostClaims&);  // TPOT, a model left out; and five samples a cell
 std::vector<Claim> claim_composed(const CostClaims&);     // TPOT by kernels put together, where some were measured
 std::vector<Claim> claim_ttft(const CostClaims&);         // TTFT through the simulator, by model and by chip and engine
+std::vector<Claim> claim_intervals(const CostClaims&);    // coverage, before and after a slowdown
 std::vector<Claim> claim_energy(const CostClaims&);       // joules a token, a model left out
 std::vector<Claim> claim_published(const CostClaims&);    // chips with a few published points
 
@@ -44,6 +45,7 @@ inline constexpr std::array kCostClaims = {
     NamedClaims{"deployments", "TPOT of real deployments, a model left out; five samples a cell", claim_deployments},
     NamedClaims{"composed", "TPOT of dense models by physics, and by measured kernels put together", claim_composed},
     NamedClaims{"ttft", "TTFT of real deployments through the simulator, a model left out", claim_ttft},
+    NamedClaims{"intervals", "coverage of 90 % before and after a 1.3x slowdown", claim_intervals},
     NamedClaims{"energy", "joules a token, a model left out", claim_energy},
     NamedClaims{"published", "TPU, Trainium and Inferentia: from physics, and after one point a model",
                 claim_published},

@@ -196,6 +196,21 @@ TEST(Claims, MeanTailAndBiasAreAsSaid) {
   EXPECT_NE(claims_text({claim}, 3).find("seed 3"), std::string::npos);
 }
 
+TEST(Claims, TellOfIntervalsApart) {
+  Claim claim{.what = "w", .data = "d", .errors = {}};
+  claim.coverage.emplace();
+  for (int i = 0; i < 100; ++i) claim.coverage->add(i % 10 != 0);
+  EXPECT_TRUE(claim.met()) << "90 of 100";
+  for (int i = 0; i < 100; ++i) claim.coverage->add(true);
+  EXPECT_FALSE(claim.met()) << "95 %: an interval that is too wide is no better than one too narrow";
+  const std::string text = claims_text({claim}, 3), json = claims_json({claim}, 3);
+  EXPECT_NE(text.find("95.00  88-92  missed"), std::string::npos) << text;
+  EXPECT_EQ(text.find("MAPE"), std::string::npos) << "there is no claim about errors";
+  EXPECT_NE(json.find(R"("inside": 0.950000, "met": false)"), std::string::npos) << json;
+  claim.coverage->aims = false;
+  EXPECT_TRUE(claim.met()) << "reported only";
+}
+
 TEST(Plot, HasADotForEachPairUpToTheMost) {
   std::vector<std::pair<double, double>> pairs;
   for (int i = 1; i <= 100; ++i) pairs.emplace_back(i, i * 1.1);

@@ -83,6 +83,16 @@ TEST_F(CostClaim, KernelsPutTogetherAreNearerToDeploymentsThanPhysics) {
   EXPECT_LT(composed.mape, 0.75 * physics.mape);
 }
 
+TEST_F(CostClaim, IntervalsCoverNinetyPercentBeforeAndAfterASlowdown) {
+  const std::vector<Claim> all = claim_intervals(claims_);
+  ASSERT_EQ(all.size(), 9u);
+  for (const Claim& claim : all) {
+    ASSERT_TRUE(claim.coverage.has_value()) << claim.what;
+    EXPECT_TRUE(claim.met()) << claim.what << ": " << 100 * claim.coverage->share() << " %, seed " << claims_.seed;
+    EXPECT_GE(claim.coverage->asked, 1000) << claim.what;
+  }
+}
+
 // The aims are 10 and 13 %: what is reached is pinned.
 TEST_F(CostClaim, EnergyOfAModelLeftOut) {
   const std::vector<Claim> all = claim_energy(claims_);

@@ -57,7 +57,8 @@ int validate(const ValidateFlags& flags) {
     std::error_code no;
     std::filesystem::create_directories(flags.plots, no);
     for (const yard::Claim& claim : all)
-      write(flags.plots + "/" + file_name(claim.what), yard::plot_svg(claim.what, claim.unit, claim.errors.pairs()));
+      if (!claim.coverage)
+        write(flags.plots + "/" + file_name(claim.what), yard::plot_svg(claim.what, claim.unit, claim.errors.pairs()));
   }
   write("-", flags.json ? yard::claims_json(all, flags.claims.seed) : yard::claims_text(all, flags.claims.seed));
   return kDone;

@@ -152,7 +152,7 @@ double cell_correction(const Measured& m, std::span<const CellSample> samples, c
 }
 
 StepCost priced(const Deployment& d, const Calibration& c, std::uint32_t sequences, double factor) {
-  const TermCosts terms = term_costs(d, sequences);
+  const CostsByTerm terms = term_costs(d, sequences);
   TermCost sum;
   for (std::size_t i = 0; i < terms.size(); ++i) {
     const double w = weight_of_term(c, i, d.engine) * factor;

@@ -53,13 +53,13 @@ double fullest_rank(const ModelCard& m, double touched, std::uint32_t ep) {
 
 }  // namespace
 
-TermCosts term_costs(const Deployment& d, double n) {
+CostsByTerm term_costs(const Deployment& d, double n) {
   const ModelCard& m = *d.model;
   const double bandwidth = real(d.chip->memory_bytes_per_s), tp = d.tp, dp = d.dp, chips = d.chips();
   const double layers = m.layers, hidden = m.hidden;
   const double routed = real(std::int64_t{m.moe_layers} * m.experts_per_token * m.expert_parameters());
   const double dense = real(m.active_parameters) - routed;
-  TermCosts t;
+  CostsByTerm t;
   const auto at = [&](Term term) -> TermCost& { return t[static_cast<std::size_t>(term)]; };
   // Stages follow each other: what one of them reads in turn adds up to all of it again.
   at(Term::dense_weights).c0 = bytes(dense, d.weights) / tp / bandwidth;
@@ -100,7 +100,7 @@ TermCosts term_costs(const Deployment& d, double n) {
 }
 
 std::array<double, kTerms.size()> step_seconds(const Deployment& d, const Steady& s) {
-  const TermCosts terms = term_costs(d, s.sequences);
+  const CostsByTerm terms = term_costs(d, s.sequences);
   std::array<double, kTerms.size()> seconds{};
   for (std::size_t i = 0; i < terms.size(); ++i)
     seconds[i] = terms[i].c0 + terms[i].c1 * s.prompt_tokens() + terms[i].c2 * s.context() + terms[i].c4 * s.pairs();

@@ -80,10 +80,10 @@ inline constexpr std::array<std::string_view, 13> kTerms = {
 struct TermCost {
   double c0 = 0, c1 = 0, c2 = 0, c4 = 0;
 };
-using TermCosts = std::array<TermCost, kTerms.size()>;
+using CostsByTerm = std::array<TermCost, kTerms.size()>;
 
 // Requires: a model and a chip whose peaks are known. At the full peaks; weights (calibration.h) say what is reached.
-TermCosts term_costs(const Deployment&, double sequences);
+CostsByTerm term_costs(const Deployment&, double sequences);
 
 // A steady state: so many sequences at once, each with so long a prompt and answer; a step reads as many prompt tokens
 // as ends make room for.

@@ -9,13 +9,13 @@
 namespace yard {
 namespace {
 
-double term(const TermCosts& terms, Term t, double context) {
+double term(const CostsByTerm& terms, Term t, double context) {
   const TermCost& c = terms[static_cast<std::size_t>(t)];
   return c.c0 + c.c2 * context;
 }
 
 PowerFit row_of(const Drawing& d) {
-  const TermCosts terms = term_costs(d.deployment, d.sequences);
+  const CostsByTerm terms = term_costs(d.deployment, d.sequences);
   const double context = d.sequences * d.context;
   const double memory = term(terms, Term::dense_weights, context) + term(terms, Term::expert_weights, context) +
                         term(terms, Term::kv, context);
