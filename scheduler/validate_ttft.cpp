@@ -117,7 +117,7 @@ std::string octave(double x) {
 
 // What is claimed, as rows come in.
 struct Told {
-  Claim physics, mean, median, shown, tpot;
+  Claim physics, mean, median, shown, tpot, steady;
   std::map<std::string, Claim> by_model, by_partition;
   Groups by_clients, by_prompt;
 
@@ -125,14 +125,15 @@ struct Told {
     physics.what = "TTFT, simulated, by physics", mean.what = "TTFT, simulated, model left out";
     median.what = "TTFT, simulated, model left out, median";
     shown.what = "TTFT, simulated, as its engine shows it, model left out", shown.aim = 0.20;
-    tpot.what = "TPOT, simulated, model left out";
+    tpot.what = "TPOT, simulated, model left out", steady.what = "TPOT of the same rows in a steady state";
     physics.note = "rows of one attention replica, experts in slices; mean of all requests, as below";
   }
 
-  void add(const Measured& m, const ClientTimes& t, double held_back) {
+  void add(const Measured& m, const ClientTimes& t, double held_back, double steady_tpot) {
     mean.errors.add(ms(t.ttft_mean), measured_ms(m));
     median.errors.add(ms(t.ttft_median), measured_ms(m));
     tpot.errors.add(ms(t.tpot_mean), m.tpot * 1e3);
+    steady.errors.add(steady_tpot * 1e3, m.tpot * 1e3);
     const double told = ms(t.ttft_mean) + held_back * ms(t.tpot_mean);
     for (Errors* errors :
          {&shown.errors, &by_model[m.deployment.model->id].errors, &by_partition[partition_of(m)].errors,
@@ -154,8 +155,8 @@ struct Told {
 
   std::vector<Claim> all() && {
     shown.note += "by clients: " + by_clients.text() + "; by prompt tokens: " + by_prompt.text();
-    std::vector<Claim> claims{std::move(physics), std::move(mean), std::move(median), std::move(shown),
-                              std::move(tpot)};
+    std::vector<Claim> claims{std::move(physics), std::move(mean), std::move(median),
+                              std::move(shown),   std::move(tpot), std::move(steady)};
     for (auto* by : {&by_model, &by_partition})
       for (auto& [name, claim] : *by) {
         claim.what = "  of these " + name;
@@ -187,7 +188,8 @@ std::vector<Claim> claim_ttft(const CostClaims& claims) {
     told.shown.note += fmt::format("{} {:.0f} {:.0f} {:.0f}; ", left_out->id, tokens[0], tokens[1], tokens[2]);
     for (const Measured& m : asked) {
       if (m.deployment.model != left_out) continue;
-      told.add(m, simulated(m, fit), tokens[static_cast<std::size_t>(m.deployment.engine)]);
+      told.add(m, simulated(m, fit), tokens[static_cast<std::size_t>(m.deployment.engine)],
+               predicted_tpot(m, fit, std::exp(fit.lookup(m))));
       told.add_physics(m);
     }
   }
