@@ -27,6 +27,7 @@ std::vector<Claim> claim_operators(const CostClaims&);    // every family and sp
 std::vector<Claim> claim_transfers(const CostClaims&);    // every family, 300 probes
 std::vector<Claim> claim_collectives(const CostClaims&);  // NCCL by size
 std::vector<Claim> claim_deployments(const CostClaims&);  // TPOT, a model left out; and five samples a cell
+std::vector<Claim> claim_relatives(const CostClaims&);    // TPOT of keys that nobody measured, by what they share
 std::vector<Claim> claim_composed(const CostClaims&);     // TPOT by kernels put together, where some were measured
 std::vector<Claim> claim_ttft(const CostClaims&);         // TTFT through the simulator, by model and by chip and engine
 std::vector<Claim> claim_intervals(const CostClaims&);    // coverage, before and after a slowdown
@@ -43,6 +44,7 @@ inline constexpr std::array kCostClaims = {
     NamedClaims{"transfer", "kernels of a new chip from a relative and 300 probes", claim_transfers},
     NamedClaims{"collectives", "NCCL, sizes left out", claim_collectives},
     NamedClaims{"deployments", "TPOT of real deployments, a model left out; five samples a cell", claim_deployments},
+    NamedClaims{"relatives", "TPOT of keys left out, by relatives that share more and more of it", claim_relatives},
     NamedClaims{"composed", "TPOT of dense models by physics, and by measured kernels put together", claim_composed},
     NamedClaims{"ttft", "TTFT of real deployments through the simulator, a model left out", claim_ttft},
     NamedClaims{"intervals", "coverage of 90 % before and after a 1.3x slowdown", claim_intervals},

@@ -26,7 +26,6 @@ namespace yard {
 namespace {
 
 constexpr std::uint64_t kCourses = 5;
-constexpr std::int64_t kAsSaid = 1024;  // of a scale: what the prior says
 constexpr std::int64_t kSlower = 1331;  // 1.3 times, in 1/1024
 constexpr std::size_t kBack = 200;      // observations until it should hold again, or half of those left
 
@@ -65,7 +64,8 @@ void ask_and_hear(OnlineCosts& costs, std::uint32_t key, const RunTimed& run, Ti
   costs.publish(now);
   if (stretch) {
     std::int64_t predicted = 0;
-    for (std::size_t i = 0; i < kCostTerms; ++i) predicted += run.said[i] / kAsSaid * costs.published(key).scale[i];
+    for (std::size_t i = 0; i < kCostTerms; ++i)
+      predicted += run.said[i] / static_cast<std::int64_t>(kCostAsSaid) * costs.published(key).scale[i];
     const Ratio score = ratio_of(run.took, predicted);
     stretch->add(score >= costs.quantile(key, run.group, Level::q05) &&
                  score <= costs.quantile(key, run.group, Level::q95));

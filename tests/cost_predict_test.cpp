@@ -10,6 +10,7 @@
 #include "scheduler/cost/deployment_rows.h"
 #include "scheduler/cost/plot.h"
 #include "scheduler/cost/predict.h"
+#include "scheduler/cost/relatives.h"
 
 namespace yard {
 namespace {
@@ -179,6 +180,76 @@ TEST(Collectives, AreReadInElementsAndRefusedWhereTheirSizeIsNotKnown) {
   EXPECT_EQ(read.rows[0].bytes, 2048);
   EXPECT_EQ(read.refused.rows(), 4);
   EXPECT_EQ(read.refused.reasons()[3].what, "faster than the link");
+}
+
+// ---- relatives ------------------------------------------------------------------------------------------------------
+
+// Llama 3.1 8B by vLLM on H100, so many times what its terms say, in eight states.
+std::vector<Measured> measured_at(double factor, std::uint32_t tp) {
+  std::vector<Measured> rows;
+  for (int i = 0; i < 8; ++i) {
+    Measured m;
+    m.deployment.model = builtin_model_cards().find("llama-3.1-8b");
+    m.deployment.chip = builtin_catalogue().find("h100-sxm");
+    m.deployment.tp = tp;
+    m.steady = {4.0 + i, 1024, 256};
+    m.tpot = predicted_tpot(m, Calibration::plain(), factor * (i % 2 ? 1.02 : 0.98));
+    rows.push_back(m);
+  }
+  return rows;
+}
+std::vector<Measured> together(std::vector<Measured> a, const std::vector<Measured>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+TEST(Relatives, SpeakForTheKeysNearThem) {
+  const Relatives relatives(together(measured_at(1.5, 1), measured_at(1.5, 2)), Calibration::plain());
+  const RelativesAnswer own = relatives.of(measured_at(1, 2)[0].deployment),
+                        near = relatives.of(measured_at(1, 4)[0].deployment);
+  EXPECT_EQ(own.shared, 5u);
+  EXPECT_EQ(own.known, 8u);
+  EXPECT_NEAR(own.factor, 1.5, 0.03);
+  EXPECT_EQ(near.shared, 3u) << "model, engine and chip";
+  EXPECT_EQ(near.known, 2u);
+  EXPECT_NEAR(near.factor, 1.5, 0.03);
+}
+
+TEST(Relatives, WhoSharesLessIsDrawnToTheTermsAndSurerOfNothing) {
+  const Relatives relatives(together(measured_at(1.5, 1), measured_at(1.1, 2)), Calibration::plain());
+  Deployment other = measured_at(1, 1)[0].deployment;
+  const RelativesAnswer own = relatives.of(other);
+  other.model = builtin_model_cards().find("gpt-oss-120b");
+  const RelativesAnswer far = relatives.of(other);
+  EXPECT_EQ(far.shared, 0u);
+  EXPECT_LT(far.factor, 1.3) << "two keys' median, and one key's worth of the terms";
+  EXPECT_GT(far.factor, 1.1);
+  EXPECT_GT(far.deviation, 3 * own.deviation);
+  EXPECT_LT(far.low(), own.low());
+  EXPECT_GT(far.high(), own.high());
+}
+
+// A key is predicted as if its own rows and those that share more were not there.
+TEST(Relatives, AreHeldBackAsAsked) {
+  const Relatives relatives(together(measured_at(1.5, 1), measured_at(1.1, 2)), Calibration::plain());
+  const Deployment asked = measured_at(1, 1)[0].deployment;
+  EXPECT_NEAR(relatives.of(asked).factor, 1.5, 0.08);
+  EXPECT_LT(relatives.of(asked, 4).factor, 1.12) << "the other key's word";
+  EXPECT_EQ(relatives.of(asked, 2).known, 0u) << "that one shares three parts";
+}
+
+TEST(Predict, TellsWhoseWordItTook) {
+  const std::vector<Measured> rows = together(measured_at(1.5, 1), measured_at(1.5, 2));
+  const Relatives relatives(rows, Calibration::plain());
+  const Deployment asked = measured_at(1, 4)[0].deployment;
+  const Prediction alone = predict(asked, {8, 1024, 256}, Calibration::plain());
+  const Prediction told = predict(asked, {8, 1024, 256}, Calibration::plain(), &relatives);
+  EXPECT_NEAR(static_cast<double>(told.step.count()) / static_cast<double>(alone.step.count()),
+              relatives.of(asked).factor, 1e-6);
+  const std::string text = prediction_text(told), json = prediction_json(told);
+  EXPECT_NE(text.find("nearest measured: 2 keys of the same model, engine and accelerator; 1.4"), std::string::npos)
+      << text;
+  EXPECT_NE(json.find(R"("shared": ["model", "engine", "accelerator"], "known": 2)"), std::string::npos) << json;
 }
 
 // ---- claims and plots -----------------------------------------------------------------------------------------------

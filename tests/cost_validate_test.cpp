@@ -83,6 +83,18 @@ TEST_F(CostClaim, KernelsPutTogetherAreNearerToDeploymentsThanPhysics) {
   EXPECT_LT(composed.mape, 0.75 * physics.mape);
 }
 
+// What is reached is pinned: relatives are worth something, and their intervals hold.
+TEST_F(CostClaim, RelativesOfKeysLeftOut) {
+  const std::vector<Claim> all = claim_relatives(claims_);
+  ASSERT_GT(all.size(), 7u);
+  EXPECT_LT(all[1].errors.summary().mape, 0.95 * all[0].errors.summary().mape) << "beside the terms alone";
+  for (const Claim& claim : all) {
+    if (!claim.coverage || claim.coverage->asked == 0) continue;
+    EXPECT_GE(claim.coverage->share(), 0.88) << claim.what;
+    EXPECT_LE(claim.coverage->share(), 0.98) << claim.what;
+  }
+}
+
 TEST_F(CostClaim, IntervalsCoverNinetyPercentBeforeAndAfterASlowdown) {
   const std::vector<Claim> all = claim_intervals(claims_);
   ASSERT_EQ(all.size(), 9u);

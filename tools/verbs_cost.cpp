@@ -11,6 +11,7 @@
 
 #include "scheduler/base/input_error.h"
 #include "scheduler/base/output_file.h"
+#include "scheduler/cost/deployment_rows.h"
 #include "scheduler/cost/kernel_table_text.h"
 #include "scheduler/cost/plot.h"
 #include "scheduler/cost/predict.h"
@@ -86,7 +87,7 @@ void add_cost_validate(CLI::App& cost, Action& action) {
 // ---- predict, explain -----------------------------------------------------------------------------------------------
 
 struct PredictFlags {
-  std::string model, chip, engine = "vllm", precision = "native", kv = "bf16";
+  std::string model, chip, engine = "vllm", precision = "native", kv = "bf16", measured;
   std::uint64_t tp = 1, dp = 1, pp = 1, ep = 1, sequences = 32, prompt = 1024, output = 256;
   bool json = false;
 };
@@ -121,8 +122,17 @@ yard::Prediction predicted(const PredictFlags& flags) {
   d.kv = kIs[one_of(kNames, flags.kv, "--kv-precision")];
   d.tp = static_cast<std::uint32_t>(flags.tp), d.dp = static_cast<std::uint32_t>(flags.dp);
   d.pp = static_cast<std::uint32_t>(flags.pp), d.ep = static_cast<std::uint32_t>(flags.ep);
-  return yard::predict(
-      d, {static_cast<double>(flags.sequences), static_cast<double>(flags.prompt), static_cast<double>(flags.output)});
+  const yard::Steady steady{static_cast<double>(flags.sequences), static_cast<double>(flags.prompt),
+                            static_cast<double>(flags.output)};
+  const yard::Calibration calibration = yard::Calibration::published();
+  if (flags.measured.empty()) return yard::predict(d, steady, calibration);
+  const yard::DeploymentRows rows =
+      yard::read_deployments(yard::CsvTable(flags.measured, yard::read_text(flags.measured)));
+  if (rows.rows.empty())
+    throw yard::InputError(flags.measured, 0, "--measured", "found no row that can be used",
+                           "accepted: rows as scheduler/cost/deployment_rows.h has them, mode agg");
+  const yard::Relatives relatives(rows.rows, calibration);
+  return yard::predict(d, steady, calibration, &relatives);
 }
 
 void add_cost_predict(CLI::App& cost, Action& action, const char* name, const char* what,
@@ -144,6 +154,8 @@ void add_cost_predict(CLI::App& cost, Action& action, const char* name, const ch
   add_whole(*verb, "--dp", flags->dp, "attention's data-parallel replicas", 1, 1024);
   add_whole(*verb, "--pp", flags->pp, "pipeline stages", 1, 1024);
   add_whole(*verb, "--ep", flags->ep, "ranks over which whole experts are placed", 1, 1024);
+  verb->add_option("--measured", flags->measured, "measured deployments, CSV: the nearest speak for this one")
+      ->type_name("FILE");
   add_whole(*verb, "--sequences", flags->sequences, "at once", 1, 1 << 20);
   add_whole(*verb, "--prompt", flags->prompt, "tokens of each prompt", 1, 1 << 20);
   add_whole(*verb, "--output", flags->output, "tokens of each answer", 1, 1 << 20);

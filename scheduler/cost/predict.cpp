@@ -65,14 +65,21 @@ double Prediction::dollars_a_million_tokens() const {
   return static_cast<double>(per_hour.count()) / 1e9 / 3600.0 / tokens_a_second() * 1e6;
 }
 
-Prediction predict(const Deployment& d, const Steady& s, const Calibration& calibration) {
+Prediction predict(const Deployment& d, const Steady& s, const Calibration& calibration, const Relatives* relatives) {
   refuse_what_cannot_be(d);
-  Prediction p{
-      .deployment = d, .steady = s, .terms = {}, .step = {}, .power = {}, .per_hour = d.chip->per_hour * d.chips()};
+  Prediction p{.deployment = d,
+               .steady = s,
+               .terms = {},
+               .step = {},
+               .power = {},
+               .per_hour = d.chip->per_hour * d.chips(),
+               .relatives = {}};
+  if (relatives) p.relatives = relatives->of(d);
+  const double factor = p.relatives ? p.relatives->factor : 1.0;
   p.price_assumed = std::ranges::find(d.chip->stand_ins, "price_usd_per_hour") != d.chip->stand_ins.end();
   const auto raw = step_seconds(d, s);
   for (std::size_t i = 0; i < raw.size(); ++i) {
-    p.terms[i] = Picoseconds(std::llround(raw[i] * weight_of_term(calibration, i, d.engine) * 1e12));
+    p.terms[i] = Picoseconds(std::llround(raw[i] * weight_of_term(calibration, i, d.engine) * factor * 1e12));
     p.step += p.terms[i];
   }
   const Drawing drawing{.deployment = d,
@@ -101,6 +108,9 @@ std::string prediction_text(const Prediction& p) {
     table.add({"price", fmt::format("{:.3f}{}", p.dollars_a_million_tokens(), p.price_assumed ? "*" : ""),
                "USD per million output tokens"});
   text += table.str();
+  if (p.relatives)
+    return text + p.relatives->text() +
+           fmt::format(": {:.3f} to {:.3f} ms\n", ms(p.step) * p.relatives->low(), ms(p.step) * p.relatives->high());
   return text + "of models that no measurement knew such times were 20 % off in the mean, a tenth of them over 37 %\n";
 }
 
@@ -126,6 +136,19 @@ std::string prediction_json(const Prediction& p) {
   all.number("chips", p.deployment.chips()).number("step_ps", p.step.count()).number("power_mw", p.power.count());
   all.raw("energy_j_per_token", fmt::format("{:.6f}", p.joules_a_token()));
   if (p.per_hour.count() > 0) all.raw("usd_per_million_tokens", fmt::format("{:.6f}", p.dollars_a_million_tokens()));
+  if (p.relatives) {
+    const RelativesAnswer& r = *p.relatives;
+    json::List shared;
+    for (std::size_t i = 0; i < r.shared; ++i) shared.add(json::quoted(kKeyParts[i]));
+    const auto scaled = [&](double by) { return std::llround(static_cast<double>(p.step.count()) * by); };
+    all.raw("relatives", json::Object()
+                             .raw("shared", shared.str())
+                             .number("known", static_cast<std::int64_t>(r.known))
+                             .raw("factor", fmt::format("{:.6f}", r.factor))
+                             .number("step_low_ps", scaled(r.low()))
+                             .number("step_high_ps", scaled(r.high()))
+                             .str());
+  }
   return all.raw("terms", terms.str()).str() + "\n";
 }
 
