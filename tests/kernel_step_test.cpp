@@ -127,6 +127,17 @@ TEST(KernelStep, TakesTheGridOfTheReplicasFormat) {
       << "by block, where that is all there is";
 }
 
+// Doubles in one order: from every compiler and for every x86-64 the same.
+TEST(KernelStep, IsTheSameOnEveryBuild) {
+  const KernelTable gemm = flat(gemm_of(KernelFormat::bf16), 1);
+  const StepCost cost = kernel_step_cost(replica(), {.gemm = &gemm}, 100).cost;
+  EXPECT_EQ(cost.c0(1).count(), 7'764'068'753);
+  EXPECT_EQ(cost.c0(64).count(), 8'392'042'509);
+  EXPECT_EQ(cost.c1().count(), 20'632'288);
+  EXPECT_EQ(cost.c2().count(), 42'010);
+  EXPECT_EQ(cost.c4().count(), 1'085'684);
+}
+
 // ---- in a fleet -----------------------------------------------------------------------------------------------------
 
 // A folder with a fleet file's tables.
