@@ -1,11 +1,16 @@
 // A fixed array whose pages cost nothing until touched: bounds may be generous, memory follows use.
 //
-// Zero-filled by the operating system (calloc of whole pages), so that 0 must be a sound value of T.
+// Zero-filled by the operating system, so that 0 must be a sound value of T. A large one is pages of its own: calloc()
+// clears what it gives out again, all of it, however little is touched (a Core made after another one that has gone
+// took tens of milliseconds).
 #pragma once
+#include <sys/mman.h>
+
 #include <cstdlib>
 #include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 #include "scheduler/base/check.h"
 
@@ -17,8 +22,12 @@ class LazyArray {
 
  public:
   LazyArray() = default;
-  explicit LazyArray(std::size_t size) : data_(static_cast<T*>(std::calloc(size, sizeof(T)))), size_(size) {
-    if (!data_ && size) throw std::bad_alloc();
+  // Errors: std::bad_alloc.
+  explicit LazyArray(std::size_t size) : data_(take(size), Give{size}), size_(size) {}
+  LazyArray(LazyArray&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  LazyArray& operator=(LazyArray&& other) noexcept {
+    data_ = std::move(other.data_), size_ = std::exchange(other.size_, 0);
+    return *this;
   }
   T& operator[](std::size_t i) { return data_.get()[i]; }
   const T& operator[](std::size_t i) const { return data_.get()[i]; }
@@ -27,10 +36,26 @@ class LazyArray {
   std::size_t size() const { return size_; }
 
  private:
-  struct Free {
-    void operator()(T* p) const { std::free(p); }
+  static constexpr std::size_t kOwnPages = std::size_t{1} << 18;  // bytes, from which on it is pages of its own
+  static_assert(sizeof(T) <= kOwnPages);
+  static constexpr bool own_pages(std::size_t size) { return size >= kOwnPages / sizeof(T); }
+
+  static T* take(std::size_t size) {
+    if (size > ~std::size_t{0} / 2 / sizeof(T)) throw std::bad_alloc();
+    if (!own_pages(size)) {
+      void* all = std::calloc(size, sizeof(T));
+      if (!all && size) throw std::bad_alloc();
+      return static_cast<T*>(all);
+    }
+    void* all = ::mmap(nullptr, size * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) throw std::bad_alloc();
+    return static_cast<T*>(all);
+  }
+  struct Give {
+    std::size_t size = 0;
+    void operator()(T* p) const { own_pages(size) ? static_cast<void>(::munmap(p, size * sizeof(T))) : std::free(p); }
   };
-  std::unique_ptr<T[], Free> data_;
+  std::unique_ptr<T[], Give> data_;
   std::size_t size_ = 0;
 };
 
