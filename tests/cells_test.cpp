@@ -250,8 +250,9 @@ TEST(Cells, WhatNobodyServesIsRefusedAsByTheWholeFleet) {
 
 // ---- where it goes --------------------------------------------------------------------------------------------------
 
-// Cells of 40 devices each but the last, which has 80; so many requests between two exchanges.
-std::vector<std::uint32_t> shares(const std::string& scorer, std::uint32_t requests) {
+// Cells of 40 devices each but the last, which has 80; so many requests between two exchanges. `slower`: steps of the
+// last one take so many times what was said, which it tells at the first exchange.
+std::vector<std::uint32_t> shares(const std::string& scorer, std::uint32_t requests, std::uint32_t slower = 1) {
   Case c = random_case(1);
   c.fleet.pools.resize(1);
   c.fleet.pools[0].devices = 200;
@@ -259,6 +260,17 @@ std::vector<std::uint32_t> shares(const std::string& scorer, std::uint32_t reque
   const std::vector<CellView> cells = cells_of(c.fleet, {"a", "b", "c", "d"}, {{40, 40, 40, 80}});
   const PolicySet policies = find_policies(scorer, "fcfs", "arrival");
   CellPlacement placement(cells, c.costs, policies, 1);
+  if (slower > 1) {
+    std::vector<ShardSummary> summaries;
+    for (const CellView& cell : cells) {
+      Core core({.sequences = 64}, cell.view, c.costs, policies, 1);
+      const std::uint32_t by = kCostAsSaid * slower;
+      if (summaries.size() == 3) core.apply(CostCorrected{c.fleet.pools[0].cost, {by, by, by, by, by}, 50}, Time(0));
+      core.poll(Time(0));
+      core.summarise(summaries.emplace_back(cell.view));
+    }
+    placement.hear(summaries, false);
+  }
   std::vector<std::uint32_t> sent(4);
   for (std::uint32_t i = 0; i < requests; ++i)
     ++sent[placement.place({.request = {},
@@ -278,6 +290,12 @@ TEST(CellPlacement, WhatItSentCountsAtOnce) {
     for (std::size_t c = 0; c < 3; ++c) EXPECT_NEAR(sent[c], 400, 40) << scorer << ", cell " << c;
     EXPECT_NEAR(sent[3], 800, 80) << scorer;
   }
+}
+
+TEST(CellPlacement, GoesByWhatCellsLearntOfCosts) {
+  const auto sent = shares("expected_seconds", 2000, 4);
+  for (std::size_t c = 0; c < 3; ++c) EXPECT_NEAR(sent[c], 667, 70) << "cell " << c;
+  EXPECT_LT(sent[3], 20u) << "a step of many elsewhere is shorter than one of one there";
 }
 
 // Fewer than there are devices: counts rounded down would tie, and all go to the first.

@@ -23,7 +23,7 @@ std::size_t rows_in(std::span<const CellView> cells) {
 CellPlacement::CellPlacement(std::span<const CellView> cells, const CostTables& tables, const PolicySet& policies,
                              Seed seed)
     : cells_(static_cast<std::uint32_t>(cells.size())),
-      tables_(tables),
+      costs_as_said_(tables),
       policies_(policies),
       of_(cells[0].view.models.size()),
       expected_(cells[0].view.models.size() * cells[0].view.classes.size(), 256),
@@ -46,7 +46,11 @@ CellPlacement::CellPlacement(std::span<const CellView> cells, const CostTables& 
       view_.pools.push_back(pool);
       view_.pools.back().first_device = row;
       view_.pools.back().devices = 1;
-      loads_.push_back({.up = pool.devices});
+      tables_.rows.push_back(tables[pool.cost]);
+      corrected_by_.push_back({.error_permille = tables[pool.cost].error_permille()});
+      said_row_.push_back(pool.cost);
+      view_.pools.back().cost = CostRow{row};
+      loads_.emplace_back().up = pool.devices;
       pool_.push_back(row);
       const std::int64_t keeps = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count() * pool.devices /
                                  view_.models[pool.model.value].prefix_block.count();
@@ -68,6 +72,7 @@ void CellPlacement::hear(std::span<const ShardSummary> summaries, bool sent_sinc
     const auto [cell, p, devices] = rows_[r];
     const ShardSummary& summary = summaries[cell];
     PoolSummary& load = loads_[r] = summary.pools[p];
+    if (load.costs != corrected_by_[r]) correct(r, load.costs);
     // Those bound to nothing are shared out over the model's rows of the cell, by replicas.
     const std::uint32_t m = view_.pools[r].model.value;
     std::int64_t together = 0;
@@ -103,6 +108,11 @@ void CellPlacement::hear(std::span<const ShardSummary> summaries, bool sent_sinc
     }
     answers_[i].weigh();
   }
+}
+
+void CellPlacement::correct(std::uint32_t row, const CorrectedBy& by) noexcept {
+  corrected_by_[row] = by;
+  tables_.rows[row].correct(costs_as_said_[said_row_[row]], by.scales, by.error_permille);
 }
 
 std::uint32_t CellPlacement::place(const Submitted& s) noexcept {

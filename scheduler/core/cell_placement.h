@@ -50,11 +50,15 @@ class CellPlacement {
   };
   int passes(std::uint32_t row, const Submitted&) const noexcept;
   std::uint32_t pick(const Submitted&, std::uint32_t& nearest) noexcept;
+  void correct(std::uint32_t row, const CorrectedBy&) noexcept;
   void show(std::uint32_t row) noexcept;
   void send(std::uint32_t row, const Submitted&) noexcept;
 
   const std::uint32_t cells_;
-  const CostTables& tables_;
+  const CostTables& costs_as_said_;
+  CostTables tables_;                      // as the cells believe them; by row
+  std::vector<CorrectedBy> corrected_by_;  // likewise
+  std::vector<CostRow> said_row_;          // likewise: of the tables as said
   const PolicySet& policies_;
   FleetView view_;                              // a pool and a device per row
   std::vector<Row> rows_;                       // cell by cell

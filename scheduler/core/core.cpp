@@ -18,6 +18,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& t, con
       fleet(f),
       costs_as_said(t),
       tables{.rows = t.rows},
+      corrected_by(t.rows.size()),
       policies(p),
       pool(static_cast<std::uint32_t>(pool_size(b))),
       prefixes({.holdings = b.prefix_blocks, .devices = f.devices()}),
@@ -60,6 +61,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& t, con
   kv.tell(policies.blocks);
   devices.show_prices(money.marginal_price()), signals.show_prices(money.marginal_price());
   CHECK(policies.scorer && policies.order && b.sequences > 0 && b.events_per_tick > 0 && b.steps_per_run > 0);
+  for (std::size_t row = 0; row < t.rows.size(); ++row) corrected_by[row].error_permille = t.rows[row].error_permille();
   CHECK(!f.classes.empty() && !f.tenants.empty() && !f.regions.empty() && f.regions.size() <= 64);
   for (const PoolView& facts : f.pools) {
     CHECK_WHY(facts.max_sequences >= 1 && static_cast<std::int32_t>(facts.max_sequences) <= facts.token_budget.count(),

@@ -119,6 +119,7 @@ void Core::State::apply(const CostCorrected& e) {
           act(d, devices.step_now(d, row));
   };
   each([&](std::uint32_t d, Picoseconds step) { steps_as_were[d] = step; });
+  corrected_by[e.row.value] = {e.scales, e.error_permille};
   row.correct(costs_as_said[e.row], e.scales, e.error_permille);
   each([&](std::uint32_t d, Picoseconds step) { devices.keeps_pace(d, steps_as_were[d], step); });
   placement.costs_changed(e.row);

@@ -128,7 +128,8 @@ struct Core::State {
   const Bounds bounds;
   const FleetView& fleet;
   const CostTables& costs_as_said;
-  CostTables tables;  // as they are believed now
+  CostTables tables;                      // as they are believed now
+  std::vector<CorrectedBy> corrected_by;  // by row
   const PolicySet policies;
 
   SequencePool pool;

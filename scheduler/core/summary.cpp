@@ -13,7 +13,8 @@ void Core::summarise(ShardSummary& summary) const noexcept {
   const std::size_t classes = s.fleet.classes.size();
   CHECK(summary.pools.size() == s.fleet.pools.size());
   summary.submitted = s.ledger.submitted;
-  std::fill(summary.pools.begin(), summary.pools.end(), PoolSummary{});
+  for (std::size_t p = 0; p < summary.pools.size(); ++p)
+    summary.pools[p] = {.costs = s.corrected_by[s.fleet.pools[p].cost.value]};
   std::fill(summary.by_class.begin(), summary.by_class.end(), 0);
   for (std::size_t m = 0; m < s.fleet.models.size(); ++m) {
     const ModelId model{static_cast<std::uint32_t>(m)};

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "scheduler/core/policy.h"
+#include "scheduler/cost/correction.h"
 #include "topology/fleet_view.h"
 
 namespace yard {
@@ -17,6 +18,7 @@ struct PoolSummary {
   std::int64_t prefill_tokens = 0, kv_tokens = 0, waiting_tokens = 0;
   std::int64_t prefill_share = 0, prefill_burst = 0;  // 1/65536 of a device's time; ns
   std::int64_t marginal_price = 0;                    // nano-dollars an hour
+  CorrectedBy costs;                                  // of its steps
 };
 
 struct ShardSummary {

@@ -17,6 +17,13 @@ using CostScales = std::array<std::uint32_t, kCostTerms>;
 inline constexpr std::uint32_t kCostAsSaid = 1024, kLeastCostScale = 1, kMostCostScale = 1u << 30;
 inline constexpr CostScales kCostsAsSaid = {kCostAsSaid, kCostAsSaid, kCostAsSaid, kCostAsSaid, kCostAsSaid};
 
+// How a row differs from what was said of it.
+struct CorrectedBy {
+  CostScales scales = kCostsAsSaid;
+  std::uint32_t error_permille = 0;  // of a run so corrected: relative standard deviation
+  bool operator==(const CorrectedBy&) const = default;
+};
+
 constexpr bool in_bounds(const CostScales& scales) {
   return std::ranges::all_of(scales, [](std::uint32_t s) { return s >= kLeastCostScale && s <= kMostCostScale; });
 }
