@@ -197,6 +197,24 @@ TEST(Handoff, AnEndThatGoesDownMakesTheMoveCountAsFailed) {
   }
 }
 
+// What it holds goes with the end of the run in which it was lost.
+TEST(Handoff, NothingMovesToADeviceThatWentAndCameBackBeforeItsRunHasEnded) {
+  OnItsWay w;
+  w.s.end_move(w.move);
+  ASSERT_EQ(w.s.poll().launches[0].device, DeviceId{1});
+  w.s.submit({.prompt = 10, .max_output = 5});
+  ASSERT_EQ(w.s.poll().launches[0].device, DeviceId{0});
+  w.s.change(1, kDown), w.s.change(1, kUp);
+  w.s.poll();
+  EXPECT_TRUE(w.s.step(0).moves.empty());
+  const Said said = w.s.step(1);
+  ASSERT_EQ(said.finishes.size(), 1u);
+  EXPECT_EQ(said.finishes[0].request, w.a);
+  EXPECT_EQ(said.finishes[0].why, Reason::device_lost);
+  ASSERT_EQ(said.moves.size(), 1u);
+  EXPECT_EQ(said.moves[0].to, DeviceId{1});
+}
+
 TEST(Handoff, AMoveFromAndToDrainingDevicesGoesOn) {
   OnItsWay w;
   w.s.change(0, kDraining), w.s.change(1, kDraining);

@@ -136,7 +136,8 @@ class SimServed::Engine final : private BlockWatcher {
     SequenceId sequence;
     std::uint32_t attempt = 0, generation = 0;
     bool busy = false, launched = false, began = false;
-    bool ours = true;  // its sender's; else others'
+    bool ours = true;      // its sender's; else others'
+    bool unheard = false;  // a word of it was not said: its stream is broken, and no later one comes
     std::vector<BlockHash> prefix = {};
     std::int32_t cached = 0;  // tokens of its prompt that the engine had
   };
@@ -199,6 +200,11 @@ class SimServed::Engine final : private BlockWatcher {
   void say(const E& event, Time now) {
     if (fault != EngineFault::silent) out_.push_back({now + delay_, event});
   }
+  template <class E>
+  void say(Tenant& of, const E& event, Time now) {
+    of.unheard |= fault == EngineFault::silent;
+    if (!of.unheard) say(event, now);
+  }
 
   void take(In& in, Time now) {
     if (in.abort) {
@@ -243,7 +249,7 @@ class SimServed::Engine final : private BlockWatcher {
               .prefix = std::move(in.prefix)};
     const RequestId id{r, tenant.generation};
     device_.arrives(id, Tokens(in.output), {});
-    say(Accepted{s.sequence, s.attempt}, now);
+    say(tenant, Accepted{s.sequence, s.attempt}, now);
     core_.apply(Submitted{.request = id,
                           .model = {0},
                           .tenant = {0},
@@ -265,7 +271,7 @@ class SimServed::Engine final : private BlockWatcher {
         if (slot.generated.count() == 0) continue;
         Tenant& tenant = tenants_[request_of_[slot.sequence.index]];
         if (std::exchange(tenant.began, true) || !tenant.ours) continue;
-        say(FirstToken{tenant.sequence, tenant.attempt, Tokens(tenant.cached), slot.first_token + delay_}, now);
+        say(tenant, FirstToken{tenant.sequence, tenant.attempt, Tokens(tenant.cached), slot.first_token + delay_}, now);
       }
       core_.apply(event, now);
     }
@@ -297,7 +303,8 @@ class SimServed::Engine final : private BlockWatcher {
     --ours_;
     const Account& a = finish.account;
     if (finish.outcome == Outcome::done)
-      say(Ended{.sequence = tenant.sequence,
+      say(tenant,
+          Ended{.sequence = tenant.sequence,
                 .attempt = tenant.attempt,
                 .fate = SlotFate::stopped,
                 .generated = a.output,
@@ -305,7 +312,8 @@ class SimServed::Engine final : private BlockWatcher {
                 .cached = Tokens(tenant.cached)},
           now);
     else if (finish.outcome != Outcome::cancelled)
-      say(Failed{.sequence = tenant.sequence,
+      say(tenant,
+          Failed{.sequence = tenant.sequence,
                  .attempt = tenant.attempt,
                  .why = finish.why == Reason::queue_full ? Failure::throttled : Failure::bad_request,
                  .retry_after = Duration()},

@@ -46,7 +46,8 @@ class Placement {
   }
 
   // Where a sequence that was read on a prefill device goes on: the scorer's choice among the devices to which a link
-  // with a place leads, that have room, and whose blocks are free now. None if none; `leased_ahead` hears of those that
+  // with a place leads, that have room, and whose blocks are free now; not one that went down and came back while its
+  // run was open: what it holds goes with the run's end. None if none; `leased_ahead` hears of those that
   // have room, but whose open runs lease its blocks ahead.
   struct Takeover {
     DeviceId device;
@@ -177,7 +178,7 @@ Placement::Takeover Placement::take_over(const Sequence& s, Time now, const Leas
       const PoolView& facts = fleet_.pools[p];
       if (!handoff_.has_place(l) || !allowed(facts, s) || !can_hold(p, s)) continue;
       for (std::uint32_t d = facts.first_device; d < facts.first_device + facts.devices; ++d)
-        if (devices_[d].state == DeviceState::up && has_room(d, s, expected, now)) act(d, facts);
+        if (devices_[d].state == DeviceState::up && !devices_[d].lost && has_room(d, s, expected, now)) act(d, facts);
     }
   };
   each_with_room([&](std::uint32_t d, const PoolView& facts) {
