@@ -1,5 +1,5 @@
 // An engine under clients that ask anew once they are answered: by hand where that can be done.
-#include "scheduler/closed_loop.h"
+#include "scheduler/validate/closed_loop.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 
 #include "scheduler/cost/deployment_rows.h"
 #include "scheduler/cost/physics.h"
-#include "scheduler/deployment_engine.h"
+#include "scheduler/validate/deployment_engine.h"
 #include "topology/fleet.h"
 
 namespace yard {

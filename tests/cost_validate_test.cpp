@@ -6,7 +6,7 @@
 #include <string>
 
 #include "scheduler/base/sanitized.h"
-#include "scheduler/validate_costs.h"
+#include "scheduler/validate/costs.h"
 
 namespace yard {
 namespace {

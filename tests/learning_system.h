@@ -1,3 +1,3 @@
 // The system that tests of learning learn from is that of `cost validate`.
 #pragma once
-#include "scheduler/learning_system.h"
+#include "scheduler/validate/learning_system.h"

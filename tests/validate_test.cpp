@@ -1,5 +1,5 @@
 // Recorded runs of engines beside their simulation.
-#include "scheduler/validate.h"
+#include "scheduler/validate/vllm_runs.h"
 
 #include <gtest/gtest.h>
 

@@ -15,8 +15,8 @@
 #include "scheduler/cost/kernel_table_text.h"
 #include "scheduler/cost/plot.h"
 #include "scheduler/cost/predict.h"
-#include "scheduler/cost_data.h"
-#include "scheduler/validate_costs.h"
+#include "scheduler/validate/cost_data.h"
+#include "scheduler/validate/costs.h"
 #include "tools/verbs.h"
 #include "tools/words.h"
 

@@ -4,7 +4,7 @@
 
 #include "scheduler/base/input_error.h"
 #include "scheduler/base/output_file.h"
-#include "scheduler/validate.h"
+#include "scheduler/validate/vllm_runs.h"
 #include "tools/verbs.h"
 
 namespace {

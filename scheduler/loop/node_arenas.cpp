@@ -16,7 +16,8 @@ struct NodeArenas::Node {
 };
 
 NodeArenas::NodeArenas(std::uint32_t threads, std::uint32_t pretend) : alone_(threads <= 1) {
-  std::vector<tbb::numa_node_id> nodes(pretend, tbb::task_arena::automatic);
+  constexpr tbb::numa_node_id kAny = tbb::task_arena::automatic;  // by value: the library defines no such object
+  std::vector<tbb::numa_node_id> nodes(pretend, kAny);
   if (pretend == 0) nodes = tbb::info::numa_nodes();  // one, "any", where the library cannot tell
   count_ = std::clamp<std::uint32_t>(static_cast<std::uint32_t>(nodes.size()), 1, std::max(threads, 1u));
   nodes_ = std::make_unique<Node[]>(count_);

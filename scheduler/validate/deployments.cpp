@@ -11,8 +11,8 @@
 #include "scheduler/base/hash.h"
 #include "scheduler/cost/deployment_rows.h"
 #include "scheduler/cost/least_squares.h"
-#include "scheduler/cost_data.h"
-#include "scheduler/validate_costs.h"
+#include "scheduler/validate/cost_data.h"
+#include "scheduler/validate/costs.h"
 
 namespace yard {
 namespace {

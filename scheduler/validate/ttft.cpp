@@ -19,9 +19,9 @@
 #include "scheduler/base/hash.h"
 #include "scheduler/cost/deployment_rows.h"
 #include "scheduler/cost/physics.h"
-#include "scheduler/cost_data.h"
-#include "scheduler/deployment_engine.h"
-#include "scheduler/validate_costs.h"
+#include "scheduler/validate/cost_data.h"
+#include "scheduler/validate/costs.h"
+#include "scheduler/validate/deployment_engine.h"
 
 namespace yard {
 namespace {

@@ -1,4 +1,4 @@
-#include "scheduler/closed_loop.h"
+#include "scheduler/validate/closed_loop.h"
 
 #include <algorithm>
 #include <utility>

@@ -11,8 +11,8 @@
 #pragma once
 #include <cstdint>
 
-#include "scheduler/closed_loop.h"
 #include "scheduler/cost/calibration.h"
+#include "scheduler/validate/closed_loop.h"
 
 namespace yard {
 

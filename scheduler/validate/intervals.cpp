@@ -18,9 +18,9 @@
 #include "scheduler/cost/deployment_rows.h"
 #include "scheduler/cost/online.h"
 #include "scheduler/cost/physics.h"
-#include "scheduler/cost_data.h"
-#include "scheduler/learning_system.h"
-#include "scheduler/validate_costs.h"
+#include "scheduler/validate/cost_data.h"
+#include "scheduler/validate/costs.h"
+#include "scheduler/validate/learning_system.h"
 
 namespace yard {
 namespace {

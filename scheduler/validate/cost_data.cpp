@@ -1,4 +1,4 @@
-#include "scheduler/cost_data.h"
+#include "scheduler/validate/cost_data.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "scheduler/validate_costs.h"
+#include "scheduler/validate/costs.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include "scheduler/cost/collective.h"
 #include "scheduler/cost/kernel_fit.h"
 #include "scheduler/cost/kernel_transfer.h"
-#include "scheduler/cost_data.h"
+#include "scheduler/validate/cost_data.h"
 
 namespace yard {
 namespace {

@@ -1,4 +1,4 @@
-#include "scheduler/deployment_engine.h"
+#include "scheduler/validate/deployment_engine.h"
 
 #include <fmt/format.h>
 

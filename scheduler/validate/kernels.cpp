@@ -14,8 +14,8 @@
 #include "scheduler/cost/deployment_rows.h"
 #include "scheduler/cost/kernel_fit.h"
 #include "scheduler/cost/kernel_step.h"
-#include "scheduler/cost_data.h"
-#include "scheduler/validate_costs.h"
+#include "scheduler/validate/cost_data.h"
+#include "scheduler/validate/costs.h"
 
 namespace yard {
 namespace {

@@ -1,4 +1,4 @@
-#include "scheduler/validate.h"
+#include "scheduler/validate/vllm_runs.h"
 
 #include <fmt/format.h>
 
