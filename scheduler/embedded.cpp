@@ -37,6 +37,17 @@ const std::vector<std::string>& adapters_of(const Device& device) {
 bool only_embeds(const Device& device) {
   return is_placed(device) ? device.facts().endpoint.only_embeds : device.facts().host.only_embeds;
 }
+// A name as a word of a CostKey: what is no such character as %XX.
+std::string word_of(std::string_view name) {
+  std::string word;
+  for (const char c : name)
+    if (c > ' ' && c != '%' && c != '\x7f' && (c & 0x80) == 0)
+      word += c;
+    else
+      word += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  return word.empty() ? "%" : word;
+}
+
 std::uint32_t slots_of(const Device& device) {
   return is_placed(device) ? device.facts().endpoint.concurrency : device.facts().host.slots;
 }
@@ -184,10 +195,8 @@ CostTables costs_of(const switchyard::Options& options) {
   add(most, false, {"endpoint", "served", "unknown", "any", "unknown"});
   for (const Device& device : options.devices) {
     if (is_placed(device)) continue;
-    const auto alike = [&](const Device& other) { return model_of(other) == model_of(device); };
-    const auto model = std::ranges::find_if(options.devices, alike) - options.devices.begin();
     add(slots_of(device), options.learn_costs,
-        {"embedded", "stepped", "unknown", fmt::format("model{}", model), fmt::format("device{}", tables.rows.size())});
+        {"embedded", "stepped", "unknown", word_of(model_of(device)), word_of(device.facts().name)});
   }
   return tables;
 }

@@ -112,6 +112,7 @@ Scheduler::State::State(Options options)
                             .news = news_of(options.devices, shards.size(), bounds, slots),
                             .record_to = options.record_to,
                             .learn_costs = options.learn_costs,
+                            .learnt = options.learnt_costs,
                             .log = options.log,
                             .spinning = &spinning,
                             .at_start = {}};
@@ -282,6 +283,16 @@ std::variant<Scheduler, ConfigError> Scheduler::open(Options options) noexcept {
 
 Reply Scheduler::submit(const Request& request) noexcept {
   return state_ ? state_->submit(request) : Reply({.end = End::rejected, .why = "moved_from"});
+}
+
+std::string Scheduler::learnt_costs() const noexcept {
+  if (!state_) return {};
+  state_->slab->check_process();
+  try {
+    return state_->cell->learnt_costs();
+  } catch (const std::bad_alloc&) {
+    return {};
+  }
 }
 
 void Scheduler::set(std::string_view device, Wish wish) noexcept {

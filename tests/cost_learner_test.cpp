@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "scheduler/backend/sim_stepped.h"
+#include "scheduler/base/input_error.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/core/pace.h"
 #include "scheduler/loop/reenact.h"
@@ -197,6 +198,45 @@ TEST(CostLearner, SpeaksOfRelativesAndOnlyOfRowsInUse) {
   EXPECT_EQ(all[1].row, CostRow{1});
   EXPECT_NEAR(all[1].scales[0], 2048, 40);
   EXPECT_GT(all[1].error_permille, all[0].error_permille);
+}
+
+// What one learnt another knows from the first, and goes on as the first would; of rows that it has not it takes
+// nothing.
+TEST(CostLearner, WhatIsSavedIsKnownAfterItIsRestored) {
+  Given given = Given().pool({.c0 = 1'000'000});
+  given.costs.rows[0] =
+      StepCost({{8, Picoseconds(1'000'000)}}, Picoseconds(), Picoseconds(), 8, Picoseconds(), StepCost::kUnknown);
+  given.costs.keys = {{"chip", "engine", "bf16", "model", "tp1"}};
+  CostLearner first(given.fleet, given.costs);
+  RunOfOne runs(first);
+  for (int i = 0; i < 3000; ++i) runs.take(microseconds(i % 2 ? 21 : 19));
+  first.corrections(runs.now);
+  const std::string saved = first.save();
+  EXPECT_LT(saved.size(), 40'000u) << "as the public header says of one device";
+
+  Given more = Given().pool({.c0 = 1'000'000}).pool({.c0 = 1'000'000});
+  more.costs.keys = {{"other", "engine", "bf16", "model", "tp1"}, given.costs.keys[0]};
+  CostLearner second(more.fleet, more.costs);
+  EXPECT_EQ(second.restore(saved + saved, "saved"), 2u);
+  ASSERT_TRUE(second.heard());
+  const std::span<const CostCorrected> told = second.corrections(Time());
+  const auto of_row = std::ranges::find(told, CostRow{1}, &CostCorrected::row);
+  ASSERT_NE(of_row, told.end());
+  EXPECT_NEAR(of_row->scales[0], 20 * 1024, 600);
+  EXPECT_LT(of_row->error_permille, 150u);
+  EXPECT_EQ(second.costs().count(1).learnt, first.costs().count(0).learnt);
+  EXPECT_EQ(second.costs().count(0).learnt, 0u);
+
+  CostLearner same(given.fleet, given.costs);
+  same.restore(saved, "saved");
+  EXPECT_EQ(same.save(), saved);
+  EXPECT_THROW(same.restore(saved.substr(0, saved.size() / 2), "saved"), InputError);
+  try {
+    same.restore(saved + "chip engine bf16 model tp1 nonsense\n", "saved");
+    ADD_FAILURE();
+  } catch (const InputError& e) {
+    EXPECT_EQ(e.line, 1 + std::ranges::count(saved, '\n'));
+  }
 }
 
 // ---- simulated ------------------------------------------------------------------------------------------------------

@@ -288,7 +288,8 @@ std::span<const CostCorrection> OnlineCosts::publish(Time now) noexcept {
       moved |= std::max(a, b) - std::min(a, b) > kLeastMove;
     }
     if (!moved) continue;
-    if (key.was_published && now - key.published_at < kPublishEvery) {
+    const Duration ago = now - key.published_at;  // less than nothing: as of a clock that has begun anew
+    if (key.was_published && ago.count() >= 0 && ago < kPublishEvery) {
       any_heard_ = true;  // its turn comes
       continue;
     }

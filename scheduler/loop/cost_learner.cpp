@@ -78,19 +78,29 @@ std::span<const CostCorrected> CostLearner::corrections(Time now) noexcept {
   if (!std::exchange(heard_, false)) return {};
   for (std::uint32_t row = 0; row < magnitudes_.size(); ++row) {
     Magnitude& magnitude = magnitudes_[row];
+    const bool restored = std::exchange(magnitude.restored, false);
     if (!std::exchange(magnitude.fresh, false)) continue;
+    if (restored && costs_.count(row).learnt > 0) {
+      corrections_.push_back(corrected(costs_.correction(row)));
+      continue;
+    }
     const std::uint32_t times = magnitude.times;
     corrections_.push_back({CostRow{row}, {times, times, times, times, times}, kRoughPermille});
   }
   for (const CostCorrection& c : costs_.publish(now)) {
     if (!magnitudes_[c.key].in_use || !magnitudes_[c.key].known()) continue;  // as its relatives are, not said of it
-    CostCorrected corrected{CostRow{c.key}, {}, std::min(c.error_permille, StepCost::kUnknown - 1)};
-    for (std::size_t term = 0; term < kCostTerms; ++term)
-      corrected.scales[term] = static_cast<std::uint32_t>(
-          std::clamp<std::int64_t>(scaled(c.scale[term], magnitudes_[c.key].times), kLeastCostScale, kMostCostScale));
-    corrections_.push_back(corrected);
+    corrections_.push_back(corrected(c));
   }
   return corrections_;
+}
+
+// Of what was said before anything was known.
+CostCorrected CostLearner::corrected(const CostCorrection& c) const {
+  CostCorrected is{CostRow{c.key}, {}, std::min(c.error_permille, StepCost::kUnknown - 1)};
+  for (std::size_t term = 0; term < kCostTerms; ++term)
+    is.scales[term] = static_cast<std::uint32_t>(
+        std::clamp<std::int64_t>(scaled(c.scale[term], magnitudes_[c.key].times), kLeastCostScale, kMostCostScale));
+  return is;
 }
 
 void CostLearner::Magnitude::hear(std::int64_t took, std::int64_t said) {

@@ -19,6 +19,8 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "scheduler/core/command.h"
@@ -41,6 +43,14 @@ class CostLearner {
   // call.
   std::span<const CostCorrected> corrections(Time now) noexcept;
 
+  bool heard() const { return heard_; }  // a run that ended since corrections() was asked last, or what was restored
+
+  // What it has learnt of the rows that it runs, as text; and what others, or itself before, had: several such texts
+  // may stand behind each other. Of rows that are not here nothing is taken; the rest is told by the next
+  // corrections(). Returns: how many rows it took. Errors: InputError naming `name` and line.
+  std::string save() const;
+  std::uint32_t restore(std::string_view text, const std::string& name);
+
   const OnlineCosts& costs() const { return costs_; }
 
  private:
@@ -57,12 +67,16 @@ class CostLearner {
     std::array<std::uint32_t, kRuns> seen{};
     std::uint32_t runs = kRuns;  // of them, that were seen
     std::uint32_t times = kCostAsSaid;
-    bool in_use = false;  // some pool is of the row
-    bool fresh = false;   // it is to be told
+    bool in_use = false;    // some pool is of the row
+    bool fresh = false;     // it is to be told
+    bool restored = false;  // what is known of the row is
 
     bool known() const { return runs == kRuns; }
     void hear(std::int64_t took, std::int64_t said);
   };
+
+  CostCorrected corrected(const CostCorrection&) const;
+  std::uint32_t take(std::string_view part, const std::string& name, int first);
 
   const CostTables& said_;
   std::vector<CostRow> row_of_;        // by device

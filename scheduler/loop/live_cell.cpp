@@ -40,6 +40,7 @@ LiveCell::LiveCell(const FleetView& fleet, std::span<const CellView> shards, con
         LiveLoopOptions{.events_per_tick = options.bounds.events_per_tick,
                         .news = options.news,
                         .learn_from = options.learn_costs ? &tables : nullptr,
+                        .learnt = options.learnt,
                         .log = options.log,
                         .spinning = options.spinning,
                         .at_start = s < options.at_start.size() ? options.at_start[s] : nullptr,
@@ -104,6 +105,12 @@ void LiveCell::stop() noexcept {
 Ledger LiveCell::ledger() const noexcept {
   Ledger all = loops_.front()->ledger();
   for (std::uint32_t s = 1; s < size(); ++s) add(all, loops_[s]->ledger());
+  return all;
+}
+
+std::string LiveCell::learnt_costs() const {
+  std::string all;
+  for (const auto& loop : loops_) all += loop->learnt_costs();
   return all;
 }
 

@@ -31,6 +31,7 @@ struct LiveCellOptions {
   std::size_t news = 0;   // of each shard, as LiveLoopOptions has it
   std::string record_to;  // a recording; of several shards FILE.shard0, ...; empty: none
   bool learn_costs = false;
+  std::string learnt;  // of such costs before, as learnt_costs() says it
   std::function<void(std::string_view)> log;
   Spinning* spinning = nullptr;
   std::vector<std::function<void()>> at_start;  // by shard
@@ -65,7 +66,8 @@ class LiveCell {
   Time now() const noexcept { return loops_.front()->now(); }
   // Of all shards, one after the other: what one gave away another may have taken already.
   Ledger ledger() const noexcept;
-  LiveSnapshot snapshot() const;  // its devices: by DeviceId in the fleet. Errors: std::bad_alloc
+  std::string learnt_costs() const;  // of all shards. Errors: std::bad_alloc
+  LiveSnapshot snapshot() const;     // its devices: by DeviceId in the fleet. Errors: std::bad_alloc
 
  private:
   void hear(Time now) noexcept;

@@ -24,7 +24,10 @@ LiveLoop::LiveLoop(Core core, const FleetView& fleet, LiveLoopOptions options, s
       batch_(options_.events_per_tick),
       self_(fleet.steal.self) {
   const auto stepped = [](const PoolView& pool) { return pool.kind == PoolKind::stepped; };
-  if (options_.learn_from && std::ranges::any_of(fleet.pools, stepped)) learner_.emplace(fleet, *options_.learn_from);
+  if (options_.learn_from && std::ranges::any_of(fleet.pools, stepped)) {
+    learner_.emplace(fleet, *options_.learn_from);
+    learner_->restore(options_.learnt, "learnt_costs");
+  }
 }
 
 LiveLoop::~LiveLoop() { stop(); }
@@ -66,6 +69,11 @@ LiveSnapshot LiveLoop::snapshot() const {
   return {core_.ledger(), meter_, std::move(devices)};
 }
 
+std::string LiveLoop::learnt_costs() const {
+  const std::lock_guard lock(core_mutex_);
+  return learner_ ? learner_->save() : std::string();
+}
+
 bool LiveLoop::summarise(ShardSummary& out) const noexcept {
   const std::unique_lock lock(core_mutex_, std::try_to_lock);
   if (lock.owns_lock()) core_.summarise(out);
@@ -92,7 +100,6 @@ void LiveLoop::run() noexcept {
       continue;
     }
     last_ = now;
-    if (learner_) learn({batch_.data(), events});
     const std::span<const Command> commands = decide(events, now);
     for (const Command& command : commands) std::visit([this](const auto& c) { perform(c); }, command);
     care_for_recording();
@@ -107,6 +114,7 @@ void LiveLoop::run() noexcept {
 
 std::span<const Command> LiveLoop::decide(std::size_t events, Time now) noexcept {
   const std::lock_guard lock(core_mutex_);
+  if (learner_) learn({batch_.data(), events});
   const std::span<const Command> commands = tick(core_, {batch_.data(), events}, now, recorder_.get());
   for (const Command& command : commands)
     if (const auto* finish = std::get_if<Finish>(&command)) meter_.add(*finish);
@@ -123,7 +131,10 @@ std::size_t LiveLoop::drain() noexcept {
 
 // Of the last tick's ends.
 std::size_t LiveLoop::drain_corrections(std::span<Event> room) noexcept {
-  if (corrections_.empty()) corrections_ = learner_->corrections(last_);
+  if (corrections_.empty() && learner_->heard()) {
+    const std::lock_guard lock(core_mutex_);
+    corrections_ = learner_->corrections(last_);
+  }
   const std::size_t n = std::min(room.size(), corrections_.size());
   std::copy_n(corrections_.begin(), n, room.begin());
   corrections_ = corrections_.subspan(n);

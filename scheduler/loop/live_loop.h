@@ -19,6 +19,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -44,6 +45,7 @@ struct LiveLoopOptions {
   std::uint32_t events_per_tick = 4096;    // as in the Core's Bounds
   std::size_t news = 0;                    // events that can be on the way at once: the inbox holds them all
   const CostTables* learn_from = nullptr;  // the Core's, as said; outlive the loop; null: it learns nothing
+  std::string_view learnt{};               // before: as CostLearner::save() says it; read by the constructor only
   std::function<void(std::string_view)> log;
   Spinning* spinning = nullptr;      // outlives the loop; null: its thread sleeps at once
   std::function<void()> at_start{};  // on the loop's thread; does not throw
@@ -61,7 +63,7 @@ class LiveLoop final : public Shard {
  public:
   using FinishSink = std::function<void(const Finish&)>;
 
-  // `recorder`: its head written; null for none. Errors: std::bad_alloc.
+  // `recorder`: its head written; null for none. Errors: InputError, of what was learnt; std::bad_alloc.
   LiveLoop(Core, const FleetView&, LiveLoopOptions, std::unique_ptr<Recorder>);
   ~LiveLoop() override;  // stop()
 
@@ -83,7 +85,8 @@ class LiveLoop final : public Shard {
   void change(const Event&) noexcept;
 
   Ledger ledger() const noexcept;
-  LiveSnapshot snapshot() const;  // Errors: std::bad_alloc
+  LiveSnapshot snapshot() const;     // Errors: std::bad_alloc
+  std::string learnt_costs() const;  // as CostLearner::save(); empty where it learns nothing. Errors: std::bad_alloc
   // Never waits. Returns: false, and nothing is written, while the shard decides.
   bool summarise(ShardSummary&) const noexcept;
   std::uint64_t submitted() const noexcept { return submitted_.count(); }  // requests that it was told of so far
@@ -140,7 +143,7 @@ class LiveLoop final : public Shard {
   bool recorder_failed_ = false;
   std::vector<Event> batch_;
   Time last_;
-  std::optional<CostLearner> learner_;
+  std::optional<CostLearner> learner_;          // what it knows changes under the mutex, too
   std::span<const CostCorrected> corrections_;  // its, not told yet
 
   // its thread's part in stealing (live_steal.cpp)

@@ -8,6 +8,8 @@
 #include <tbb/task_arena.h>
 #include <tbb/task_group.h>
 
+#include "scheduler/base/sanitized.h"
+
 namespace yard {
 
 struct NodeArenas::Node {
@@ -18,7 +20,8 @@ struct NodeArenas::Node {
 NodeArenas::NodeArenas(std::uint32_t threads, std::uint32_t pretend) : alone_(threads <= 1) {
   constexpr tbb::numa_node_id kAny = tbb::task_arena::automatic;  // by value: the library defines no such object
   std::vector<tbb::numa_node_id> nodes(pretend, kAny);
-  if (pretend == 0) nodes = tbb::info::numa_nodes();  // one, "any", where the library cannot tell
+  // One, "any", where the library cannot tell. What it asks hwloc with it loads as no sanitizer lets it.
+  if (pretend == 0) nodes = kSanitized ? std::vector{kAny} : tbb::info::numa_nodes();
   count_ = std::clamp<std::uint32_t>(static_cast<std::uint32_t>(nodes.size()), 1, std::max(threads, 1u));
   nodes_ = std::make_unique<Node[]>(count_);
   for (std::uint32_t n = 0; n < count_; ++n) {

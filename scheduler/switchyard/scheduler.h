@@ -361,9 +361,10 @@ struct Options {
   // What steps cost is learnt from what runs take. Without, what HostOptions says before any is believed for good, but
   // for a common factor of each device, between 1/4 and 4.
   bool learn_costs = true;
-  Pin pin = Pin::none;      // whether threads are bound to cores, and how
-  std::string record_to{};  // a recording of everything the shard was told (FILE.shard0, ... of several);
-                            // empty: none
+  std::string learnt_costs{};  // by a Scheduler before, of devices of the same names and models: begin with that
+  Pin pin = Pin::none;         // whether threads are bound to cores, and how
+  std::string record_to{};     // a recording of everything the shard was told (FILE.shard0, ... of several);
+                               // empty: none
   std::function<void(std::string_view)> log{};  // from any thread; empty: silent
 };
 
@@ -441,6 +442,10 @@ class Scheduler {
   // E2E by class in buckets from 1 ms to 5 min. Of one moment; a few microseconds of the shard's time. Empty where
   // there is no memory, or no shard.
   std::string metrics() const noexcept;
+
+  // What was learnt of the devices' steps, to be given to another Scheduler: some 20 KiB of text for each device that
+  // has stepped. Empty where nothing is learnt, or there is no memory.
+  std::string learnt_costs() const noexcept;
 
  private:
   struct State;
