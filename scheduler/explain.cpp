@@ -43,7 +43,8 @@ const Candidate* PlacementSeen::chosen() const {
 
 namespace {
 
-Candidate candidate(const RecordingHead& head, const Decision& decision, std::uint32_t d) {
+// `core`: whose decision it is; its costs are those of the moment.
+Candidate candidate(const RecordingHead& head, const Core& core, const Decision& decision, std::uint32_t d) {
   const DeviceColumns& columns = decision.devices;
   const PoolView& pool = head.fleet.pools[columns.pool[d]];
   const std::int64_t capacity = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count();
@@ -64,22 +65,22 @@ Candidate candidate(const RecordingHead& head, const Decision& decision, std::ui
           .pace = columns.pace_of(d),
           .move_time = decision.ask.read ? columns.move_time[d] : 0,
           .terms = kept_promises::terms_on(
-              pool, head.tables[pool.cost], head.fleet, columns, d,
+              pool, core.cost(pool.cost), head.fleet, columns, d,
               kept_promises::Request(head.fleet, decision.ask,
                                      kept_promises::price_of_reading(decision.eligible, columns, decision.ask)))};
 }
 
 // The best of each class, in order, and the chosen one. Of equals the first, as a scan would have it.
-std::vector<Candidate> candidates_of(const RecordingHead& head, const Decision& decision) {
+std::vector<Candidate> candidates_of(const RecordingHead& head, const Core& core, const Decision& decision) {
   std::vector<Candidate> all;
   const std::span<const std::uint32_t> eligible = decision.eligible;
   for (std::size_t k = 0; k < eligible.size();) {
     const std::uint32_t pool = decision.devices.pool[eligible[k]];
-    Candidate best = candidate(head, decision, eligible[k]);
+    Candidate best = candidate(head, core, decision, eligible[k]);
     std::optional<Candidate> chosen;
     std::uint32_t of = 0;
     for (; k < eligible.size() && decision.devices.pool[eligible[k]] == pool; ++k, ++of) {
-      const Candidate c = candidate(head, decision, eligible[k]);
+      const Candidate c = candidate(head, core, decision, eligible[k]);
       if (c.total() < best.total()) best = c;
       if (c.chosen) chosen = c;
     }
@@ -121,7 +122,7 @@ class Explainer final : public Onlooker {
                        .refused = decision.at == kRefused,
                        .goes_on = decision.ask.read,
                        .eligible = static_cast<std::uint32_t>(decision.eligible.size()),
-                       .candidates = candidates_of(result_.head, decision),
+                       .candidates = candidates_of(result_.head, *reenactor_.core(), decision),
                        .began = {}};
     for (std::size_t c = 1; c < seen.candidates.size(); ++c)
       if (seen.candidates[c].total() < seen.candidates[seen.least].total()) seen.least = c;

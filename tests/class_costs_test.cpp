@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/learning_system.h"
+#include "scheduler/validate/learning_system.h"
 
 namespace yard {
 namespace {

@@ -14,6 +14,7 @@
 #include "scheduler/base/rng.h"
 #include "scheduler/cost/online.h"
 #include "scheduler/cost/physics.h"
+#include "scheduler/validate/learning_system.h"
 #include "topology/catalogue.h"
 
 namespace yard {
@@ -117,8 +118,7 @@ struct Coverage {
 void ask_and_hear(OnlineCosts& costs, std::uint32_t k, const RunTimed& run, Time now, Coverage* count) {
   costs.publish(now);
   const CostCorrection c = costs.published(k);
-  std::int64_t predicted = 0, said = 0;
-  for (std::size_t i = 0; i < kCostTerms; ++i) predicted += run.said[i] / 1024 * c.scale[i], said += run.said[i];
+  const std::int64_t predicted = corrected(run.said, c.scale), said = corrected(run.said, kCostsAsSaid);
   const Ratio score = ratio_of(run.took, predicted);
   if (count) {
     const auto q = [&](Level level) { return costs.quantile(k, run.group, level); };
@@ -130,15 +130,6 @@ void ask_and_hear(OnlineCosts& costs, std::uint32_t k, const RunTimed& run, Time
     count->absolute += off < 0 ? -off : off, count->prior_absolute += prior_off < 0 ? -prior_off : prior_off;
   }
   costs.hear(k, run);
-}
-
-// Rows of one key are drawn in a random order, as a service sees shapes; rows of the models that teach come before.
-std::vector<std::size_t> shuffled(std::size_t n, Seed seed) {
-  std::vector<std::size_t> order(n);
-  for (std::size_t i = 0; i < n; ++i) order[i] = i;
-  Rng rng(seed);
-  for (std::size_t i = n; i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
-  return order;
 }
 
 std::string line(const char* what, const Coverage& c) {
@@ -156,7 +147,7 @@ TEST(IntervalData, TimePerTokenOfDeploymentsOfAModelThatWasNotSeen) {
   for (const Row& row : data.rows) ++models[row.model];
   Coverage before, soon, after;
   for (const Seed seed : {1u, 2u, 3u, 4u, 5u}) {
-    const std::vector<std::size_t> order = shuffled(data.rows.size(), seed);
+    const std::vector<std::size_t> order = learning::shuffled(data.rows.size(), seed);
     for (const auto& [held_out, n] : models) {
       OnlineCosts costs;
       std::vector<std::uint32_t> key_of;
@@ -227,10 +218,10 @@ TEST(IntervalData, KernelsOfAGpuThatWasNotSeen) {
     const std::uint32_t a = costs.add({"rtx-4090", "vllm", "bf16", "llama-3.1-8b", "tp1"});
     const std::uint32_t b = costs.add({"rtx-pro-6000", "vllm", "bf16", "llama-3.1-8b", "tp1"});
     Time now{};
-    for (const std::size_t r : shuffled(seen.size(), seed))
+    for (const std::size_t r : learning::shuffled(seen.size(), seed))
       ask_and_hear(costs, a, seen[r], now += milliseconds(20), nullptr);
     std::size_t i = 0;
-    for (const std::size_t r : shuffled(held_out.size(), seed + 10)) {
+    for (const std::size_t r : learning::shuffled(held_out.size(), seed + 10)) {
       RunTimed run = held_out[r];
       const std::size_t half = held_out.size() / 2;
       if (i >= half) run.took = run.took / 1024 * 1331;

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "scheduler/cost/online.h"
-#include "tests/learning_system.h"
+#include "scheduler/validate/learning_system.h"
 
 namespace yard {
 namespace {

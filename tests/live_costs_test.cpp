@@ -3,6 +3,7 @@
 #include <switchyard/scheduler.h>
 #include <switchyard/step.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -10,9 +11,11 @@
 #include <string>
 #include <thread>
 #include <variant>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "scheduler/explain.h"
 #include "scheduler/loop/reenact.h"
 #include "tests/live_answers.h"
 #include "tests/scratch.h"
@@ -22,21 +25,20 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int kRequests = 40, kLast = 20;
+constexpr std::size_t kRequests = 40, kLast = 20;
 
 struct Ran {
-  std::array<std::array<std::uint64_t, 2>, kRequests> steps{};  // by device: slow, fast; of each request in turn
+  std::vector<std::array<std::uint64_t, 2>> steps;  // by device: slow, fast; of each request in turn
   std::string metrics, learnt;
 
   int of_last_on_fast() const {
-    int n = 0;
-    for (int i = kRequests - kLast; i < kRequests; ++i) n += steps[i][1] > 0;
-    return n;
+    return static_cast<int>(
+        std::ranges::count_if(steps.end() - kLast, steps.end(), [](const auto& of) { return of[1] > 0; }));
   }
 };
 
 // One request after the other.
-Ran run(bool learn, const std::string& record_to, const std::string& learnt = {}) {
+Ran run(bool learn, const std::string& record_to, const std::string& learnt = {}, std::size_t requests = kRequests) {
   std::array<std::atomic<std::uint64_t>, 2> steps{};
   const auto sleeps = [&steps](std::size_t device, std::chrono::milliseconds time) {
     return [&steps, device, time](StepView& step) {
@@ -50,6 +52,7 @@ Ran run(bool learn, const std::string& record_to, const std::string& learnt = {}
                        .learnt_costs = learnt,
                        .record_to = record_to});
   Ran ran;
+  ran.steps.resize(requests);
   for (auto& of_request : ran.steps) {
     const std::array<std::uint64_t, 2> before = {steps[0], steps[1]};
     Reply reply = scheduler.submit({.prompt = kPrompt, .max_tokens = 3});
@@ -73,6 +76,13 @@ TEST(LiveCosts, AreLearntAndDecide) {
   const yard::Reenactment again = yard::reenact(path);
   EXPECT_TRUE(again.equal);
   EXPECT_GE(again.ledger.corrections, 2u);
+
+  // Why the last one went where it did, by what was known then: before, a step of either was 1 ms.
+  const yard::Explanation why = yard::explain(path, {.row = kRequests - 1, .generation = {}});
+  const std::vector<yard::Candidate>& candidates = why.placements.at(0).candidates;
+  ASSERT_EQ(candidates.size(), 2u);
+  EXPECT_GT(candidates[1].terms.tpot, 3'000'000);
+  EXPECT_GT(candidates[0].terms.tpot, 2 * candidates[1].terms.tpot);
 }
 
 TEST(LiveCosts, ThatAnotherHasLearntDecideFromTheFirst) {
@@ -101,7 +111,7 @@ TEST(LiveCosts, ThatNobodyHasSaidAreRefused) {
 TEST(LiveCosts, AreBelievedAsTheyAreWhereNothingIsToBeLearnt) {
   const yard::testing::Scratch scratch;
   const std::string path = scratch.at("as_said.rec");
-  const Ran ran = run(false, path);
+  const Ran ran = run(false, path, {}, 10);
   EXPECT_NE(ran.metrics.find("switchyard_cost_corrections_total 0\n"), std::string::npos);
   const yard::Reenactment again = yard::reenact(path);
   EXPECT_TRUE(again.equal);

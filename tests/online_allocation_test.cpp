@@ -8,7 +8,7 @@
 #include "scheduler/cost/length_history.h"
 #include "scheduler/cost/online.h"
 #include "scheduler/cost/request_time.h"
-#include "tests/learning_system.h"
+#include "scheduler/validate/learning_system.h"
 
 namespace {
 bool armed = false;

@@ -13,7 +13,7 @@
 #include "scheduler/base/hash.h"
 #include "scheduler/base/input_error.h"
 #include "scheduler/core/pace.h"
-#include "tests/learning_system.h"
+#include "scheduler/validate/learning_system.h"
 
 namespace yard {
 namespace {

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "scheduler/base/check.h"
+#include "scheduler/base/sanitized.h"
 
 namespace yard {
 
@@ -38,7 +39,8 @@ class LazyArray {
  private:
   static constexpr std::size_t kOwnPages = std::size_t{1} << 18;  // bytes, from which on it is pages of its own
   static_assert(sizeof(T) <= kOwnPages);
-  static constexpr bool own_pages(std::size_t size) { return size >= kOwnPages / sizeof(T); }
+  // Sanitizers watch what malloc gives.
+  static constexpr bool own_pages(std::size_t size) { return !kSanitized && size >= kOwnPages / sizeof(T); }
 
   static T* take(std::size_t size) {
     if (size > ~std::size_t{0} / 2 / sizeof(T)) throw std::bad_alloc();

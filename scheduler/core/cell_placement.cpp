@@ -41,16 +41,15 @@ CellPlacement::CellPlacement(std::span<const CellView> cells, const CostTables& 
       const PoolView& pool = cells[c].view.pools[p];
       if (pool.devices == 0) continue;
       const auto row = static_cast<std::uint32_t>(rows_.size());
-      rows_.push_back({c, p, pool.devices});
+      rows_.push_back({c, p, pool.devices, pool.cost});
       of_[pool.model.value].push_back(row);
       view_.pools.push_back(pool);
       view_.pools.back().first_device = row;
       view_.pools.back().devices = 1;
       tables_.rows.push_back(tables[pool.cost]);
-      corrected_by_.push_back({.error_permille = tables[pool.cost].error_permille()});
-      said_row_.push_back(pool.cost);
       view_.pools.back().cost = CostRow{row};
-      loads_.emplace_back().up = pool.devices;
+      PoolSummary& load = loads_.emplace_back();
+      load.up = pool.devices, load.costs.error_permille = tables[pool.cost].error_permille();
       pool_.push_back(row);
       const std::int64_t keeps = std::int64_t{pool.kv_blocks.count()} * pool.block_tokens.count() * pool.devices /
                                  view_.models[pool.model.value].prefix_block.count();
@@ -69,10 +68,11 @@ void CellPlacement::hear(std::span<const ShardSummary> summaries, bool sent_sinc
   CHECK(summaries.size() == cells_);
   const std::size_t classes = view_.classes.size();
   for (std::uint32_t r = 0; r < rows_.size(); ++r) {
-    const auto [cell, p, devices] = rows_[r];
+    const auto [cell, p, devices, said] = rows_[r];
     const ShardSummary& summary = summaries[cell];
+    if (const CorrectedBy& by = summary.pools[p].costs; by != loads_[r].costs)
+      tables_.rows[r].correct(costs_as_said_[said], by.scales, by.error_permille);
     PoolSummary& load = loads_[r] = summary.pools[p];
-    if (load.costs != corrected_by_[r]) correct(r, load.costs);
     // Those bound to nothing are shared out over the model's rows of the cell, by replicas.
     const std::uint32_t m = view_.pools[r].model.value;
     std::int64_t together = 0;
@@ -108,11 +108,6 @@ void CellPlacement::hear(std::span<const ShardSummary> summaries, bool sent_sinc
     }
     answers_[i].weigh();
   }
-}
-
-void CellPlacement::correct(std::uint32_t row, const CorrectedBy& by) noexcept {
-  corrected_by_[row] = by;
-  tables_.rows[row].correct(costs_as_said_[said_row_[row]], by.scales, by.error_permille);
 }
 
 std::uint32_t CellPlacement::place(const Submitted& s) noexcept {

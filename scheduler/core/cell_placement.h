@@ -47,18 +47,16 @@ class CellPlacement {
  private:
   struct Row {
     std::uint32_t cell, pool, devices;
+    CostRow said;  // of the tables as said
   };
   int passes(std::uint32_t row, const Submitted&) const noexcept;
   std::uint32_t pick(const Submitted&, std::uint32_t& nearest) noexcept;
-  void correct(std::uint32_t row, const CorrectedBy&) noexcept;
   void show(std::uint32_t row) noexcept;
   void send(std::uint32_t row, const Submitted&) noexcept;
 
   const std::uint32_t cells_;
   const CostTables& costs_as_said_;
-  CostTables tables_;                      // as the cells believe them; by row
-  std::vector<CorrectedBy> corrected_by_;  // likewise
-  std::vector<CostRow> said_row_;          // likewise: of the tables as said
+  CostTables tables_;  // as the cells believe them; by row
   const PolicySet& policies_;
   FleetView view_;                              // a pool and a device per row
   std::vector<Row> rows_;                       // cell by cell

@@ -7,6 +7,16 @@
 #include "scheduler/cost/physics.h"
 
 namespace yard {
+Replica replica_of(const Deployment& d, std::uint32_t max_sequences) {
+  return {.model = *d.model,
+          .chip = *d.chip,
+          .tp = d.tp,
+          .weights = d.weights,
+          .expert_weights = d.expert_weights,
+          .kv = d.kv,
+          .max_sequences = max_sequences};
+}
+
 namespace {
 
 constexpr double kMicrosecond = 1e-6;

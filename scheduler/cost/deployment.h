@@ -37,6 +37,7 @@
 #include <vector>
 
 #include "scheduler/cost/model_card.h"
+#include "scheduler/cost/physics.h"
 #include "scheduler/cost/step_cost.h"
 #include "topology/catalogue.h"
 
@@ -56,6 +57,9 @@ struct Deployment {
   std::uint32_t ep = 1;  // ranks over which whole experts are placed; at most tp x dp
   std::uint32_t chips() const { return tp * dp * pp; }
 };
+
+// One of its attention replicas, as physics has it.
+Replica replica_of(const Deployment&, std::uint32_t max_sequences = 256);
 
 enum class Term : std::uint8_t {
   dense_weights,

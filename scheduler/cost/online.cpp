@@ -171,12 +171,16 @@ std::int64_t OnlineCosts::told_error(std::uint32_t k) const noexcept {
   return permille * kRatioOne / 1000;
 }
 
+std::int64_t corrected(const TermCosts& said, const CostScales& scales) {
+  std::int64_t all = 0;
+  for (std::size_t i = 0; i < kCostTerms; ++i) all += scaled(said[i], scales[i]);
+  return all;
+}
+
 // What was published is what was believed of this run.
 void OnlineCosts::score(std::uint32_t k, const RunTimed& run) noexcept {
   Key& key = keys_[k];
-  std::int64_t corrected = 0;
-  for (std::size_t i = 0; i < kCostTerms; ++i) corrected += scaled(run.said[i], key.published.scale[i]);
-  const Ratio score = ratio_of(run.took, std::max<std::int64_t>(1, corrected));
+  const Ratio score = ratio_of(run.took, std::max<std::int64_t>(1, corrected(run.said, key.published.scale)));
   if (!key.intervals.known(Level::q99)) beginners_.add(told_error(k), score);
   key.intervals.add(run.group, score);
   if (run.source >= last_of_source_.size()) return;

@@ -21,6 +21,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <iosfwd>
 #include <span>
 #include <string>
 #include <string_view>
@@ -33,7 +34,12 @@
 
 namespace yard {
 
-using TermCosts = std::array<std::int64_t, kCostTerms>;  // picoseconds
+using TermCosts = std::array<std::int64_t, kCostTerms>;            // picoseconds
+std::int64_t corrected(const TermCosts& said, const CostScales&);  // all of them together
+
+// A key as a line of text has it: its parts with spaces between.
+std::string text_of(const CostKey&);
+std::istream& operator>>(std::istream&, CostKey&);
 
 // One step, or a run of decode steps (read == 0) of n sequences that hold `context` tokens before the first. Requires:
 // n <= max_sequences of the cost.
@@ -120,6 +126,8 @@ class OnlineCosts {
   // Exact: doubles as the hexadecimal of their bits, one key a line. restore() takes what is of keys that were added
   // here, in any order, and leaves out the others. Returns: how many it took. Errors: InputError naming the line.
   std::string save() const;
+  // Of these keys alone: what may be put beside what others learnt of other keys.
+  std::string save(std::span<const std::uint32_t> keys) const;
   std::uint32_t restore(std::string_view text, const std::string& name);
 
  private:

@@ -34,11 +34,16 @@ bool get(std::istream& in, double& x, double least, double most) {
 
 }  // namespace
 
+std::string text_of(const CostKey& key) {
+  return fmt::format("{} {} {} {} {}", key.accelerator, key.engine, key.precision, key.model, key.parallelism);
+}
+std::istream& operator>>(std::istream& in, CostKey& key) {
+  return in >> key.accelerator >> key.engine >> key.precision >> key.model >> key.parallelism;
+}
+
 void OnlineCosts::write_key(std::string& out, std::uint32_t k) const {
   const Key& key = keys_[k];
-  const CostKey& name = names_[k];
-  fmt::format_to(std::back_inserter(out), "{} {} {} {} {}", name.accelerator, name.engine, name.precision, name.model,
-                 name.parallelism);
+  out += text_of(names_[k]);
   for (const double x : key.scale) put(out, x);
   for (const double x : key.cov) put(out, x);
   for (const double x : key.prior) put(out, x);
@@ -58,6 +63,12 @@ void OnlineCosts::write_key(std::string& out, std::uint32_t k) const {
   out += rest.str() + "\n";
 }
 
+std::string OnlineCosts::save(std::span<const std::uint32_t> keys) const {
+  std::string out = std::string(kHead) + "\n";
+  for (const std::uint32_t k : keys) write_key(out, k);
+  return out;
+}
+
 std::string OnlineCosts::save() const {
   std::string out = std::string(kHead) + "\n";
   for (std::uint32_t k = 0; k < size(); ++k) write_key(out, k);
@@ -67,11 +78,9 @@ std::string OnlineCosts::save() const {
   out += beginners.str() + "\n";
   // Of a device: which key ran on it last, and how far off.
   for (std::size_t s = 0; s < last_of_source_.size(); ++s)
-    if (last_of_source_[s] > 0) {
-      const CostKey& name = names_[key_of_source_[s]];
-      fmt::format_to(std::back_inserter(out), "source {} {} {} {} {} {} {}\n", s, last_of_source_[s], name.accelerator,
-                     name.engine, name.precision, name.model, name.parallelism);
-    }
+    if (last_of_source_[s] > 0)
+      fmt::format_to(std::back_inserter(out), "source {} {} {}\n", s, last_of_source_[s],
+                     text_of(names_[key_of_source_[s]]));
   return out;
 }
 
@@ -101,9 +110,7 @@ std::uint32_t OnlineCosts::restore(std::string_view text, const std::string& nam
       std::string word;
       std::uint64_t source = 0;
       Ratio last = 0;
-      if (!(in >> word >> source >> last >> of.accelerator >> of.engine >> of.precision >> of.model >>
-            of.parallelism) ||
-          last <= 0 || last > kMostRatio)
+      if (!(in >> word >> source >> last >> of) || last <= 0 || last > kMostRatio)
         throw wrong(row, "source NUMBER RATIO and a key");
       if (const std::uint32_t k = find(of); k < size() && source < last_of_source_.size())
         last_of_source_[source] = last, key_of_source_[source] = k;
@@ -115,7 +122,7 @@ std::uint32_t OnlineCosts::restore(std::string_view text, const std::string& nam
         throw wrong(row, "beginners and their scores");
       continue;
     }
-    if (!(in >> of.accelerator >> of.engine >> of.precision >> of.model >> of.parallelism))
+    if (!(in >> of))
       throw wrong(row, "accelerator, engine, precision, model and parallelism, and what was learnt of them");
     const std::uint32_t k = find(of);
     if (k == size()) continue;

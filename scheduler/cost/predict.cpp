@@ -19,12 +19,7 @@ double ms(Picoseconds p) { return static_cast<double>(p.count()) / 1e9; }
 double watts(Milliwatts p) { return static_cast<double>(p.count()) / 1e3; }
 
 void refuse_what_cannot_be(const Deployment& d) {
-  const Replica replica{.model = *d.model,
-                        .chip = *d.chip,
-                        .tp = d.tp,
-                        .weights = d.weights,
-                        .expert_weights = d.expert_weights,
-                        .kv = d.kv};
+  const Replica replica = replica_of(d);
   if (const Refusal no = refusal_of(replica); no.any()) throw InputError("", 0, "--tp", no.found, no.remedy);
   if (d.ep > d.tp * d.dp)
     throw InputError("", 0, "--ep", fmt::format("found {} ranks for experts", d.ep),

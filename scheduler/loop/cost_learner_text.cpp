@@ -15,10 +15,6 @@ namespace {
 
 constexpr std::string_view kHead = "switchyard learnt costs 1\n";
 
-std::string text_of(const CostKey& key) {
-  return fmt::format("{} {} {} {} {}", key.accelerator, key.engine, key.precision, key.model, key.parallelism);
-}
-
 // Calls act(line, its number) for each line, without what ends it.
 template <class Act>
 void for_lines(std::string_view text, int number, const Act& act) {
@@ -33,18 +29,14 @@ void for_lines(std::string_view text, int number, const Act& act) {
 
 std::string CostLearner::save() const {
   std::string out(kHead);
-  std::vector<std::string> kept;
+  std::vector<std::uint32_t> rows;
   for (std::uint32_t row = 0; row < costs_.size(); ++row) {
     const bool found = said_.rows[row].error_permille() >= StepCost::kUnknown && magnitudes_[row].known();
     if (!magnitudes_[row].in_use || (costs_.count(row).learnt == 0 && !found)) continue;
-    kept.push_back(text_of(costs_.key(row)) + " ");
+    rows.push_back(row);
     out += fmt::format("times {} {}\n", magnitudes_[row].times, text_of(costs_.key(row)));
   }
-  for_lines(costs_.save(), 0, [&](std::string_view line, int number) {
-    if (number == 0 || std::ranges::any_of(kept, [&](const std::string& key) { return line.starts_with(key); }))
-      out += fmt::format("{}\n", line);
-  });
-  return out;
+  return out + costs_.save(rows);
 }
 
 std::uint32_t CostLearner::restore(std::string_view text, const std::string& name) {
@@ -78,7 +70,7 @@ std::uint32_t CostLearner::take(std::string_view part, const std::string& name, 
     ++ours;
     std::uint32_t times = 0;
     CostKey key;
-    in >> times >> key.accelerator >> key.engine >> key.precision >> key.model >> key.parallelism;
+    in >> times >> key;
     if (!in || times < kLeastCostScale || times > kMostCostScale || !(in >> std::ws).eof())
       throw InputError(name, number, "", "found '" + printable(line) + "'", "accepted: 'times', a scale and a key");
     for (std::uint32_t row = 0; row < costs_.size(); ++row) {

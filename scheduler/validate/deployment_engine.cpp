@@ -95,12 +95,7 @@ ClientTimes simulated(const Measured& m, const StepCost& cost, std::shared_ptr<c
 
 // What memory leaves for KV, over all attention replicas: dense weights on each, experts spread over all ranks.
 std::int64_t kv_tokens(const Deployment& d) {
-  const Replica dense{.model = *d.model,
-                      .chip = *d.chip,
-                      .tp = d.tp,
-                      .weights = d.weights,
-                      .expert_weights = d.expert_weights,
-                      .kv = d.kv};
+  const Replica dense = replica_of(d);
   const MemoryFit fit = memory_fit(dense);
   const auto routed = static_cast<double>(d.model->routed_parameters()) *
                       static_cast<double>(bits_per_128_values(d.expert_weights)) / 1024.0 / d.tp;

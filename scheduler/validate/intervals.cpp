@@ -63,23 +63,13 @@ void ask_and_hear(OnlineCosts& costs, std::uint32_t key, const RunTimed& run, Ti
                   Errors& errors) {
   costs.publish(now);
   if (stretch) {
-    std::int64_t predicted = 0;
-    for (std::size_t i = 0; i < kCostTerms; ++i)
-      predicted += run.said[i] / static_cast<std::int64_t>(kCostAsSaid) * costs.published(key).scale[i];
+    const std::int64_t predicted = corrected(run.said, costs.published(key).scale);
     const Ratio score = ratio_of(run.took, predicted);
     stretch->add(score >= costs.quantile(key, run.group, Level::q05) &&
                  score <= costs.quantile(key, run.group, Level::q95));
     errors.add(static_cast<double>(predicted), static_cast<double>(run.took));
   }
   costs.hear(key, run);
-}
-
-std::vector<std::size_t> shuffled(std::size_t n, Seed seed) {
-  std::vector<std::size_t> order(n);
-  for (std::size_t i = 0; i < n; ++i) order[i] = i;
-  Rng rng(seed);
-  for (std::size_t i = n; i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
-  return order;
 }
 
 // ---- deployments, a model left out ----------------------------------------------------------------------------------
@@ -99,13 +89,7 @@ std::vector<Served> served(const CostClaims& claims, Refusals& refused) {
   for (const Measured& m : data.rows) {
     const Deployment& d = m.deployment;
     const auto sequences = std::max<std::int64_t>(std::llround(m.steady.sequences / d.dp), 1);
-    const Replica replica{.model = *d.model,
-                          .chip = *d.chip,
-                          .tp = d.tp,
-                          .weights = d.weights,
-                          .expert_weights = d.expert_weights,
-                          .kv = d.kv,
-                          .max_sequences = static_cast<std::uint32_t>(sequences)};
+    const Replica replica = replica_of(d, static_cast<std::uint32_t>(sequences));
     if (const Refusal no = refusal_of(replica); no.any()) {
       refused.add("no physics of such a replica", no.found);
       continue;
@@ -139,7 +123,8 @@ void course_of_deployments(const std::vector<Served>& rows, const ModelCard* lef
     key_of.push_back(static_cast<std::uint32_t>(known - keys.begin()));
     if (known == keys.end()) keys.push_back(row.key), costs.add(row.key);
   }
-  for (const std::size_t r : shuffled(rows.size(), seed)) (rows[r].model == left_out ? ask : teach).push_back(r);
+  for (const std::size_t r : learning::shuffled(rows.size(), seed))
+    (rows[r].model == left_out ? ask : teach).push_back(r);
   Time now;
   const auto next = [&] { return now += OnlineCosts::kPublishEvery; };
   for (const std::size_t r : teach) ask_and_hear(costs, key_of[r], rows[r].run, next(), nullptr, told.errors);
@@ -206,9 +191,9 @@ std::vector<Claim> of_kernels(const CostClaims& claims) {
     const std::uint32_t b = costs.add({other.id, "vllm", "bf16", "llama-3.1-8b", "tp1"});
     Time now;
     const auto next = [&] { return now += milliseconds(20); };
-    for (const std::size_t r : shuffled(known.size(), seed))
+    for (const std::size_t r : learning::shuffled(known.size(), seed))
       ask_and_hear(costs, a, known[r], next(), nullptr, told.errors);
-    const std::vector<std::size_t> order = shuffled(asked.size(), mix64(seed));
+    const std::vector<std::size_t> order = learning::shuffled(asked.size(), mix64(seed));
     for (std::size_t i = 0; i < order.size(); ++i) {
       const RunTimed& run = asked[order[i]];
       ask_and_hear(costs, b, i < order.size() / 2 ? run : slowed(run), next(), &told.at(i, order.size()), told.errors);

@@ -68,13 +68,7 @@ std::vector<Claim> claim_composed(const CostClaims& claims) {
   for (const Measured& m : data.rows) {
     const Deployment& d = m.deployment;
     if (!is_asked(d)) continue;
-    const Replica replica{.model = *d.model,
-                          .chip = *d.chip,
-                          .tp = d.tp,
-                          .weights = d.weights,
-                          .expert_weights = d.expert_weights,
-                          .kv = d.kv,
-                          .max_sequences = 1024};
+    const Replica replica = replica_of(d, 1024);
     if (const Refusal no = refusal_of(replica); no.any()) {
       composed.refused.add("no such replica", no.found);
       continue;

@@ -1,7 +1,10 @@
 // A simulated system that runs steps and takes not quite what its costs say: to learn from. All draws come from a seed,
 // and no number in it depends on a library.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "scheduler/base/rng.h"
@@ -65,5 +68,14 @@ class System {
  public:
   Truth truth;
 };
+
+// 0 to n - 1 in a random order: rows of one key as a service sees shapes.
+inline std::vector<std::size_t> shuffled(std::size_t n, Seed seed) {
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  Rng rng(seed);
+  for (std::size_t i = n; i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
+  return order;
+}
 
 }  // namespace yard::learning

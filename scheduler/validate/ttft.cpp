@@ -142,13 +142,7 @@ struct Told {
   }
   void add_physics(const Measured& m) {
     const Deployment& d = m.deployment;
-    const Replica replica{.model = *d.model,
-                          .chip = *d.chip,
-                          .tp = d.tp,
-                          .weights = d.weights,
-                          .expert_weights = d.expert_weights,
-                          .kv = d.kv,
-                          .max_sequences = static_cast<std::uint32_t>(std::lround(m.steady.sequences))};
+    const Replica replica = replica_of(d, static_cast<std::uint32_t>(std::lround(m.steady.sequences)));
     if (d.dp == 1 && d.ep == 1 && d.pp == 1 && !refusal_of(replica).any())
       physics.errors.add(ms(simulated(m, step_cost(replica)).ttft_mean), measured_ms(m));
   }
