@@ -2,7 +2,6 @@
 // by shape, never by row: what calibrates is not what is then covered.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -15,6 +14,7 @@
 #include "scheduler/cost/online.h"
 #include "scheduler/cost/physics.h"
 #include "scheduler/validate/learning_system.h"
+#include "tests/shared_data.h"
 #include "topology/catalogue.h"
 
 namespace yard {
@@ -42,8 +42,8 @@ std::int64_t number(const std::string& text) { return text.empty() ? 0 : std::at
 
 // Time per output token of a deployment in steady state, as a step of its batch: all decode, at the middle of their
 // answers, and beside them as many prompt tokens are read as keep the batch full.
-Rows deployments(const std::string& folder) {
-  std::ifstream file(folder + "/costs/aiconfigurator/measured_ttft_tpot.csv");
+Rows deployments(const std::string& csv) {
+  std::ifstream file(csv);
   std::string line;
   std::getline(file, line);
   std::map<std::string, std::size_t> column;
@@ -138,9 +138,8 @@ std::string line(const char* what, const Coverage& c) {
 }
 
 TEST(IntervalData, TimePerTokenOfDeploymentsOfAModelThatWasNotSeen) {
-  const char* const folder = std::getenv("SWITCHYARD_DATA_DIR");
-  if (!folder) GTEST_SKIP() << "no SWITCHYARD_DATA_DIR";
-  const Rows data = deployments(folder);
+  NEED_SHARED_DATA(csv, "costs/aiconfigurator/measured_ttft_tpot.csv");
+  const Rows data = deployments(csv.string());
   for (const auto& [why, n] : data.refused) fmt::print("refused {}: {}\n", n, why);
   ASSERT_GT(data.rows.size(), 1500u);
   std::map<std::string, int> models;
@@ -203,10 +202,9 @@ std::vector<RunTimed> kernels(const std::string& file, std::int64_t bytes_per_s,
 }
 
 TEST(IntervalData, KernelsOfAGpuThatWasNotSeen) {
-  const char* const folder = std::getenv("SWITCHYARD_DATA_DIR");
-  if (!folder) GTEST_SKIP() << "no SWITCHYARD_DATA_DIR";
+  NEED_SHARED_DATA(folder, "vllm_runs");
   const auto file = [&](const char* gpu) {
-    return std::string(folder) + "/vllm_runs/" + gpu + "/Llama-3.1-8B/profile/tp1/attention.csv";
+    return folder.string() + "/" + gpu + "/Llama-3.1-8B/profile/tp1/attention.csv";
   };
   const std::vector<RunTimed> seen = kernels(file("RTX4090"), 1'008'000'000'000, 165'000'000'000'000);
   const std::vector<RunTimed> held_out = kernels(file("RTXPRO6000"), 1'792'000'000'000, 500'000'000'000'000);

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "tests/scratch.h"
+#include "tests/shared_data.h"
 
 namespace yard::testing {
 
@@ -141,13 +142,7 @@ inline std::string decided_json(const std::string& json) {
 }
 
 // Returns: a file of the shared data, or "" where it is absent.
-inline std::string shared_file(std::string_view below) {
-  const char* const given = std::getenv("SWITCHYARD_DATA_DIR");
-  const char* const source = std::getenv("SWITCHYARD_SOURCE_DIR");
-  const std::filesystem::path path =
-      (given ? std::filesystem::path(given) : std::filesystem::path(source ? source : ".") / "../shared/data") / below;
-  return std::filesystem::exists(path) ? path.string() : "";
-}
+inline std::string shared_file(std::string_view below) { return shared_data(below).string(); }
 
 }  // namespace yard::testing
 

@@ -12,6 +12,7 @@
 
 #include "scheduler/base/input_error.h"
 #include "scheduler/trace/trace.h"
+#include "tests/shared_data.h"
 
 namespace yard::testing {
 
@@ -74,17 +75,4 @@ inline std::string outcome_of_text(std::string_view text, std::uint64_t limit = 
   return outcome_of(folder.with(text), limit, scale);
 }
 
-// Returns: the folder of shared data, or nothing where it is absent.
-inline std::filesystem::path shared_data(std::string_view below) {
-  const char* const given = std::getenv("SWITCHYARD_DATA_DIR");
-  const char* const source = std::getenv("SWITCHYARD_SOURCE_DIR");
-  const std::filesystem::path folder =
-      (given ? std::filesystem::path(given) : std::filesystem::path(source ? source : ".") / "../shared/data") / below;
-  return std::filesystem::exists(folder) ? folder : std::filesystem::path();
-}
-
 }  // namespace yard::testing
-
-#define NEED_SHARED_DATA(variable, below)                                     \
-  const std::filesystem::path variable = ::yard::testing::shared_data(below); \
-  if (variable.empty()) GTEST_SKIP() << "no " << (below) << " in SWITCHYARD_DATA_DIR (../shared/data)"

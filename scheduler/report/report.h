@@ -41,11 +41,11 @@ struct Summary {
   std::uint64_t decision_hash = 0;
   Seed seed = 0;
   std::string version, trace, policy, order, bind;
-  Duration wall, cpu;        // what making it took; zero: unknown
-  std::uint32_t cells = 0;   // that the fleet was decided in; 0: as a whole
-  Duration control_lag;      // between cells
-  std::uint32_t shards = 0;  // likewise
-  Duration door_lag = {};    // from them to their door
+  Duration wall, cpu;                             // what making it took; zero: unknown
+  std::uint32_t cells = 0;                        // that the fleet was decided in; 0: as a whole
+  Duration control_lag;                           // between cells
+  std::uint32_t shards = 0;                       // likewise
+  Duration door_lag = {};                         // from them to their door
   std::optional<std::uint64_t> corrections = {};  // of costs, by what runs took; none: nothing was learnt
   StealTally steals = {};
 };
