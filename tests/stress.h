@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <thread>
@@ -38,7 +39,12 @@ struct Tally {
   bool operator==(const Tally&) const = default;
 };
 
-// Stops a thread at whatever instruction it is at, as SIGSTOP stops a process: a signal's handler that sleeps.
+// Lets others on. Not a yield: on a machine with other work each of those costs a turn of its scheduler.
+inline void give_way() { std::this_thread::sleep_for(std::chrono::microseconds(20)); }
+
+// Stops a thread at whatever instruction it is at, as SIGSTOP stops a process: a signal's handler that sleeps, for
+// SWITCHYARD_STRESS_STOP_MS, or, after hold(), until let_go(): a test that says what others do meanwhile holds, or it
+// says how much of a core they got.
 // (ThreadSanitizer hands signals over later, at the thread's next call into the system or into it.)
 class StandStill {
  public:
@@ -48,7 +54,11 @@ class StandStill {
       const auto ms = static_cast<long>(from_environment("SWITCHYARD_STRESS_STOP_MS", 50));
       timespec left{ms / 1000, ms % 1000 * 1'000'000};
       stopped_.fetch_add(1);
-      while (nanosleep(&left, &left) != 0) {}
+      if (held_.load()) {
+        for (const timespec a_while{0, 100'000}; held_.load();) nanosleep(&a_while, nullptr);
+      } else {
+        while (nanosleep(&left, &left) != 0) {}
+      }
       resumed_.fetch_add(1);
     };
     sigemptyset(&action.sa_mask);
@@ -57,11 +67,21 @@ class StandStill {
   }
   void stop(std::thread& thread) const { stop(thread.native_handle()); }
   void stop(pthread_t thread) const { pthread_kill(thread, SIGUSR1); }
+  // One at a time. Returns once it stands still.
+  void hold(std::thread& thread) const { hold(thread.native_handle()); }
+  void hold(pthread_t thread) const {
+    const int before = stopped_.load();
+    held_.store(true);
+    stop(thread);
+    while (stopped_.load() == before) give_way();
+  }
+  void let_go() const { held_.store(false); }
   static int stopped() { return stopped_.load(); }  // threads that have stood still so far
   static int resumed() { return resumed_.load(); }
 
  private:
   static inline std::atomic<int> stopped_{0}, resumed_{0};
+  static inline std::atomic<bool> held_{false};
 };
 
 }  // namespace yard::stress
