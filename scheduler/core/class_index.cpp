@@ -220,7 +220,7 @@ ClassIndex::Seat ClassIndex::seat_of(std::uint32_t d, const DeviceColumns& devic
   const auto cut = [](std::int64_t n) {
     return static_cast<std::uint32_t>(std::clamp<std::int64_t>(n, 0, 0xffff'ffff));
   };
-  Kind kind = at_rest ? Kind::idle : Kind::reading;
+  Kind kind = at_rest ? Kind::idle : running > 0 ? Kind::reading : Kind::waiting;
   if (there > 0 && devices.waiting[d] == 0 && line == 0 && to_read == 0) {
     std::uint32_t rank = 3;
     const std::size_t classes = rank_.size();
@@ -268,7 +268,8 @@ void ClassIndex::enter(std::uint32_t d) {
     seats_[bin.first - 1].before = d;
     widen(bin, seat);
   } else {
-    bin.least_to_read = seat.to_read, bin.least_jitter = seat.jitter, bin.least_pace = seat.pace;
+    bin.least_step = seat.step, bin.least_to_read = seat.to_read;
+    bin.least_jitter = seat.jitter, bin.least_pace = seat.pace;
     std::uint64_t& word = words_[at / 64];
     if (word == 0) sums_[at / 64 / 64] |= std::uint64_t{1} << at / 64 % 64;
     word |= std::uint64_t{1} << at % 64;
@@ -289,10 +290,13 @@ void ClassIndex::look_at_paces(Class& k, const DeviceColumns& devices) {
 void ClassIndex::count(std::uint32_t d, int by) {
   Class& k = classes_[class_of_[d]];
   k.binned += static_cast<std::uint32_t>(by);
-  k.of_kind[seats_[d].place / kBins % kKinds] += static_cast<std::uint32_t>(by);
+  const std::uint32_t kind = seats_[d].place / kBins % kKinds;
+  k.of_kind[kind] += static_cast<std::uint32_t>(by);
+  k.kinds = (k.kinds & ~(1u << kind)) | static_cast<std::uint32_t>(k.of_kind[kind] > 0) << kind;
 }
 
 void ClassIndex::widen(Bin& bin, const Seat& seat) {
+  bin.least_step = std::min(bin.least_step, seat.step);
   bin.least_to_read = std::min(bin.least_to_read, seat.to_read);
   bin.least_jitter = std::min(bin.least_jitter, seat.jitter);
   bin.least_pace = std::min(bin.least_pace, seat.pace);
@@ -332,9 +336,9 @@ void ClassIndex::audit(Devices& devices) const {
           ++seen[d], ++of_kind;
           const Known all = known_of_bin(c, kind, bin), one = known_of(d);
           CHECK(seats_[d].place == place(c, kind, bin) && all.per_token <= one.per_token);
-          CHECK(all.to_read <= one.to_read && all.jitter <= one.jitter && all.pace <= one.pace);
+          CHECK(all.step <= one.step && all.to_read <= one.to_read && all.jitter <= one.jitter && all.pace <= one.pace);
         }
-      CHECK(of_kind == classes_[c].of_kind[of]);
+      CHECK(of_kind == classes_[c].of_kind[of] && (of_kind > 0) == (classes_[c].kinds >> of & 1));
       binned += of_kind;
     }
     CHECK(binned == classes_[c].binned);

@@ -5,13 +5,13 @@
 // stand in one of four places. Those that are idle and as fast as costs say are all alike, and only the one of lowest
 // index can be chosen: a bitmap. The others stand in bins of their time per token, 1/2048 of it wide, from a quarter of
 // the class's shortest step on: idle ones of another pace; those that decode and have nothing to read; those that
-// have. A bin says the least that anybody in it has to read. Bounds are the scorer's to make of this; what it finds is
-// what a scan would have found.
+// have. A bin says the least that anybody in it has to read, and its shortest step. Bounds are the scorer's to make of
+// this; what it finds is what a scan would have found.
 //
 // Nothing here depends on the time: a device moves when something happens to it, once however much that was, before the
 // next decision.
 //
-// Threads: the shard's own. Owns: per class 1.2 MiB of address space, whose pages are touched as bins are used; 48 B
+// Threads: the shard's own. Owns: per class 2.2 MiB of address space, whose pages are touched as bins are used; 48 B
 // per device.
 // X1  each device that is up is in exactly one place, and its class's sums count it.
 // Cost: O(1) to move a device; O(1) to the next bin.
@@ -35,16 +35,26 @@ class ClassIndex {
   static constexpr std::uint32_t kLeastDevices = 32, kMostClasses = 512;
 
   // decoding: with nothing to read, in a line or not; by the shortest TPOT that somebody there is promised, among the
-  // fleet's; the third holds longer ones, too, the last those without any. idle: and of a pace of its own. reading: all
-  // others.
-  enum class Kind : std::uint8_t { decoding, decoding_second, decoding_third, decoding_unpromised, reading, idle };
-  static constexpr std::uint32_t kKinds = 6;
+  // fleet's; the third holds longer ones, too, the last those without any. idle: and of a pace of its own. waiting:
+  // with a line, and nobody running yet. reading: all others, of whom some run.
+  enum class Kind : std::uint8_t {
+    decoding,
+    decoding_second,
+    decoding_third,
+    decoding_unpromised,
+    reading,
+    waiting,
+    idle
+  };
+  static constexpr std::uint32_t kKinds = 7;
   static constexpr bool decodes(Kind kind) { return kind < Kind::reading; }
+  static constexpr bool runs(Kind kind) { return kind <= Kind::reading; }
 
   struct Class {
     std::uint32_t pool, first, devices;
     std::uint32_t up = 0, binned = 0;  // binned: and not in the bitmap
     std::array<std::uint32_t, kKinds> of_kind{};
+    std::uint32_t kinds = 0;    // those of which there are some: 1 << kind
     std::int64_t burst_us = 0;  // sum over those up of prefill_burst, each at most a day
     std::uint32_t least_pace = kPaceAsSaid, most_pace = kPaceAsSaid;  // that any of them had since this was looked at
     std::uint32_t moves = 0;                                          // since then
@@ -57,6 +67,7 @@ class ClassIndex {
     // A class of its model before it, of which no step, limit or error is worse; kNone: none is known.
     std::uint32_t no_better_than = kNone;
 
+    bool all_run() const { return kinds < 1u << static_cast<std::uint32_t>(Kind::waiting); }  // of those in bins
     bool operator==(const Class&) const = default;
   };
 
@@ -89,6 +100,8 @@ class ClassIndex {
     std::int64_t to_read;    // tokens: of the line and of open prefills
     std::int64_t jitter;     // share of its time that goes into reading, even x what one prompt brings (policy.h); 2^20
     std::uint32_t pace;      // 1/1024; 0 where nothing is known of it
+
+    bool operator==(const Known&) const = default;
   };
 
   // Bins in the order of their time per token. kNone: no more.
@@ -97,7 +110,7 @@ class ClassIndex {
   std::int64_t time_per_token(std::uint32_t c, std::uint32_t bin) const;
   Known known_of_bin(std::uint32_t c, Kind kind, std::uint32_t bin) const {
     const Bin& b = bins_[place(c, kind, bin)];
-    return {time_per_token(c, bin), 0, b.least_to_read, b.least_jitter, b.least_pace};
+    return {time_per_token(c, bin), b.least_step, b.least_to_read, b.least_jitter, b.least_pace};
   }
   std::uint32_t first_in(std::uint32_t c, Kind kind, std::uint32_t bin) const {
     return bins_[place(c, kind, bin)].first - 1;
@@ -119,8 +132,9 @@ class ClassIndex {
   static constexpr std::uint32_t kMantissa = 11, kOctaves = 8, kWords = kBins / 64, kSums = kWords / 64;
   static constexpr std::uint32_t kIdle = 0xffff'fffe;  // in the bitmap
   struct Bin {
-    std::uint32_t first;                                    // device + 1; 0: none
-    std::uint32_t least_to_read, least_jitter, least_pace;  // that any had who was there since it was last empty
+    std::uint32_t first;  // device + 1; 0: none
+    // That any had who was there since it was last empty.
+    std::uint32_t least_step, least_to_read, least_jitter, least_pace;
   };
   struct Seat {                                                                // of a device
     std::uint32_t per_token = 0, step = 0, to_read = 0, jitter = 0, pace = 0;  // as Known has them; 2^32 - 1: or more

@@ -7,6 +7,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -17,6 +18,7 @@
 namespace yard::policy {
 
 // `Scorer` has
+//   std::int64_t least(Class, bool run)    a score on any device of the class is no less; `run`: on any where some run
 //   void enter(const ClassIndex::Class&)   what is asked next is about this class
 //   bool no_cheaper(Class, Class)          the first is not, for all that is no constant of a class
 //   std::int64_t seconds(Kind, Known)      a score on any device of which so much is known is at least the sum of
@@ -48,8 +50,7 @@ class ClassSearch {
         continue;
       }
       if (const std::uint32_t d = index.first_idle(c); d != ClassIndex::kNone) {
-        scorer.enter(k);
-        if (above(ClassIndex::Kind::idle, kNothingKnown, scorer, k.first)) {
+        if (device_ != ClassIndex::kNone && all_above(k, scorer)) {
           worse = c;
           continue;
         }
@@ -59,12 +60,12 @@ class ClassSearch {
     }
     for (const std::uint32_t c : std::span(busy).first(left)) {
       const ClassIndex::Class& k = index[c];
+      if (scorer.least(k, k.all_run()) > best(k.first)) continue;
       scorer.enter(k);
-      const std::uint32_t kinds =
-          static_cast<std::uint32_t>(std::ranges::count_if(k.of_kind, [](auto n) { return n > 0; }));
-      if (kinds > 1 && above(ClassIndex::Kind::idle, kNothingKnown, scorer, k.first)) continue;
-      for (std::uint32_t of = 0; of < ClassIndex::kKinds; ++of)
-        if (k.of_kind[of] > 0) search(index, c, static_cast<ClassIndex::Kind>(of), scorer);
+      const bool some_kinds = among.classes.size() > 1 && !std::has_single_bit(k.kinds);
+      if (some_kinds && above(ClassIndex::Kind::idle, kNothingKnown, scorer, k.first)) continue;
+      for (std::uint32_t kinds = k.kinds; kinds != 0; kinds &= kinds - 1)
+        search(index, c, static_cast<ClassIndex::Kind>(std::countr_zero(kinds)), scorer);
     }
   }
 
@@ -77,17 +78,32 @@ class ClassSearch {
       const ClassIndex::Known known = index.known_of_bin(c, kind, bin);
       std::int64_t rest;
       if (above(kind, known, scorer, first, rest)) {
+        // Nor any behind it?
         const ClassIndex::Known behind{.per_token = known.per_token, .step = 0, .to_read = 0, .jitter = 0, .pace = 0};
-        if (known.to_read == 0 && known.jitter == 0 && known.pace <= index[c].least_pace) return;  // nor any behind it
+        if (known == behind) return;
         if (above(kind, behind, scorer, first, rest)) return;
         continue;
       }
+      std::int64_t seconds = 0;
+      ClassIndex::Known one{.per_token = -1};  // of the device looked at last: many are alike
       for (std::uint32_t d = index.first_in(c, kind, bin); d != ClassIndex::kNone; d = index.next_in(d)) {
-        const std::int64_t seconds = scorer.seconds(kind, index.known_of(d));
+        if (const ClassIndex::Known next = index.known_of(d); next != one)
+          one = next, seconds = scorer.seconds(kind, one);
         if (seconds + rest > least_ || (seconds + rest == least_ && d > device_)) continue;
         offer(d, scorer);
       }
     }
+  }
+
+  // The most that a score may be, of devices whose indices are that or higher, so that they are better.
+  std::int64_t best(std::uint32_t first) const { return first > device_ ? least_ - 1 : least_; }
+
+  // Whether no device of the class can be better.
+  template <class Scorer>
+  bool all_above(const ClassIndex::Class& k, Scorer& scorer) const {
+    if (scorer.least(k, false) > best(k.first)) return true;
+    scorer.enter(k);
+    return above(ClassIndex::Kind::idle, kNothingKnown, scorer, k.first);
   }
 
   // Whether none of which so much is known can be better than the least found, whose indices are that or higher.
@@ -95,11 +111,11 @@ class ClassSearch {
   template <class Scorer>
   bool above(ClassIndex::Kind kind, const ClassIndex::Known& known, Scorer& scorer, std::uint32_t first,
              std::int64_t& rest) const {
-    const std::int64_t best = first > device_ ? least_ - 1 : least_;
+    const std::int64_t most = best(first);
     const std::int64_t seconds = scorer.seconds(kind, known);
-    if (seconds > best) return true;
-    rest = scorer.rest(kind, known, best - seconds);
-    return seconds + rest > best;
+    if (seconds > most) return true;
+    rest = scorer.rest(kind, known, most - seconds);
+    return seconds + rest > most;
   }
   template <class Scorer>
   bool above(ClassIndex::Kind kind, const ClassIndex::Known& known, Scorer& scorer, std::uint32_t first) const {

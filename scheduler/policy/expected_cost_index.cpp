@@ -39,10 +39,16 @@ class CostBounds {
     return terms_on(pool, tables_[pool.cost], fleet_, devices_, d, q_);
   }
 
+  std::int64_t least(const ClassIndex::Class& k, bool run) const {
+    const std::int64_t step = at_pace(run ? k.one : k.empty, k.least_pace);
+    return least_own_ + weight_of({q_.waited + (run ? step / 2 : 0) + at_pace(reading_of(k), k.least_pace) + step,
+                                   at_pace(k.one, k.least_pace) + at_pace(tokens_of(k), k.least_pace)});
+  }
+
   void enter(const ClassIndex::Class& k) {
     class_ = &k;
-    reading_ = (k.c1 * q_.prompt + k.c4 * pairs_ / 1024) / 1000;
-    tokens_ = k.c2 * (q_.prompt + q_.answers / 2) / 1000;
+    reading_ = reading_of(k);
+    tokens_ = tokens_of(k);
     money_ = 0;
     if (const std::int64_t price = devices_.marginal_price[k.first]; price > 0) {
       const std::int64_t longer = at_pace(reading_, k.least_pace) + q_.answers * at_pace(tokens_, k.least_pace);
@@ -57,9 +63,7 @@ class CostBounds {
   // Seconds on every device of which so much is known, and money: what rises most from one device to the next.
   std::int64_t seconds(ClassIndex::Kind kind, const ClassIndex::Known& known) {
     const Times t = asked_ = times(kind, known);
-    return (std::min<std::int64_t>(t.ttft, kLongest) + std::min<std::int64_t>(q_.answers * t.tpot, kLongest)) /
-               1'000'000 * kSettings.second / 1000 +
-           money_;
+    return weight_of(t) + money_;
   }
 
   // All else; where it is seen at once that it is above `much`, anything between.
@@ -71,9 +75,8 @@ class CostBounds {
     if (own_.least > much && t.ttft >= own_.ttft && t.tpot >= own_.tpot && spread >= own_.spread &&
         known.jitter >= own_.jitter)
       return own_.least;
-    const std::int64_t keeps_ttft = kOne - miss(t.ttft, q_.ttft_objective, kSettings.ttft_slope);
-    const std::int64_t keeps_tpot = kOne - least_miss(t.tpot, q_.tpot_objective, spread, known.jitter);
-    const std::int64_t own = std::min(q_.certain, kOne - keeps_ttft * keeps_tpot / kOne);
+    const std::int64_t own = own_miss(miss(t.ttft, q_.ttft_objective, kSettings.ttft_slope),
+                                      least_miss(t.tpot, q_.tpot_objective, spread, known.jitter), q_.certain);
     own_ = {t.ttft, t.tpot, spread, known.jitter, own};
     if (!ClassIndex::decodes(kind) || q_.reading_second == 0) return own_.least;
     const std::int64_t reading = at_pace(reading_, class_->least_pace);
@@ -84,15 +87,24 @@ class CostBounds {
   struct Times {
     std::int64_t ttft, tpot;  // ns
   };
+  // 1/65536 of a miss.
+  std::int64_t weight_of(const Times& t) const {
+    return (std::min<std::int64_t>(t.ttft, kLongest) + std::min<std::int64_t>(q_.answers * t.tpot, kLongest)) /
+           1'000'000 * kSettings.second / 1000;
+  }
+  // ns, at the pace that costs say: of the prompt alone; of its tokens in a step.
+  std::int64_t reading_of(const ClassIndex::Class& k) const { return (k.c1 * q_.prompt + k.c4 * pairs_ / 1024) / 1000; }
+  std::int64_t tokens_of(const ClassIndex::Class& k) const { return k.c2 * (q_.prompt + q_.answers / 2) / 1000; }
+
   Times times(ClassIndex::Kind kind, const ClassIndex::Known& known) const {
-    const bool decodes = ClassIndex::decodes(kind);
+    const bool decodes = ClassIndex::decodes(kind), runs = ClassIndex::runs(kind);
     const std::uint32_t pace = std::max(known.pace, class_->least_pace);
     const std::int64_t per_token = std::max(known.per_token, at_pace(class_->one, pace));
-    std::int64_t step = std::max(at_pace(class_->empty, pace), known.step);
+    std::int64_t step = std::max(at_pace(runs ? class_->one : class_->empty, pace), known.step);
     if (decodes) step = std::max(step, per_token - at_pace(class_->widest_step + 1, class_->most_pace) - 2);
     const std::int64_t own = at_pace(reading_, pace), reading = at_pace(class_->c1 * known.to_read / 1000, pace) + own;
     const std::int64_t steps = fewest_steps(known.to_read + q_.prompt, step, kind, own, pace);
-    return {q_.waited + (decodes ? step / 2 : 0) + reading + steps * step, per_token + at_pace(tokens_, pace)};
+    return {q_.waited + (runs ? step / 2 : 0) + reading + steps * step, per_token + at_pace(tokens_, pace)};
   }
 
   // That read so many tokens: a chunk is no more than the budget, nor than those there leave.
@@ -124,6 +136,9 @@ class CostBounds {
   const CostTables& tables_;
   const Request& q_;
   const std::int64_t pairs_ = prefill_pairs(q_.prompt, 0);
+  // Its own miss, had it its first token now, and all others at once.
+  const std::int64_t least_own_ = own_miss(miss(q_.waited, q_.ttft_objective, kSettings.ttft_slope),
+                                           q_.tpot_objective > 0 ? kLeastMiss : 0, q_.certain);
   std::int64_t per_jitter_ = 0;  // 2^20 of what the index has, to 1/65536 of a TPOT objective
 
   // of the class

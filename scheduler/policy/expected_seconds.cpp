@@ -66,6 +66,11 @@ class SecondsBounds {
   SecondsBounds(const DeviceColumns& devices, const FleetView& fleet, const CostTables& tables, const Ask& ask)
       : devices_(devices), fleet_(fleet), tables_(tables), p_(ask.prompt.count()), o_(ask.expected_output.count()) {}
 
+  std::int64_t least(const ClassIndex::Class& k, bool) const {
+    const std::int64_t one = k.one * 1000, first = plus(times(k.c1, p_), one);
+    return plus(first, plus(first, times(o_, plus(one, times(k.c2, p_ + o_ / 2)))));
+  }
+
   void enter(const ClassIndex::Class& k) {
     class_ = &k;
     c1_ = k.c1, c2_ = k.c2, budget_ = k.budget;

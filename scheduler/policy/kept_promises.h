@@ -84,6 +84,13 @@ inline std::int64_t miss(std::int64_t t, std::int64_t objective, std::int64_t k)
   return logistic(std::clamp<std::int64_t>(over, -(1 << 20), 1 << 20) * k / 256);
 }
 
+inline constexpr std::int64_t kLeastMiss = kOne - kLogistic.back();  // of what was promised, however soon it comes
+
+// One of two promises is missed, at the most `certain`.
+inline std::int64_t own_miss(std::int64_t ttft, std::int64_t tpot, std::int64_t certain) {
+  return std::min(certain, kOne - (kOne - ttft) * (kOne - tpot) / kOne);
+}
+
 // What a second of reading costs those to come, 1/65536 of a miss.
 inline std::int64_t price_of_reading(std::span<const std::uint32_t> eligible, const DeviceColumns& devices,
                                      const Ask& ask, const Settings& by = kSettings) {
@@ -236,9 +243,8 @@ struct There {
 
   // Where it only goes on its TTFT is past. Where it is only read nobody has a TPOT to lose.
   const bool reads_only = pool.role == PoolRole::prefill;
-  const std::int64_t keeps_ttft = q.read ? kOne : kOne - miss(ttft, q.ttft_objective, by.ttft_slope);
-  const std::int64_t keeps_tpot = reads_only ? kOne : kOne - miss(tpot, q.tpot_objective, k_own);
-  const std::int64_t own = std::min(q.certain, kOne - keeps_ttft * keeps_tpot / kOne);
+  const std::int64_t own = own_miss(q.read ? 0 : miss(ttft, q.ttft_objective, by.ttft_slope),
+                                    reads_only ? 0 : miss(tpot, q.tpot_objective, k_own), q.certain);
 
   std::int64_t others = 0;
   if (there > 0) {
