@@ -43,7 +43,7 @@ SOURCES = ("scheduler/sync/futex.cpp", "scheduler/sync/thread_time.cpp", "schedu
 LOAD = {"seq_cst": ["acquire"], "acquire": ["relaxed"]}
 STORE = {"seq_cst": ["release"], "release": ["relaxed"]}
 BOTH = {"seq_cst": ["acq_rel"], "acq_rel": ["acquire", "release"], "acquire": ["relaxed"], "release": ["relaxed"]}
-CALL = re.compile(r"(\w+)\s*\.\s*(load|store|exchange|fetch_\w+|compare_exchange_\w+)\s*\(|\b(fence)\s*\(")
+CALL = re.compile(r"(\w+)(?:\[[^\]]*\])?\s*\.\s*(load|store|exchange|fetch_\w+|compare_exchange_\w+)\s*\(|\b(fence)\s*\(")
 ORDER = re.compile(r"memory_order(?:_|::)(acquire|release|acq_rel|seq_cst)\b")
 WARNINGS = ["-w"]
 FLAGS = ["-std=c++20", "-fno-sized-deallocation"]

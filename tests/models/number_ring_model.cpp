@@ -90,6 +90,17 @@ struct NeverFull : rl::test_suite<NeverFull, 2>, Ring<4, 2> {
   void after() { none_left(4); }
 };
 
+// The least of it. One takes and puts in, and stops before it moves the tail on, or behind that: who finds what it put
+// in, or the tail that it moved, knows of its taking.
+struct RoomIsSeen : rl::test_suite<RoomIsSeen, 2>, Ring<3, 2> {
+  void before() { expect(push(1), "there is room"); }
+  void thread(unsigned index) {
+    if (index == 0) take();
+    expect(push(2 + index), "full only where so many are in it");
+  }
+  void after() { none_left(3); }
+};
+
 // The same where another has put in what the tail then passes.
 struct NeverFullByAnother : rl::test_suite<NeverFullByAnother, 3>, Ring<4, 4> {
   void before() {
@@ -183,6 +194,7 @@ struct ThreeAtOnce : rl::test_suite<ThreeAtOnce, 3>, Pieces<3> {
 int main() {
   using namespace yard::models;
   bool all = green<OneSeesTheOther>("number_ring: one sees the other");
+  all = green<RoomIsSeen>("number_ring: room is seen") && all;
   all = green<TwoPut>("number_ring: two put in", {.bound = 3}) && all;
   all = green<TwoTake>("number_ring: two take", {.bound = 3}) && all;
   all = green<Round>("number_ring: round, capacity 1", {.bound = 3}) && all;
