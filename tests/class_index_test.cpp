@@ -1,16 +1,22 @@
-// Placement by the index of classes is placement by a scan, decision for decision: random fleets with all that a fleet
-// may have, under devices that go and come back, of like and of unlike pace, busy and idle.
+// Placement by the index of classes is placement by a scan, and a scan by what is seen at once is one that scores every
+// device, decision for decision: random fleets with all that a fleet may have, under devices that go and come back, of
+// like and of unlike pace, busy and idle.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "scheduler/backend/sim_stepped.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/loop/sim_loop.h"
+#include "scheduler/policy/kept_promises.h"
+#include "scheduler/policy/refusal.h"
 #include "scheduler/policy/registry.h"
 #include "tests/builders.h"
 #include "tests/random_case.h"
@@ -37,15 +43,41 @@ struct Told {
   std::uint64_t corrections = 0;
 };
 
-Told simulate(const Case& c, const CostTables& truth, const std::vector<Fault>& faults, bool by_index) {
+// expected_cost as it is defined: every device is scored.
+std::uint32_t plain_cost(std::span<const std::uint32_t> eligible, const DeviceColumns& devices, const FleetView& fleet,
+                         const CostTables& tables, const Ask& ask, PolicyState& state) noexcept {
+  using namespace policy::kept_promises;
+  const Request request(fleet, ask, price_of_reading(eligible, devices, ask));
+  Terms least{};
+  std::uint32_t at = kRefused;
+  for (std::uint32_t k = 0; k < eligible.size(); ++k) {
+    const PoolView& pool = fleet.pools[devices.pool[eligible[k]]];
+    const Terms terms = terms_on(pool, tables[pool.cost], fleet, devices, eligible[k], request);
+    if (at == kRefused || terms.total() < least.total()) least = terms, at = k;
+  }
+  if (!ask.may_refuse) return at;
+  std::int32_t& scarcity = state.scarcity[ask.model.value];
+  if (ask.counts) scarcity = scarcity_after(scarcity, least.own);
+  return least.loses() ? kRefused : at;
+}
+
+enum class By { index, scan, plain_scan };
+
+PolicySet policies_of(const reference::Options& options, By by) {
+  PolicySet policies = find_policies(options.scorer, options.order, options.bind);
+  EXPECT_NE(policies.indexed, nullptr);
+  if (by != By::index) policies.indexed = nullptr;
+  if (by == By::plain_scan && options.scorer == "expected_cost") policies.scorer = plain_cost;
+  if (by == By::plain_scan && options.scorer == "expected_cost+none") policies.scorer = policy::accepting<plain_cost>;
+  return policies;
+}
+
+Told simulate(const Case& c, const CostTables& truth, const std::vector<Fault>& faults, By by) {
   const Bounds bounds{.sequences = c.options.sequences,
                       .events_per_tick = 4096,
                       .steps_per_run = c.options.steps_per_run,
                       .moves_per_link = c.options.moves_per_link};
-  PolicySet policies = find_policies(c.options.scorer, c.options.order, c.options.bind);
-  EXPECT_NE(policies.indexed, nullptr);
-  if (!by_index) policies.indexed = nullptr;
-  Core core(bounds, c.fleet, c.costs, policies, c.options.seed);
+  Core core(bounds, c.fleet, c.costs, policies_of(c.options, by), c.options.seed);
   SimStepped devices(c.fleet, truth, bounds, Exact::jump);
   Hashes hashes;
   SimLoop loop(core, bounds, c.fleet.devices(), devices, hashes);
@@ -162,9 +194,11 @@ TEST(ClassIndex, DecidesAsAScanDoes) {
     Rng rng = Rng::stream(seed, 0x6661756c74);
     const std::vector<Fault> faults = some_faults(c, rng);
     const CostTables truth = rng.below(3) == 0 ? other_costs(c.costs, rng) : c.costs;
-    const Told with = simulate(c, truth, faults, true), without = simulate(c, truth, faults, false);
-    ASSERT_EQ(with.hashes, without.hashes)
-        << c.text() << ", again with SWITCHYARD_SEED=" << seed << " SWITCHYARD_CASES=1";
+    const std::string again = c.text() + fmt::format(", again with SWITCHYARD_SEED={} SWITCHYARD_CASES=1", seed);
+    const Told with = simulate(c, truth, faults, By::index), without = simulate(c, truth, faults, By::scan);
+    ASSERT_EQ(with.hashes, without.hashes) << again;
+    if (c.options.scorer.starts_with("expected_cost"))
+      ASSERT_EQ(without.hashes, simulate(c, truth, faults, By::plain_scan).hashes) << again;
     EXPECT_EQ(without.ways.indexed, 0u);
     EXPECT_EQ(with.ways.indexed + with.ways.scanned, without.ways.scanned);
     ways.indexed += with.ways.indexed, ways.scanned += with.ways.scanned;
@@ -194,8 +228,9 @@ TEST(ClassIndex, DecidesAsAScanDoesWhereManyAreNearlyAlike) {
   make_real(c, rng);
   for (std::size_t k = 0; k < c.requests.size(); ++k)
     c.requests[k].arrival = Time(0) + microseconds(350 * static_cast<std::int64_t>(k));
-  const Told with = simulate(c, c.costs, {}, true), without = simulate(c, c.costs, {}, false);
+  const Told with = simulate(c, c.costs, {}, By::index), without = simulate(c, c.costs, {}, By::scan);
   EXPECT_EQ(with.hashes, without.hashes);
+  EXPECT_EQ(with.hashes, simulate(c, c.costs, {}, By::plain_scan).hashes);
   EXPECT_EQ(with.ways.indexed, c.requests.size());
   EXPECT_EQ(with.ways.scanned, 0u);
 }

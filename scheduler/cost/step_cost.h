@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,7 @@ class StepCost {
 
   // Requires: n <= max_sequences.
   Picoseconds c0(std::uint32_t n) const { return c0_[n]; }
+  std::span<const Picoseconds> c0_by_sequences() const { return c0_; }  // from none on
   Picoseconds c1() const { return c1_; }
   Picoseconds c2() const { return c2_; }
   Picoseconds c4() const { return c4_; }

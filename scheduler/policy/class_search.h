@@ -85,7 +85,7 @@ class ClassSearch {
         continue;
       }
       std::int64_t seconds = 0;
-      ClassIndex::Known one{.per_token = -1};  // of the device looked at last: many are alike
+      ClassIndex::Known one{-1, 0, 0, 0, 0};  // of the device looked at last: many are alike
       for (std::uint32_t d = index.first_in(c, kind, bin); d != ClassIndex::kNone; d = index.next_in(d)) {
         if (const ClassIndex::Known next = index.known_of(d); next != one)
           one = next, seconds = scorer.seconds(kind, one);

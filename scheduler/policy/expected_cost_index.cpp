@@ -136,9 +136,7 @@ class CostBounds {
   const CostTables& tables_;
   const Request& q_;
   const std::int64_t pairs_ = prefill_pairs(q_.prompt, 0);
-  // Its own miss, had it its first token now, and all others at once.
-  const std::int64_t least_own_ = own_miss(miss(q_.waited, q_.ttft_objective, kSettings.ttft_slope),
-                                           q_.tpot_objective > 0 ? kLeastMiss : 0, q_.certain);
+  const std::int64_t least_own_ = least_own(q_);
   std::int64_t per_jitter_ = 0;  // 2^20 of what the index has, to 1/65536 of a TPOT objective
 
   // of the class

@@ -127,6 +127,12 @@ struct Request {
   std::int64_t certain;
 };
 
+// Its own miss at the least, had it its first token now, and all others at once.
+inline std::int64_t least_own(const Request& q, const Settings& by = kSettings) {
+  return own_miss(q.read ? 0 : miss(q.waited, q.ttft_objective, by.ttft_slope), q.tpot_objective > 0 ? kLeastMiss : 0,
+                  q.certain);
+}
+
 // What the cost is made of, and what it follows from.
 struct Terms {
   std::int64_t own, others, to_come, seconds, money;  // 1/65536 of a miss
