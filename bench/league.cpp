@@ -42,12 +42,13 @@ struct Options {
   std::string out;
   std::vector<std::string> fleets = {"mixed", "uniform"}, traces, policies, ages;
   std::vector<ClassPart> classes;
+  Quantile sure = Quantile::none;
 };
 
 constexpr const char* kUsage =
     "usage: league [--full] [--robust] [--signals-age A,B] [--threads N] [--seeds N] [--out FILE] [--fleets A,B] "
     "[--traces A,B]\n"
-    "              [--policies A,B] [--classes A=N,B=M] [--settings N]\n"
+    "              [--policies A,B] [--classes A=N,B=M] [--settings N] [--hard q90]\n"
     "Every placement policy on the same arrivals over the same fleets: capacities, loads, who is refused, gains "
     "apart.\n"
     "  --full      10 seeds and the study's windows; otherwise 3 seeds, and shorter ones where they cost most\n"
@@ -60,10 +61,11 @@ constexpr const char* kUsage =
     "  --out       Markdown to a file; standard output has it in any case\n"
     "  --fleets    mixed, uniform\n"
     "  --traces    azure-conv, azure-code, mooncake, agentic, servegen\n"
-    "  --policies  as `switchyard policies` lists them, +refusal or +none behind, and /objective or /budget for\n"
-    "              chunks sized so; expected_cost always plays\n"
+    "  --policies  as `switchyard policies` lists them, @q90 and +refusal or +none behind, and /objective or /budget\n"
+    "              for chunks sized so; expected_cost always plays\n"
     "  --classes   so many parts of what arrives are of which class, as interactive=10,standard=3,batch=2, and tables\n"
     "              by class; otherwise all are interactive\n"
+    "  --hard      TTFT objectives are hard deadlines, kept as surely: q50, q90, q99\n"
     "Traces are found through SWITCHYARD_DATA_DIR; without, generators stand in where there are any.\n";
 
 std::vector<std::string> split(const std::string& text) {
@@ -83,6 +85,12 @@ std::uint64_t whole(const std::string& flag, const std::string& text, std::uint6
     throw InputError("", 0, flag, "found '" + printable(text) + "'",
                      fmt::format("accepted: a whole number from 1 to {}", most));
   return n;
+}
+
+Quantile level_of(const std::string& text) {
+  for (std::size_t level = 1; level < kQuantileValues; ++level)
+    if (text == kQuantileNames[level]) return static_cast<Quantile>(level);
+  throw InputError("", 0, "--hard", "found '" + printable(text) + "'", "accepted: q50, q90, q99");
 }
 
 Options parse(const std::vector<std::string>& words) {
@@ -117,6 +125,8 @@ Options parse(const std::vector<std::string>& words) {
       o.settings = whole(flag, value(), 1000);
     else if (flag == "--classes")
       o.classes = parse_classes(value());
+    else if (flag == "--hard")
+      o.sure = level_of(value());
     else if (flag == "--policies")
       o.policies = split(value());
     else
@@ -230,8 +240,8 @@ std::string play(const Options& o) {
   for (const std::string& name : o.fleets)
     for (const Workload& workload : league.workloads) {
       const auto began = std::chrono::steady_clock::now();
-      const auto fleet = make_fleet(name, workload.tenants, Chunk::objective, o.classes);
-      const auto engines = make_fleet(name, workload.tenants, Chunk::budget, o.classes);
+      const auto fleet = make_fleet(name, workload.tenants, Chunk::objective, o.classes, o.sure);
+      const auto engines = make_fleet(name, workload.tenants, Chunk::budget, o.classes, o.sure);
       const Ground ground{workload, *fleet, *engines};
       if (!o.ages.empty()) {
         pages += aged(ground, all, rules, o);

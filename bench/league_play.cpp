@@ -58,12 +58,12 @@ std::vector<Entrant> entrants(const std::vector<std::string>& names) {
     const bool objective = chunk.empty() ? origin == ScorerOrigin::ours : chunk == "/objective";
     all.push_back({.name = name,
                    .origin = origin,
-                   .as_is = chunk.empty() && name.find('+') == std::string::npos,
+                   .as_is = chunk.empty() && name.find_first_of("@+") == std::string::npos,
                    .chunk = objective ? Chunk::objective : Chunk::budget,
                    .policies = find_policies(name.substr(0, cut), kDefaultOrder, name_of(Bind::arrival))});
   };
   const auto origin_of = [](std::string_view name) {
-    const auto of = std::ranges::find(scorers(), name.substr(0, name.find_first_of("+/")), &NamedScorer::name);
+    const auto of = std::ranges::find(scorers(), name.substr(0, name.find_first_of("@+/")), &NamedScorer::name);
     return of == scorers().end() ? ScorerOrigin::ours : of->origin;  // find_policies says what is wrong
   };
   add(std::string(kDefaultScorer), origin_of(kDefaultScorer));

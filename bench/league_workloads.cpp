@@ -128,7 +128,7 @@ std::vector<ClassPart> parse_classes(const std::string& text) {
 }
 
 std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants, Chunk chunk,
-                                          const std::vector<ClassPart>& classes) {
+                                          const std::vector<ClassPart>& classes, Quantile sure) {
   std::string text = fmt::format("name: {}\npools:\n", name);
   const auto pool = [&](const char* id, const char* chip, int replicas, int budget) {
     text += fmt::format(
@@ -156,7 +156,10 @@ std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants,
     else
       entry(of.parts, "");
   }
-  return std::make_unique<CompiledFleet>(compile_fleet(read_fleet("league:" + name, text)));
+  auto fleet = std::make_unique<CompiledFleet>(compile_fleet(read_fleet("league:" + name, text)));
+  for (SloClass& slo : fleet->view.classes)
+    if (slo.ttft.count() > 0) slo.sure = sure;
+  return fleet;
 }
 
 double usd_per_hour(const FleetView& fleet) {

@@ -48,8 +48,9 @@ std::vector<ClassPart> parse_classes(const std::string& text);
 // Forty accelerators that serve Llama 3.1 8B, one chip each. `name`: mixed (8 each of H100, H200, L40S, TPU v6e,
 // Trainium2) or uniform (40 H100). `classes`: who has which is drawn by row; none: all are interactive.
 // Errors: InputError.
+// `sure`: how surely deadlines are kept, which are then hard; none: they are not.
 std::unique_ptr<CompiledFleet> make_fleet(const std::string& name, bool tenants, Chunk,
-                                          const std::vector<ClassPart>& classes = {});
+                                          const std::vector<ClassPart>& classes = {}, Quantile sure = Quantile::none);
 double usd_per_hour(const FleetView&);
 
 // Returns: the workload's arrivals at so many requests a second.

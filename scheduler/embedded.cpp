@@ -111,6 +111,15 @@ Duration non_negative(const char* key, nanoseconds d) {
   return Duration(d.count());
 }
 
+Quantile sure_of(const switchyard::SloClass& c) {
+  if (c.sure_percent == 0) return Quantile::none;
+  require(c.sure_percent == 50 || c.sure_percent == 90 || c.sure_percent == 99, "classes.sure_percent",
+          fmt::format("{}", c.sure_percent), "0, 50, 90 or 99");
+  require(c.ttft.count() > 0 || c.e2e.count() > 0, "classes.sure_percent", "neither ttft nor e2e",
+          "one of them beside it");
+  return c.sure_percent == 50 ? Quantile::q50 : c.sure_percent == 90 ? Quantile::q90 : Quantile::q99;
+}
+
 SloClass class_of(const switchyard::SloClass& c) {
   return {.name = c.name,
           .rank = c.rank,
@@ -119,7 +128,9 @@ SloClass class_of(const switchyard::SloClass& c) {
           .tpot = non_negative("classes.tpot", c.tpot),
           .e2e = non_negative("classes.e2e", c.e2e),
           .patience = non_negative("classes.patience", c.patience),
-          .on_overload = c.ttft.count() > 0 || c.tpot.count() > 0 ? Overload::reject : Overload::defer};
+          .on_overload =
+              c.ttft.count() > 0 || c.tpot.count() > 0 || c.sure_percent > 0 ? Overload::reject : Overload::defer,
+          .sure = sure_of(c)};
 }
 
 void set_memory(PoolView& pool, const auto& options) {

@@ -65,7 +65,7 @@ Candidate candidate(const RecordingHead& head, const Core& core, const Decision&
           .pace = columns.pace_of(d),
           .move_time = decision.ask.read ? columns.move_time[d] : 0,
           .terms = kept_promises::terms_on(
-              pool, core.cost(pool.cost), head.fleet, columns, d,
+              pool, core.cost_to_placement(pool.cost), head.fleet, columns, d,
               kept_promises::Request(head.fleet, decision.ask,
                                      kept_promises::price_of_reading(decision.eligible, columns, decision.ask)))};
 }

@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kOurs = "expected_cost";
 constexpr std::int64_t kOne = policy::kept_promises::kOne;
 
-std::string_view base_of(std::string_view scorer) { return scorer.substr(0, scorer.find('+')); }
+std::string_view base_of(std::string_view scorer) { return scorer.substr(0, scorer.find_first_of("@+")); }
 std::string_view refusal_of(std::string_view scorer) {
   const std::size_t plus = scorer.find('+');
   return plus == std::string_view::npos ? "" : scorer.substr(plus + 1);

@@ -14,6 +14,7 @@
 #include "scheduler/base/lazy_array.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/policy/registry.h"
+#include "tests/random_deadlines.h"
 #include "tests/random_events.h"
 #include "tests/random_handoff.h"
 #include "tests/random_tenants.h"
@@ -215,6 +216,7 @@ TEST_P(NoTick, AllocatesWhateverHappens) {
     if (seed % 2) give_tenants(c);
     if (seed % 5 == 4) c = with_handoff(std::move(c));
     if (seed % 5 < 2) c.fleet.steal = beside_two_others();
+    if (seed % 3 == 2) give_deadlines(c);
     c.options.order = GetParam().order;
     c.options.bind = GetParam().bind;
     SCOPED_TRACE("seed " + std::to_string(seed));

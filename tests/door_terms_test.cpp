@@ -169,6 +169,17 @@ TEST(DoorTerms, ACapKeepsDevicesFromWorkingTogetherUntilItRises) {
 
 // ---- what is wrong --------------------------------------------------------------------------------------------------
 
+TEST(DoorTerms, WhoIsSureToBeLateIsRejectedWhereItsClassSaysSo) {
+  Options options;
+  options.devices = {host_device("a", count_up)};
+  options.classes = {{.name = "soft", .e2e = 1ns}, {.name = "hard", .e2e = 1ns, .sure_percent = 50}};
+  Scheduler scheduler(std::move(options));
+  EXPECT_EQ(ended(scheduler, {.slo = "soft"}).end, End::done);
+  const Outcome late = ended(scheduler, {.slo = "hard"});
+  EXPECT_EQ(late.end, End::rejected);
+  EXPECT_EQ(late.why, "overloaded");
+}
+
 TEST(DoorTerms, EveryMistakeHasItsOneLine) {
   EXPECT_EQ(refused({.tenants = {{.name = "a"}, {.name = "a"}}}), "tenants[1].name: 'a' twice; a name of its own");
   EXPECT_EQ(refused({.tenants = {{.name = "a", .requests_per_s = -1}}}),
@@ -186,6 +197,10 @@ TEST(DoorTerms, EveryMistakeHasItsOneLine) {
             "power_domains[0].cap_w: 20; at least 30, with which any one of its devices can run");
   EXPECT_EQ(refused({.devices = {host_device("a", count_up, {.idle_w = 10, .busy_w = 3})}}),
             "devices[0].busy_w: 3; at least idle_w");
+  EXPECT_EQ(refused({.classes = {{.name = "a", .ttft = 1ms, .sure_percent = 95}}}),
+            "classes.sure_percent: 95; 0, 50, 90 or 99");
+  EXPECT_EQ(refused({.classes = {{.name = "a", .tpot = 1ms, .sure_percent = 90}}}),
+            "classes.sure_percent: neither ttft nor e2e; one of them beside it");
 }
 
 }  // namespace

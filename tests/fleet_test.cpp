@@ -110,6 +110,21 @@ TEST(Fleet, ReadsAClassWithItsUnits) {
   EXPECT_EQ(slo.tpot, milliseconds(20));
   EXPECT_EQ(slo.e2e, seconds(60));
   EXPECT_EQ(slo.patience, milliseconds(1500));
+  EXPECT_EQ(slo.sure, Quantile::none);
+}
+
+TEST(Fleet, ReadsHardDeadlines) {
+  const auto sure = [](const std::string& keys) {
+    const auto fleet = read_fleet("f", "slo_classes: [{name: c, rank: 0, e2e_ms: 5000" + keys +
+                                           "}]\npools: [{name: a, model: m, accelerator: l40s}]");
+    EXPECT_EQ(fleet.classes[0].on_overload,
+              keys.find("hard") == std::string::npos ? Overload::defer : Overload::reject);
+    return fleet.classes[0].sure;
+  };
+  EXPECT_EQ(sure(", deadline: soft"), Quantile::none);
+  EXPECT_EQ(sure(", deadline: hard"), Quantile::q90);
+  EXPECT_EQ(sure(", deadline: hard, sure_percent: 50"), Quantile::q50);
+  EXPECT_EQ(sure(", deadline: hard, sure_percent: 99"), Quantile::q99);
 }
 
 TEST(Fleet, WithoutSitesIsLocal) {

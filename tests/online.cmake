@@ -1,6 +1,7 @@
 yard_test(online_test ENTERS core cost base LINKS fmt::fmt)
 yard_test(learn_replay_test LINKS switchyard)
 yard_test(cost_learner_test ENTERS backend loop policy core cost base)
+yard_test(deadlines_test ENTERS backend loop policy core cost base)
 yard_test(online_allocation_test ENTERS cost base)
 yard_test(interval_test ENTERS cost base LINKS fmt::fmt)
 yard_test(interval_data_test ENTERS cost topology base LINKS fmt::fmt)

@@ -55,7 +55,7 @@ TEST(OnlineAllocation, NothingIsAllocatedOnceAllIsMade) {
       if (c.key == 0) of.correct(c), of.bound(costs, 0);
     RequestNow q{.prompt = 300};
     q.lengths = history.likely(TenantId{0}, ModelId{0}, Tokens(0), Tokens(4096));
-    const RequestTimes::Told told = times.predict(of, costs.parts(0), is, q);
+    const RequestTimes::Told told = times.predict(of, costs.parts(0).variances(), is, q);
     times.first_token(told, milliseconds(50)), times.last_token(told, milliseconds(900));
     history.learn(TenantId{0}, ModelId{0}, Tokens(i % 700), LengthHistory::End::of_itself);
   }

@@ -254,6 +254,8 @@ struct Course {
         ++published;
         hash.add(c.key, c.error_permille);
         for (const std::uint32_t scale : c.scale) hash.add(scale);
+        for (const std::uint32_t quantile : c.spread.quantiles) hash.add(quantile);
+        hash.add(c.spread.common);
       }
       if (i % 100 == 99)
         for (std::uint32_t group = 0; group < kShapeGroups; ++group)

@@ -202,6 +202,12 @@ class RandomEvents {
       scale =
           static_cast<std::uint32_t>(kLeastCostScale + of_costs_.below(std::uint64_t{1} << (1 + of_costs_.below(22))));
     c.error_permille = static_cast<std::uint32_t>(of_costs_.below(1001));
+    if (of_costs_.below(2) == 0) return c;
+    std::uint32_t least = 1;
+    for (std::uint32_t& quantile : c.spread.quantiles)
+      least = quantile =
+          least + static_cast<std::uint32_t>(of_costs_.below(of_costs_.below(4) ? 900 : kMostSpread / 3));
+    c.spread.common = static_cast<std::uint32_t>(of_costs_.below(c.error_permille + 1));
     return c;
   }
 

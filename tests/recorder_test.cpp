@@ -29,6 +29,7 @@ FleetView a_fleet() {
   fleet.name = "fleet";
   fleet.models = {{"large"}, {"small"}};
   fleet.classes = {{"first", 3, seconds(1), nanoseconds(2), milliseconds(3), seconds(4), seconds(5)}, SloClass{}};
+  fleet.classes[0].sure = Quantile::q99;
   fleet.tenants = {{.name = "default", .weight = 1},
                    {.name = "other",
                     .weight = 7,
@@ -200,6 +201,7 @@ TEST_F(Recording, GivesBackEveryFieldOfItsHead) {
   EXPECT_EQ(c.tpot, d.tpot);
   EXPECT_EQ(c.e2e, d.e2e);
   EXPECT_EQ(c.patience, d.patience);
+  EXPECT_EQ(c.sure, d.sure);
   ASSERT_EQ(head.fleet.pools.size(), 2u);
   for (std::size_t p = 0; p < 2; ++p) {
     const PoolView &x = head.fleet.pools[p], &y = fleet.pools[p];
@@ -545,6 +547,18 @@ TEST_F(Recording, CorrectionsOfCostsBeyondTheirBoundsAreRefused) {
   EXPECT_EQ(error(2, kLeastCostScale - 1, 0), refused);
   EXPECT_EQ(error(2, kMostCostScale + 1, 0), refused);
   EXPECT_EQ(error(2, 1024, 1001), refused);
+  const auto spread = [&](const CostSpread& of) -> std::string {
+    try {
+      recording::check_event(CostCorrected{CostRow{2}, kCostsAsSaid, 100, of}, fleet);
+      return "none";
+    } catch (const wire::Malformed& e) {
+      return e.what;
+    }
+  };
+  EXPECT_EQ(spread({.quantiles = {1000, 1100, kMostSpread}, .common = 90}), "none");
+  EXPECT_EQ(spread({.quantiles = {1000, 1100, kMostSpread + 1}}), refused);
+  EXPECT_EQ(spread({.quantiles = {1000, 900, 1100}}), refused);
+  EXPECT_EQ(spread({.quantiles = {}, .common = 1}), refused);
 }
 
 TEST_F(Recording, CapsOfDomainsThatThereAreNotAreRefused) {

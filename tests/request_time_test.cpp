@@ -96,7 +96,7 @@ class Engine {
                        .lengths = lengths_.likely(job.tenant, ModelId{0}, Tokens(0), Tokens(job.limit)),
                        .others_left = running_.empty() ? 0 : left / 16 / static_cast<std::int64_t>(running_.size()),
                        .others_write = waits / 16 / std::max<std::int64_t>(1, static_cast<std::int64_t>(some))};
-    job.told = times_.predict(costs_, errors_, is, q);
+    job.told = times_.predict(costs_, errors_.variances(), is, q);
     waiting_.push_back(job);
   }
 

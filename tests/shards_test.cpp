@@ -15,6 +15,7 @@
 #include "scheduler/loop/shards.h"
 #include "scheduler/policy/registry.h"
 #include "tests/random_case.h"
+#include "tests/random_deadlines.h"
 #include "tests/random_tenants.h"
 #include "tests/random_terms.h"
 #include "tests/simulate.h"
@@ -53,6 +54,7 @@ ShardedCase sharded_case(Seed seed, bool faults) {
   last.devices += std::max(first, n) - first;
   if (rng.below(2))
     for (SloClass& slo : c.fleet.classes) slo.on_overload = rng.below(2) ? Overload::defer : Overload::reject;
+  if (rng.below(4) == 0) give_deadlines(c);
   sharded.shards = in_parts(c.fleet, n);
   const std::int64_t length = c.requests.back().arrival.ns() + 1;
   const auto part = [&](std::uint64_t most) {

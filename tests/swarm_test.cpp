@@ -1,8 +1,8 @@
 // The simulation swarm: random fleets, traces and policies under devices that drain, go and come back, many at exact
 // boundaries; every other fleet with licences, providers and power domains
-// whose caps fall and rise; every third with prefill and decode pools, over links that slow down and fail. Every case
-// keeps the rules that can be seen from outside (watch.h), ends every request, gives the same hash run twice, and the
-// same whether decode steps are jumped or walked.
+// whose caps fall and rise; every fourth with hard deadlines; every third with prefill and decode pools, over links
+// that slow down and fail. Every case keeps the rules that can be seen from outside (watch.h), ends every request,
+// gives the same hash run twice, and the same whether decode steps are jumped or walked.
 //
 // SWITCHYARD_SWARM=10000 runs so many cases, SWITCHYARD_SEED=n begins with case n.
 #include <gtest/gtest.h>
@@ -18,6 +18,7 @@
 #include "scheduler/loop/sim_loop.h"
 #include "scheduler/policy/registry.h"
 #include "tests/random_case.h"
+#include "tests/random_deadlines.h"
 #include "tests/random_handoff.h"
 #include "tests/random_tenants.h"
 #include "tests/random_terms.h"
@@ -107,6 +108,7 @@ Case swarm_case(Seed seed) {
   c.options.scorer = std::string(scorer.name) + kRefusals[seed % kRefusals.size()];
   c.options.order = order.name;
   c.options.bind = seed / scorers().size() / orders().size() % 2 ? "room" : "arrival";
+  if (Rng::stream(seed, 0x68617264).below(4) == 0) give_deadlines(c);
   return c;
 }
 

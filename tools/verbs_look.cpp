@@ -94,6 +94,7 @@ std::string policies_text() {
   text += " any of them, but with another refusal\n";
   for (const yard::NamedRefusal& r : yard::refusals())
     text += fmt::format("  {:<26}{}\n", fmt::format("NAME+{}", r.name), r.meaning);
+  text += "  NAME@q90                  shown what steps take at most, with nine of ten; @q50, @q99 likewise\n";
   text += "orders (--order): which waiting request goes first\n";
   for (const yard::NamedOrder& o : yard::orders())
     text += fmt::format("  {:<26}{}{}\n", o.name, o.meaning, o.name == yard::kDefaultOrder ? " (default)" : "");

@@ -17,6 +17,7 @@
 
 #include "scheduler/base/hash.h"
 #include "scheduler/base/id.h"
+#include "scheduler/base/quantile.h"
 #include "scheduler/base/units.h"
 #include "topology/terms.h"
 
@@ -129,6 +130,9 @@ struct SloClass {
   Duration ttft, ttft_per_token, tpot, e2e;
   Duration patience;  // shed when not admitted so long after arrival; zero: never
   Overload on_overload = Overload::reject;
+  // Where not none, its deadlines (TTFT, E2E) are hard: it goes only where it is expected to keep them with this
+  // probability, and is rejected where that is nowhere (core/deadlines.h). Then on_overload is reject.
+  Quantile sure = Quantile::none;
 
   constexpr Duration ttft_objective(Tokens prompt) const { return ttft + ttft_per_token * prompt.count(); }
   // When its first token is due (its last one, where only E2E is promised): what EDF orders by.

@@ -104,6 +104,27 @@ Duration milliseconds_or_none(const Field& entry, std::string_view key, std::int
   return field ? Duration(field->decimal(6, 0, most_ms * 1'000'000)) : Duration{};
 }
 
+// Hard: kept by nine of ten, unless it is said how surely.
+void read_deadline(const Field& entry, SloClass& slo) {
+  const auto deadline = entry.get("deadline"), sure = entry.get("sure_percent");
+  if (deadline) {
+    constexpr std::array<std::string_view, 2> kHow = {"soft", "hard"};
+    if (deadline->one_of(kHow) == 1) slo.sure = Quantile::q90;
+  }
+  if (sure && slo.sure == Quantile::none) sure->refuse("found a soft deadline", "add deadline: hard");
+  if (sure) {
+    const std::int64_t percent = sure->integer(50, 99);
+    if (percent != 50 && percent != 90 && percent != 99) sure->refuse_value("50, 90, 99");
+    slo.sure = percent == 50 ? Quantile::q50 : percent == 90 ? Quantile::q90 : Quantile::q99;
+  }
+  if (slo.sure == Quantile::none) return;
+  if (slo.ttft.count() == 0 && slo.e2e.count() == 0)
+    deadline->refuse("nothing is due by then", "add ttft_ms or e2e_ms, or leave it soft");
+  if (const auto field = entry.get("on_overload"); field && slo.on_overload != Overload::reject)
+    field->refuse("beside a hard deadline", "accepted: reject, who is late is not put off");
+  slo.on_overload = Overload::reject;
+}
+
 void read_classes(const Field& root, Fleet& fleet) {
   const auto list = root.get("slo_classes");
   if (!list) {
@@ -112,8 +133,8 @@ void read_classes(const Field& root, Fleet& fleet) {
   }
   constexpr std::int64_t kDayMs = 86'400'000;
   for (const Field& entry : list->items(kMostClasses)) {
-    entry.only(
-        {"name", "rank", "ttft_ms", "ttft_per_prompt_token_ms", "tpot_ms", "e2e_ms", "shed_after_ms", "on_overload"});
+    entry.only({"name", "rank", "ttft_ms", "ttft_per_prompt_token_ms", "tpot_ms", "e2e_ms", "shed_after_ms",
+                "on_overload", "deadline", "sure_percent"});
     SloClass slo;
     slo.name = entry.need("name").name();
     refuse_twice(entry.need("name"), slo.name, names_of(fleet.classes));
@@ -130,6 +151,7 @@ void read_classes(const Field& root, Fleet& fleet) {
       slo.on_overload = field->text() == kWhat[0] ? Overload::reject : Overload::defer;
       if (field->text() != kWhat[0] && field->text() != kWhat[1]) field->refuse_name("what to do", kWhat);
     }
+    read_deadline(entry, slo);
     if (slo.ttft_per_token.count() > 0 && slo.ttft.count() == 0)
       entry.need("ttft_per_prompt_token_ms").refuse("found no ttft_ms beside it", "add ttft_ms");
     fleet.classes.push_back(std::move(slo));

@@ -143,6 +143,7 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
   s.let_in = true;
   const Time there = may_be_offered(s) ? now + placement.first_token_in(s, device.value, now) : now;
   s.hit = placement.expects_hit(s, device.value, now);
+  if (deadlines.some()) placement.foretells(i, s, device.value, now);
   if (s.adapter.some()) devices.adapters().expect(device.value, s.adapter);
   const Duration reading = time_to_read(device.value, s.rest(), prefill_pairs(s.rest(), s.hit));
   devices.brings_prefill(device.value, reading);

@@ -33,6 +33,7 @@ void Core::State::apply(const FirstToken& e) {
   s.cached = e.cached.count();
   s.generated = 1;
   s.first_token = s.last_token = e.at;
+  if (deadlines.some()) deadlines.has_first_token(i, s);
   devices.touch(s.device.value);
   fork(i);
 }
@@ -50,6 +51,7 @@ void Core::State::apply(const Ended& e) {
   if (s.generated > 0) {
     s.last_token = e.last_token;
     if (s.first_token == Time::never()) s.first_token = e.last_token;
+    if (deadlines.some()) deadlines.has_first_token(i, s);
   }
   fork(i);  // unless its first token was told before
   end(i, Outcome::done, Reason::none);

@@ -47,6 +47,8 @@ CellPlacement::CellPlacement(std::span<const CellView> cells, const CostTables& 
       view_.pools.back().first_device = row;
       view_.pools.back().devices = 1;
       tables_.rows.push_back(tables[pool.cost]);
+      tables_.rows.back().correct(
+          tables[pool.cost], at_quantile({.error_permille = tables[pool.cost].error_permille()}, policies.quantile));
       view_.pools.back().cost = CostRow{row};
       PoolSummary& load = loads_.emplace_back();
       load.up = pool.devices, load.costs.error_permille = tables[pool.cost].error_permille();
@@ -71,7 +73,7 @@ void CellPlacement::hear(std::span<const ShardSummary> summaries, bool sent_sinc
     const auto [cell, p, devices, said] = rows_[r];
     const ShardSummary& summary = summaries[cell];
     if (const CorrectedBy& by = summary.pools[p].costs; by != loads_[r].costs)
-      tables_.rows[r].correct(costs_as_said_[said], by.scales, by.error_permille);
+      tables_.rows[r].correct(costs_as_said_[said], at_quantile(by, policies_.quantile));
     PoolSummary& load = loads_[r] = summary.pools[p];
     // Those bound to nothing are shared out over the model's rows of the cell, by replicas.
     const std::uint32_t m = view_.pools[r].model.value;

@@ -18,6 +18,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& t, con
       fleet(f),
       costs_as_said(t),
       tables{.rows = t.rows},
+      at_quantile{.rows = p.quantile == Quantile::none ? std::vector<StepCost>{} : t.rows},
       corrected_by(t.rows.size()),
       policies(p),
       pool(static_cast<std::uint32_t>(pool_size(b))),
@@ -33,7 +34,9 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& t, con
       power(f),
       money(f),
       handoff(f, b.moves_per_link),
-      placement(f, tables, policies, seed, devices, signals, served, power, prefixes, handoff),
+      deadlines(f, tables, pool_size(b)),
+      placement(f, p.quantile == Quantile::none ? tables : at_quantile, policies, seed, devices, signals, served, power,
+                prefixes, handoff, deadlines),
       batcher(f, tables, pool, devices, b.steps_per_run),
       occupancy(f),
       tenants(f),
@@ -61,7 +64,11 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& t, con
   kv.tell(policies.blocks);
   devices.show_prices(money.marginal_price()), signals.show_prices(money.marginal_price());
   CHECK(policies.scorer && policies.order && b.sequences > 0 && b.events_per_tick > 0 && b.steps_per_run > 0);
-  for (std::size_t row = 0; row < t.rows.size(); ++row) corrected_by[row].error_permille = t.rows[row].error_permille();
+  for (std::size_t row = 0; row < t.rows.size(); ++row) {
+    corrected_by[row].error_permille = t.rows[row].error_permille();
+    if (p.quantile != Quantile::none)
+      at_quantile.rows[row].correct(t.rows[row], yard::at_quantile(corrected_by[row], p.quantile));
+  }
   CHECK(!f.classes.empty() && !f.tenants.empty() && !f.regions.empty() && f.regions.size() <= 64);
   for (const PoolView& facts : f.pools) {
     CHECK_WHY(facts.max_sequences >= 1 && static_cast<std::int32_t>(facts.max_sequences) <= facts.token_budget.count(),
@@ -321,6 +328,7 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
   if (waited && s.passed_door) occupancy.waits_no_more(s.model);
   leave_patience(i);
   if (outcome == Outcome::done) placement.ended(s);
+  if (deadlines.some()) deadlines.ends(i, s, outcome);
   shares.ended(s);
   if (s.group != 0) {
     AnswerGroup& group = groups.of(s);

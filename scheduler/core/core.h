@@ -33,9 +33,10 @@
 
 namespace yard {
 
-struct Ledger;        // ledger.h
-struct PolicySet;     // policy.h
-struct ShardSummary;  // summary.h
+struct DeadlineCounts;  // deadlines.h
+struct Ledger;          // ledger.h
+struct PolicySet;       // policy.h
+struct ShardSummary;    // summary.h
 
 // All memory that Core will ever own follows from these (I10).
 struct Bounds {
@@ -100,7 +101,9 @@ class Core {
   void summarise(ShardSummary&) const noexcept;
   // As they are believed now: as they were said, but for corrections. The row's place in memory does not change.
   const StepCost& cost(CostRow) const noexcept;
+  const StepCost& cost_to_placement(CostRow) const noexcept;  // the same, or at the quantile that it asks for
   PlacementWays placements() const noexcept;
+  const DeadlineCounts& deadlines() const noexcept;  // of hard ones; without any nothing counts
   void audit() const;                   // what the index of classes knows, or the process ends. Cost: all. For tests.
   std::uint64_t hash() const noexcept;  // over every (tick, command) so far, in order
 

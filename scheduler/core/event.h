@@ -203,12 +203,13 @@ struct Unshelved {
 
 // ---- about costs ----------------------------------------------------------------------------------------------------
 
-// What runs took shows that the row's terms are so many times what was said of them at first, and how far off they then
-// still are (loop/cost_learner.h). From now on costs are that.
+// What runs took shows that the row's terms are so many times what was said of them at first, how far off they then
+// still are, and how that is spread (loop/cost_learner.h). From now on costs are that.
 struct CostCorrected {
   CostRow row;
   CostScales scales;  // in_bounds()
   std::uint32_t error_permille;
+  CostSpread spread = {};  // in_bounds()
 };
 
 using Event = std::variant<Submitted, CancelAsked, RunEnded, DeviceChanged, Accepted, FirstToken, Ended, Failed,

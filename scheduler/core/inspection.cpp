@@ -26,7 +26,11 @@ ContractUse Core::use_of_contract(std::uint32_t contract, Time now) const noexce
   return state_->money.use(contract, now);
 }
 const StepCost& Core::cost(CostRow row) const noexcept { return state_->tables[row]; }
+const StepCost& Core::cost_to_placement(CostRow row) const noexcept {
+  return (state_->policies.quantile == Quantile::none ? state_->tables : state_->at_quantile)[row];
+}
 PlacementWays Core::placements() const noexcept { return state_->placement.ways(); }
+const DeadlineCounts& Core::deadlines() const noexcept { return state_->deadlines.counts(); }
 void Core::audit() const { state_->placement.audit(); }
 std::uint64_t Core::hash() const noexcept { return state_->decisions.value(); }
 

@@ -15,7 +15,7 @@ constexpr std::uint32_t kScan = 0xffff'fffe;  // instead of a device: the index 
 
 Placement::Placement(const FleetView& fleet, const CostTables& tables, const PolicySet& policies, Seed seed,
                      Devices& devices, Signals& signals, const Served& served, const Power& power,
-                     PrefixIndex& prefixes, const Handoff& handoff)
+                     PrefixIndex& prefixes, const Handoff& handoff, Deadlines& deadlines)
     : fleet_(fleet),
       tables_(tables),
       policies_(policies),
@@ -25,6 +25,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
       power_(power),
       prefixes_(prefixes),
       handoff_(handoff),
+      deadlines_(deadlines),
       models_(fleet.models.size()),
       means_(fleet.models.size() * fleet.classes.size()),
       lengths_(fleet.models.size() * fleet.classes.size(), kUnknownAnswers),
@@ -33,6 +34,7 @@ Placement::Placement(const FleetView& fleet, const CostTables& tables, const Pol
       scarcity_(fleet.models.size()),
       state_{Rng(seed), round_robin_, chosen_, scarcity_, policies.settings} {
   eligible_.reserve(fleet.devices());
+  if (deadlines.some()) in_time_.reserve(fleet.devices());
   if (policies.indexed != nullptr && policies.onlooker == nullptr && !signals.differ()) index_.emplace(fleet, tables);
   if (index_) short_.reserve(ClassIndex::kMostClasses);
   for (std::uint32_t p = 0; p < fleet.pools.size(); ++p) {
@@ -267,12 +269,17 @@ Ask Placement::ask_of(const Sequence& s, Time now) {
 Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) {
   const Model& model = models_[s.model.value];
   const bool hits = model.caches && s.prefix_blocks > 0;
-  const Ask ask = ask_of(s, now);
+  Ask ask = ask_of(s, now);
   if (hits) fill_hits(s);  // who stays, and who gains, depends on them
   if (s.adapter.some()) show_loads(s);
+  const bool hard = ask.may_refuse && deadlines_.hard(s.slo);
+  const Deadlines::Asked due = hard ? deadlines_.ask(s, ask) : Deadlines::Asked{};
   if (index_ && !need_room) {
     const std::uint32_t d = choose_by_index(s, ask, hits);
-    if (d != kScan) {
+    if (hard && d < kScan && !deadlines_.keeps(due, devices_.columns(), d)) {
+      ask.counts = false;  // it is asked about again, elsewhere
+    } else if (d != kScan) {
+      if (hard) deadlines_.was_asked(false);
       if (hits) clear_hits(s.model);
       if (d == kRefused) return {.device = {}, .refused = true};
       return {.device = {d}};
@@ -297,7 +304,16 @@ Placement::Choice Placement::place(const Sequence& s, Time now, bool need_room) 
   }
   const DeviceColumns& columns = seen(now);
   ++ways_.scanned;
-  const std::uint32_t at = policies_.scorer(eligible, columns, fleet_, tables_, ask, state_);
+  std::span<const std::uint32_t> among = eligible;
+  if (hard) {
+    in_time_.clear();
+    for (const std::uint32_t d : eligible)
+      if (deadlines_.keeps(due, columns, d)) in_time_.push_back(d);
+    deadlines_.was_asked(in_time_.empty());
+    among = in_time_;
+  }
+  const std::uint32_t at = among.empty() ? kRefused : policies_.scorer(among, columns, fleet_, tables_, ask, state_);
+  if (!among.empty()) eligible = among;
   if (policies_.onlooker) policies_.onlooker->saw({s.request, eligible, columns, ask, at});
   if (hits) clear_hits(s.model);
   clear_loads(s);
@@ -433,6 +449,10 @@ std::int32_t Placement::expects_hit(const Sequence& s, std::uint32_t device, Tim
   held = std::min(held, static_cast<std::uint32_t>(s.reusable(model.block).size()));
   devices_.caches(device, std::int64_t{prefixes_.held(DeviceId{device})} * model.block.count());
   return static_cast<std::int32_t>(held) * model.block.count();
+}
+
+void Placement::foretells(std::uint32_t i, const Sequence& s, std::uint32_t device, Time now) {
+  deadlines_.binds(i, s, deadlines_.ask(s, ask_of(s, now)), seen(now), device, now);
 }
 
 void Placement::recount_cached(std::uint32_t d) {

@@ -11,6 +11,7 @@
 #include "scheduler/core/class_index.h"
 #include "scheduler/core/command.h"
 #include "scheduler/core/core.h"
+#include "scheduler/core/deadlines.h"
 #include "scheduler/core/device.h"
 #include "scheduler/core/handoff.h"
 #include "scheduler/core/length_mean.h"
@@ -24,14 +25,15 @@ namespace yard {
 class Placement {
  public:
   Placement(const FleetView&, const CostTables&, const PolicySet&, Seed, Devices&, Signals&, const Served&,
-            const Power&, PrefixIndex&, const Handoff&);
+            const Power&, PrefixIndex&, const Handoff&, Deadlines&);
 
   // Returns: why the fleet cannot ever or not now serve it; Reason::none where it is eligible somewhere.
   Reason at_the_door(const Sequence&) const;
 
   // Returns: the scorer's choice among the eligible devices; with `need_room` among those that have room, too. None if
   // none.
-  // `refused`: the scorer would rather not have it served now; a sequence that was ever let in is not refused.
+  // `refused`: the scorer would rather not have it served now, or it has a hard deadline and would keep it nowhere
+  // (deadlines.h); a sequence that was ever let in is not refused.
   struct Choice {
     DeviceId device;
     bool refused = false;
@@ -66,6 +68,10 @@ class Placement {
   // It is bound to the device, which will thus hold its prompt. Returns: how many tokens of it the device is expected
   // to hold already.
   std::int32_t expects_hit(const Sequence&, std::uint32_t device, Time now);
+
+  // Says when its tokens are expected, for Deadlines to learn what became of that. Requires: Deadlines::some(); before
+  // it joins the device's line.
+  void foretells(std::uint32_t i, const Sequence&, std::uint32_t device, Time now);
 
   // The device may have let go of prefixes since: what it is believed to hold follows.
   void recount_cached(std::uint32_t device);
@@ -154,6 +160,7 @@ class Placement {
   const Power& power_;
   PrefixIndex& prefixes_;
   const Handoff& handoff_;
+  Deadlines& deadlines_;
   std::vector<Model> models_;
   std::vector<LengthMean> means_;       // by model and class
   std::vector<AnswerLengths> lengths_;  // likewise
@@ -161,6 +168,7 @@ class Placement {
   std::vector<std::uint64_t> chosen_;
   std::vector<std::int32_t> scarcity_;   // by model
   std::vector<std::uint32_t> eligible_;  // scratch
+  std::vector<std::uint32_t> in_time_;   // likewise: of these, where a hard deadline is kept
   PrefixMatch match_;                    // likewise
   std::optional<ClassIndex> index_;      // where the scorer has a use for it
   std::vector<std::uint32_t> short_;     // scratch: classes

@@ -167,7 +167,8 @@ struct PolicySet {
   std::string scorer_name, order_name;
   Scorer scorer = nullptr;
   Order order = nullptr;
-  IndexedScorer indexed = nullptr;  // null: every device is looked at
+  IndexedScorer indexed = nullptr;     // null: every device is looked at
+  Quantile quantile = Quantile::none;  // of what steps take, that the scorer is shown as their costs
   Bind bind = Bind::arrival;
   Harm harms = nullptr;                        // what a window of the rule `net_gain` asks; null: nobody is harmed
   Onlooker* onlooker = nullptr;                // no part of the choice; outlives the Core

@@ -109,7 +109,8 @@ void Core::State::apply(const RunEnded& e) {
 
 // A device's pace was learnt beside what costs said before: what they say now of its present step is taken off it.
 void Core::State::apply(const CostCorrected& e) {
-  CHECK_WHY(e.row.value < tables.rows.size() && in_bounds(e.scales), "a correction is of a row that there is");
+  CHECK_WHY(e.row.value < tables.rows.size() && in_bounds(e.scales) && in_bounds(e.spread),
+            "a correction is of a row that there is");
   ++ledger.corrections;
   StepCost& row = tables.rows[e.row.value];
   const auto each = [&](auto&& act) {
@@ -119,8 +120,10 @@ void Core::State::apply(const CostCorrected& e) {
           act(d, devices.step_now(d, row));
   };
   each([&](std::uint32_t d, Picoseconds step) { steps_as_were[d] = step; });
-  corrected_by[e.row.value] = {e.scales, e.error_permille};
-  row.correct(costs_as_said[e.row], e.scales, e.error_permille);
+  const CorrectedBy& by = corrected_by[e.row.value] = {e.scales, e.error_permille, e.spread};
+  row.correct(costs_as_said[e.row], by);
+  if (policies.quantile != Quantile::none)
+    at_quantile.rows[e.row.value].correct(costs_as_said[e.row], yard::at_quantile(by, policies.quantile));
   each([&](std::uint32_t d, Picoseconds step) { devices.keeps_pace(d, steps_as_were[d], step); });
   placement.costs_changed(e.row);
 }
@@ -144,6 +147,7 @@ void Core::State::slot_ended(std::uint32_t d, Sequence& s, std::uint32_t i, cons
   if (generated > 0) {
     if (s.first_token == Time::never()) s.first_token = slot.first_token;
     s.last_token = slot.last_token;
+    if (deadlines.some()) deadlines.has_first_token(i, s);
   }
 
   Device& device = devices[d];

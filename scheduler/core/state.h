@@ -9,6 +9,7 @@
 #include "scheduler/core/batcher.h"
 #include "scheduler/core/block_reports.h"
 #include "scheduler/core/core.h"
+#include "scheduler/core/deadlines.h"
 #include "scheduler/core/handoff.h"
 #include "scheduler/core/ledger.h"
 #include "scheduler/core/money.h"
@@ -129,6 +130,7 @@ struct Core::State {
   const FleetView& fleet;
   const CostTables& costs_as_said;
   CostTables tables;                      // as they are believed now
+  CostTables at_quantile;                 // likewise, as placement asks for them; no rows where it asks for the mean
   std::vector<CorrectedBy> corrected_by;  // by row
   const PolicySet policies;
 
@@ -145,6 +147,7 @@ struct Core::State {
   Power power;
   Money money;
   Handoff handoff;
+  Deadlines deadlines;
   Placement placement;
   Batcher batcher;
   Occupancy occupancy;

@@ -1,9 +1,11 @@
-// What a running system has shown of costs, in integers: a scale for each term and an error. It is all of learning that
-// enters decisions.
+// What a running system has shown of costs, in integers: a scale for each term, an error, and how it is spread. It is
+// all of learning that enters decisions.
 #pragma once
 #include <algorithm>
 #include <array>
 #include <cstdint>
+
+#include "scheduler/base/quantile.h"
 
 namespace yard {
 
@@ -17,10 +19,33 @@ using CostScales = std::array<std::uint32_t, kCostTerms>;
 inline constexpr std::uint32_t kCostAsSaid = 1024, kLeastCostScale = 1, kMostCostScale = 1u << 30;
 inline constexpr CostScales kCostsAsSaid = {kCostAsSaid, kCostAsSaid, kCostAsSaid, kCostAsSaid, kCostAsSaid};
 
+// Of runs of corrected costs, in permille: with each probability one takes at most so many times what it should; and of
+// the error, what stays with a device from run to run (the rest is new in each, and averages out).
+struct CostSpread {
+  std::array<std::uint32_t, kQuantiles> quantiles{};  // q50, q90, q99; all 0: nobody knows, they follow from the error
+  std::uint32_t common = 0;                           // at most the error, where quantiles are known
+  bool known() const { return quantiles[0] > 0; }
+  bool operator==(const CostSpread&) const = default;
+};
+inline constexpr std::uint32_t kMostSpread = 64'000;
+
+// Known or not, and in order.
+constexpr bool in_bounds(const CostSpread& s) {
+  return s.quantiles[0] <= s.quantiles[1] && s.quantiles[1] <= s.quantiles[2] && s.quantiles[2] <= kMostSpread &&
+         s.common <= kMostSpread && (s.quantiles[0] > 0 || s == CostSpread{});
+}
+
+// What an error says of it, where nothing else does: a normal distribution, all of which stays.
+constexpr CostSpread spread_by(std::uint32_t error_permille) {
+  return {.quantiles = {1000, 1000 + error_permille * 1282 / 1000, 1000 + error_permille * 2326 / 1000},
+          .common = error_permille};
+}
+
 // How a row differs from what was said of it.
 struct CorrectedBy {
   CostScales scales = kCostsAsSaid;
   std::uint32_t error_permille = 0;  // of a run so corrected: relative standard deviation
+  CostSpread spread{};
   bool operator==(const CorrectedBy&) const = default;
 };
 
@@ -34,6 +59,17 @@ constexpr std::int64_t scaled(std::int64_t cost, std::uint32_t scale) {
   if (cost / kCostAsSaid >= kMostScaled / scale) return kMostScaled;
   return cost / kCostAsSaid * scale + cost % kCostAsSaid * scale / kCostAsSaid;
 }
+// What costs are corrected by where they are to hold with a probability: every term takes as much longer.
+constexpr CorrectedBy at_quantile(const CorrectedBy& by, Quantile asked) {
+  if (asked == Quantile::none) return by;
+  const CostSpread spread = by.spread.known() ? by.spread : spread_by(by.error_permille);
+  CorrectedBy is = by;
+  for (std::uint32_t& scale : is.scales)
+    scale = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+        std::uint64_t{scale} * spread.quantiles[place_of(asked)] / 1000, kLeastCostScale, kMostCostScale));
+  return is;
+}
+
 constexpr std::int64_t scaled(std::int64_t cost, const CostScales& scales, CostTerm term) {
   return scaled(cost, scales[static_cast<std::size_t>(term)]);
 }

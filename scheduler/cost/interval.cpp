@@ -201,15 +201,13 @@ void ErrorParts::add(Ratio now, Ratio before) {
   covariance_ += (a * b - covariance_) / 512;
 }
 
-std::int64_t ErrorParts::common() const { return integer_sqrt(std::clamp<std::int64_t>(covariance_, 0, variance_)); }
-
-std::int64_t ErrorParts::independent() const {
-  return integer_sqrt((variance_ - std::clamp<std::int64_t>(covariance_, 0, variance_)));
+ErrorVariances ErrorParts::variances() const {
+  const std::int64_t common = std::clamp<std::int64_t>(covariance_, 0, variance_);
+  return {common, variance_ - common};
 }
 
-std::int64_t ErrorParts::of_sum(std::int64_t steps) const {
-  const std::int64_t together = std::clamp<std::int64_t>(covariance_, 0, variance_);
-  return integer_sqrt((together + (variance_ - together) / std::max<std::int64_t>(1, steps)));
+std::int64_t ErrorVariances::of_sum(std::int64_t steps) const {
+  return integer_sqrt(common + independent / std::max<std::int64_t>(1, steps));
 }
 
 void ErrorParts::write(std::ostream& out) const { out << mean_ << ' ' << variance_ << ' ' << covariance_; }

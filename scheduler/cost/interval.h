@@ -132,20 +132,30 @@ class NormalisedIntervals {
   Conformal scores_;
 };
 
+// Largest integer whose square is at most n. Requires: n >= 0.
+std::int64_t integer_sqrt(std::int64_t n);
+
 // ---- of many steps --------------------------------------------------------------------------------------------------
 
 // What is off in all steps of a stretch alike (a slow chip, a wrong prior) and what each step brings anew. Of the sum
 // of k like steps the first part stays and the second shrinks: variance = common + independent / k. Told apart by the
 // covariance of residuals that one device shows one after the other, exponential means of gain 1/512.
+struct ErrorVariances {
+  std::int64_t common = 0, independent = 0;  // relative, 1/2^32
+
+  std::int64_t of_sum(std::int64_t steps) const;  // relative standard deviation, 1/65536
+};
+
 class ErrorParts {
  public:
   // `now`, `before`: measured / predicted of this step and of the step of the same device before it.
   void add(Ratio now, Ratio before);
 
+  ErrorVariances variances() const;
   // Relative standard deviations in 1/65536.
-  std::int64_t common() const;
-  std::int64_t independent() const;
-  std::int64_t of_sum(std::int64_t steps) const;
+  std::int64_t common() const { return integer_sqrt(variances().common); }
+  std::int64_t independent() const { return integer_sqrt(variances().independent); }
+  std::int64_t of_sum(std::int64_t steps) const { return variances().of_sum(steps); }
 
   void write(std::ostream&) const;
   bool read(std::istream&);
@@ -168,8 +178,5 @@ class SumIntervals {
   static std::size_t length_of(std::int64_t steps);
   std::array<NormalisedIntervals, kLengths + 1> scores_;  // the last: of all
 };
-
-// Largest integer whose square is at most n. Requires: n >= 0.
-std::int64_t integer_sqrt(std::int64_t n);
 
 }  // namespace yard

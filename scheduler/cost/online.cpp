@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "scheduler/base/check.h"
 #include "scheduler/base/input_error.h"
@@ -267,12 +268,32 @@ CostCorrection OnlineCosts::correction(std::uint32_t k) const noexcept {
   if (key.count.learnt > 0) {
     for (std::size_t i = 0; i < kCostTerms; ++i) known.scale[i] = in_1024(key.scale[i]);
     known.error_permille = in_permille(key.noise + key.spread);
+    known.spread = spread_of(key, known.error_permille);
     return known;
   }
   const Belief belief = believed(k);
   for (std::size_t i = 0; i < kCostTerms; ++i) known.scale[i] = in_1024(belief.scale[i]);
   known.error_permille = in_permille(belief.noise + belief.common * belief.common + belief.own * belief.own / 2);
   return known;
+}
+
+// Of its own runs alone, whatever their shape. What share of the error stays is known sooner than the error by these
+// parts, both of which begin at nothing: so the filter's error is divided by that.
+CostSpread OnlineCosts::spread_of(const Key& key, std::uint32_t error_permille) const noexcept {
+  if (!key.intervals.known(Level::q99)) return {};
+  CostSpread spread;
+  std::uint32_t least = 1;
+  for (std::size_t i = 0; i < kQuantiles; ++i) {
+    constexpr std::array<Level, kQuantiles> kLevelOf = {Level::q50, Level::q90, Level::q99};
+    const std::int64_t ratio = key.intervals.quantile(kShapeGroups, kLevelOf[i]);
+    least = spread.quantiles[i] =
+        std::clamp(static_cast<std::uint32_t>((ratio * 1000 + kRatioOne / 2) / kRatioOne), least, kMostSpread);
+  }
+  const ErrorVariances parts = key.parts.variances();
+  const std::int64_t all = parts.common + parts.independent, error = std::int64_t{error_permille} * error_permille;
+  spread.common = all == 0 ? error_permille  // no device had two runs: all of it may stay
+                           : static_cast<std::uint32_t>(integer_sqrt(parts.common / 1024 * error / (all / 1024 + 1)));
+  return spread;
 }
 
 std::span<const CostCorrection> OnlineCosts::publish(Time now) noexcept {
@@ -290,6 +311,10 @@ std::span<const CostCorrection> OnlineCosts::publish(Time now) noexcept {
     for (std::size_t i = 0; i < kCostTerms; ++i) {
       const std::uint32_t a = is.scale[i], b = key.published.scale[i];
       moved |= std::max(a, b) - std::min(a, b) > kLeastMove;
+    }
+    for (const auto& [q, part] : {std::pair(Quantile::q90, 16u), std::pair(Quantile::q99, 8u)}) {
+      const std::uint32_t a = is.spread.quantiles[place_of(q)], b = key.published.spread.quantiles[place_of(q)];
+      moved |= (std::max(a, b) - std::min(a, b)) * part > b;
     }
     if (!moved) continue;
     const Duration ago = now - key.published_at;  // less than nothing: as of a clock that has begun anew

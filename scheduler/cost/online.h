@@ -69,6 +69,7 @@ struct CostCorrection {
   std::uint32_t key = 0;
   CostScales scale = kCostsAsSaid;
   std::uint32_t error_permille = 0;  // of a run so corrected: relative standard deviation
+  CostSpread spread{};               // known from 99 runs of its own on
 
   bool operator==(const CostCorrection&) const = default;
 };
@@ -102,8 +103,9 @@ class OnlineCosts {
   // Cost: some 300 operations, and those of StepIntervals::add. Requires: key < size().
   Heard hear(std::uint32_t key, const RunTimed&) noexcept;
 
-  // Returns: those whose correction is by more than 1/64 of the prior, or an eighth of the error, not what was
-  // published last, and that were not published since `now` - kPublishEvery. Valid until the next call.
+  // Returns: those whose correction is by more than 1/64 of the prior, an eighth of the error, 1/16 of q90 or 1/8 of
+  // q99 not what was published last, and that were not published since `now` - kPublishEvery. Valid until the next
+  // call.
   std::span<const CostCorrection> publish(Time now) noexcept;
 
   const CostCorrection& published(std::uint32_t key) const noexcept { return keys_[key].published; }
@@ -162,6 +164,7 @@ class OnlineCosts {
   Belief believed(std::uint32_t key) const noexcept;
   void begin(std::uint32_t key) noexcept;
   std::int64_t told_error(std::uint32_t key) const noexcept;
+  CostSpread spread_of(const Key&, std::uint32_t error_permille) const noexcept;
   void score(std::uint32_t key, const RunTimed&) noexcept;
   void forget_no_further_than_prior(Key&) const noexcept;
   bool drifts(Key&, double deviations) const noexcept;

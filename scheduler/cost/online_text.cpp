@@ -13,7 +13,7 @@
 namespace yard {
 namespace {
 
-constexpr std::string_view kHead = "switchyard-online-costs 1";
+constexpr std::string_view kHead = "switchyard-online-costs 2";
 
 void put(std::string& out, double x) {
   fmt::format_to(std::back_inserter(out), " {:016x}", std::bit_cast<std::uint64_t>(x));
@@ -54,6 +54,8 @@ void OnlineCosts::write_key(std::string& out, std::uint32_t k) const {
   for (const std::uint64_t n : count.odd) put(out, n);
   for (const std::uint32_t n : key.published.scale) put(out, std::uint64_t{n});
   put(out, std::uint64_t{key.published.error_permille});
+  for (const std::uint32_t n : key.published.spread.quantiles) put(out, std::uint64_t{n});
+  put(out, std::uint64_t{key.published.spread.common});
   put(out, key.published_at.ns());
   put(out, std::uint64_t{key.was_published});
   std::ostringstream rest;
@@ -141,7 +143,10 @@ std::uint32_t OnlineCosts::restore(std::string_view text, const std::string& nam
     for (std::uint64_t& n : count.odd) good = good && in >> n;
     for (std::uint32_t& n : key.published.scale) good = good && in >> n && n > 0 && n <= 8 * kCostAsSaid;
     std::int64_t at_ns = 0;
-    good = good && in >> key.published.error_permille >> at_ns >> key.was_published;
+    good = good && in >> key.published.error_permille;
+    for (std::uint32_t& n : key.published.spread.quantiles) good = good && in >> n;
+    good = good && in >> key.published.spread.common && in_bounds(key.published.spread);
+    good = good && in >> at_ns >> key.was_published;
     good = good && key.intervals.read(in) && key.parts.read(in);
     if (count.learnt > 0)
       for (std::size_t i = 0; i < kCostTerms; ++i) good = good && key.noise > 0 && at(key.prior, i, i) > 0;

@@ -14,19 +14,23 @@ constexpr std::int64_t kLongest = 1'000'000'000'000'000'000;  // ps: 11 days
 // Eight normal deviates, each as likely as another, 1/1024: quantiles at 1/16, 3/16, ..
 constexpr std::array<std::int64_t, 8> kDeviates = {-1571, -908, -501, -161, 161, 501, 908, 1571};
 
-Duration in_ns(std::int64_t ps) { return Duration(std::clamp<std::int64_t>(ps, 0, kLongest) / 1000); }
+// At the replica's pace.
+Duration in_ns(std::int64_t ps, std::uint32_t pace) {
+  return Duration(std::clamp<std::int64_t>(ps, 0, kLongest) / 1000 / 1024 * pace +
+                  std::clamp<std::int64_t>(ps, 0, kLongest) / 1000 % 1024 * pace / 1024);
+}
 
 std::int64_t times(std::int64_t ps, std::int64_t n) { return n > 0 && ps > kLongest / n ? kLongest : ps * n; }
 
 // By kRequestLevels of `n` values, ascending: the ceil(n q)-th.
 template <std::size_t N>
-std::array<Duration, kRequestLevels> levels_of(std::array<std::int64_t, N>& values) {
+std::array<Duration, kRequestLevels> levels_of(std::array<std::int64_t, N>& values, std::uint32_t pace) {
   std::ranges::sort(values);
   std::array<Duration, kRequestLevels> of{};
   for (std::size_t l = 0; l < kRequestLevels; ++l) {
     const std::int64_t permille = kLevelPermille[static_cast<std::size_t>(kOfRequest[l])];
     const auto rank = static_cast<std::size_t>((static_cast<std::int64_t>(N) * permille + 999) / 1000);
-    of[l] = in_ns(values[rank - 1]);
+    of[l] = in_ns(values[rank - 1], pace);
   }
   return of;
 }
@@ -41,7 +45,8 @@ std::int64_t must_leave(const ReplicaNow& is, std::int64_t prompt) {
 
 }  // namespace
 
-RequestQuantiles request_time(const ClassCosts& cost, const ErrorParts& errors, const ReplicaNow& is,
+template <class Costs>
+RequestQuantiles request_time(const Costs& cost, const ErrorVariances& errors, const ReplicaNow& is,
                               const RequestNow& q) {
   const std::int64_t most = std::min<std::int64_t>(is.max_sequences, cost.max_sequences());
   const auto c0 = [&](std::int64_t n) {
@@ -87,8 +92,10 @@ RequestQuantiles request_time(const ClassCosts& cost, const ErrorParts& errors, 
     for (std::size_t e = 0; e < kDeviates.size(); ++e)
       lasts[l * kDeviates.size() + e] = last + last / 1024 * (kDeviates[e] * error / kRatioOne);
   }
-  return {.first = levels_of(firsts), .last = levels_of(lasts)};
+  return {.first = levels_of(firsts, is.pace), .last = levels_of(lasts, is.pace)};
 }
+template RequestQuantiles request_time(const StepCost&, const ErrorVariances&, const ReplicaNow&, const RequestNow&);
+template RequestQuantiles request_time(const ClassCosts&, const ErrorVariances&, const ReplicaNow&, const RequestNow&);
 
 std::uint32_t RequestTimes::filling(const ReplicaNow& is) {
   if (is.running + is.waiting == 0) return 0;
@@ -105,7 +112,8 @@ Duration RequestTimes::widened(const std::array<Conformal, kRequestLevels>& own,
   return Duration(d.count() / kRatioOne * ratio + d.count() % kRatioOne * ratio / kRatioOne);
 }
 
-RequestTimes::Told RequestTimes::predict(const ClassCosts& cost, const ErrorParts& errors, const ReplicaNow& is,
+template <class Costs>
+RequestTimes::Told RequestTimes::predict(const Costs& cost, const ErrorVariances& errors, const ReplicaNow& is,
                                          const RequestNow& q) const {
   Told told{.by_physics = request_time(cost, errors, is, q), .quantiles = {}, .filling = filling(is)};
   const Scores &own = scores_[told.filling], &all = scores_[kFillings];
@@ -121,6 +129,10 @@ RequestTimes::Told RequestTimes::predict(const ClassCosts& cost, const ErrorPart
   }
   return told;
 }
+template RequestTimes::Told RequestTimes::predict(const StepCost&, const ErrorVariances&, const ReplicaNow&,
+                                                  const RequestNow&) const;
+template RequestTimes::Told RequestTimes::predict(const ClassCosts&, const ErrorVariances&, const ReplicaNow&,
+                                                  const RequestNow&) const;
 
 void RequestTimes::first_token(const Told& told, Duration after) {
   for (Scores* to : {&scores_[told.filling], &scores_[kFillings]})

@@ -27,6 +27,7 @@ struct ReplicaNow {
   std::int64_t kv_tokens = 0, waiting_tokens = 0;  // context of the running; prompts of the waiting
   std::int64_t max_sequences = 256, token_budget = 8192, kv_capacity = 1 << 30;  // sequences, tokens, tokens
   std::uint32_t prefill_share = 0;  // of its time, 1/65536: went into reading prompts of late
+  std::uint32_t pace = 1024;        // of its steps, 1/1024 of what their costs say
 };
 
 struct RequestNow {
@@ -43,8 +44,9 @@ struct RequestQuantiles {
   std::array<Duration, kRequestLevels> first{}, last{};
 };
 
-// By physics and what is known of lengths and errors alone.
-RequestQuantiles request_time(const ClassCosts&, const ErrorParts&, const ReplicaNow&, const RequestNow&);
+// By physics and what is known of lengths and errors alone. `Costs`: StepCost, or ClassCosts.
+template <class Costs>
+RequestQuantiles request_time(const Costs&, const ErrorVariances&, const ReplicaNow&, const RequestNow&);
 
 // Of one class of devices.
 class RequestTimes {
@@ -54,7 +56,8 @@ class RequestTimes {
     RequestQuantiles by_physics, quantiles;  // as request_time() says; multiplied by what was learnt
     std::uint32_t filling = 0;               // of the replica as it was then
   };
-  Told predict(const ClassCosts&, const ErrorParts&, const ReplicaNow&, const RequestNow&) const;
+  template <class Costs>
+  Told predict(const Costs&, const ErrorVariances&, const ReplicaNow&, const RequestNow&) const;
 
   // What became of it, since then; each as soon as it is known: what is late in one request is late in those that came
   // after. Of one that was cut short before its limit nobody knows the last token: it is not told.

@@ -74,12 +74,27 @@ std::string objective(Duration d) {
                                        : rounded(d.count(), 6, 0) + " ms";
 }
 
+// Whether deadlines are hard, and how surely they are then kept: only where some are.
 std::string show_classes(const FleetView& view) {
-  Table table(1, {"class", "rank", "ttft", "+ per token", "tpot", "e2e", "shed after"});
-  for (const SloClass& slo : view.classes)
-    table.add({slo.name, fmt::format("{}", slo.rank), objective(slo.ttft),
-               slo.ttft_per_token.count() == 0 ? "-" : rounded(slo.ttft_per_token.count(), 6, 3) + " ms",
-               objective(slo.tpot), objective(slo.e2e), objective(slo.patience)});
+  const bool hard = std::ranges::any_of(view.classes, [](const SloClass& c) { return c.sure != Quantile::none; });
+  std::vector<std::string> head = {"class", "rank", "ttft", "+ per token", "tpot", "e2e", "shed after"};
+  if (hard) head.emplace_back("deadline");
+  Table table(1, std::move(head));
+  for (const SloClass& slo : view.classes) {
+    std::vector<std::string> row = {
+        slo.name,
+        fmt::format("{}", slo.rank),
+        objective(slo.ttft),
+        slo.ttft_per_token.count() == 0 ? "-" : rounded(slo.ttft_per_token.count(), 6, 3) + " ms",
+        objective(slo.tpot),
+        objective(slo.e2e),
+        objective(slo.patience)};
+    if (hard)
+      row.push_back(slo.sure == Quantile::none
+                        ? "soft"
+                        : fmt::format("hard, {}", kQuantileNames[static_cast<std::size_t>(slo.sure)]));
+    table.add(std::move(row));
+  }
   return table.str();
 }
 
@@ -216,16 +231,18 @@ std::string fleet_json(const Fleet& fleet, const CompiledFleet& compiled) {
                   .known("beyond_measured_percent", compiled.kernel_shares[pool.cost.value].held_permille, 1)
                   .str());
   }
-  for (const SloClass& slo : view.classes)
-    classes.add(json::Object()
-                    .text("name", slo.name)
-                    .number("rank", slo.rank)
-                    .known("ttft_ms", slo.ttft.count(), 6)
-                    .known("ttft_per_prompt_token_ms", slo.ttft_per_token.count(), 6)
-                    .known("tpot_ms", slo.tpot.count(), 6)
-                    .known("e2e_ms", slo.e2e.count(), 6)
-                    .known("shed_after_ms", slo.patience.count(), 6)
-                    .str());
+  for (const SloClass& slo : view.classes) {
+    json::Object row;
+    row.text("name", slo.name)
+        .number("rank", slo.rank)
+        .known("ttft_ms", slo.ttft.count(), 6)
+        .known("ttft_per_prompt_token_ms", slo.ttft_per_token.count(), 6)
+        .known("tpot_ms", slo.tpot.count(), 6)
+        .known("e2e_ms", slo.e2e.count(), 6)
+        .known("shed_after_ms", slo.patience.count(), 6);
+    if (slo.sure != Quantile::none) row.text("hard_deadline", kQuantileNames[static_cast<std::size_t>(slo.sure)]);
+    classes.add(row.str());
+  }
   for (const MixEntry& entry : compiled.mix.entries()) {
     json::List regions;
     for (std::uint32_t r = 0; r < view.regions.size() && !entry.regions.anywhere(); ++r)

@@ -68,6 +68,8 @@ class StepCost {
   Picoseconds c2() const { return c2_; }
   Picoseconds c4() const { return c4_; }
   std::uint32_t error_permille() const { return error_permille_; }
+  // How runs are spread about these costs: as was learnt, else as a normal distribution of the error.
+  CostSpread spread() const { return spread_.known() ? spread_ : spread_by(error_permille_); }
 
   // What reading prompt tokens adds to a step.
   Picoseconds reading(std::int64_t tokens, std::int64_t pairs) const {
@@ -87,8 +89,9 @@ class StepCost {
 
   // These costs become what `said` says, scaled by term; what was less than an eighth of its bound above becomes no
   // more. Requires: `said` has as many sequences. Cost: O(max_sequences); does not allocate.
-  void correct(const StepCost& said, const CostScales& scales, std::uint32_t error_permille) {
-    CHECK(said.c0_.size() == c0_.size() && in_bounds(scales));
+  void correct(const StepCost& said, const CorrectedBy& by) {
+    const CostScales& scales = by.scales;
+    CHECK(said.c0_.size() == c0_.size() && in_bounds(scales) && in_bounds(by.spread));
     const auto bounded = [](std::int64_t is, std::int64_t was, std::int64_t most) {
       return Picoseconds(std::min(is, std::max(was, most / 8)));
     };
@@ -102,7 +105,11 @@ class StepCost {
     c1_ = rate(said.c1_, CostTerm::prefill, kMostC1);
     c2_ = rate(said.c2_, CostTerm::kv, kMostC2);
     c4_ = rate(said.c4_, CostTerm::pairs, kMostC4);
-    error_permille_ = error_permille;
+    error_permille_ = by.error_permille;
+    spread_ = by.spread;
+  }
+  void correct(const StepCost& said, const CostScales& scales, std::uint32_t error_permille) {
+    correct(said, {.scales = scales, .error_permille = error_permille, .spread = {}});
   }
 
   const std::vector<BatchBucket>& buckets() const { return buckets_; }
@@ -113,6 +120,7 @@ class StepCost {
   std::vector<Picoseconds> c0_;  // by number of sequences: the buckets, expanded
   Picoseconds c1_, c2_, c4_;
   std::uint32_t error_permille_;
+  CostSpread spread_{};
 };
 
 class OperatorProfile;  // operator_profile.h

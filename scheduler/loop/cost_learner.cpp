@@ -96,7 +96,7 @@ std::span<const CostCorrected> CostLearner::corrections(Time now) noexcept {
 
 // Of what was said before anything was known.
 CostCorrected CostLearner::corrected(const CostCorrection& c) const {
-  CostCorrected is{CostRow{c.key}, {}, std::min(c.error_permille, StepCost::kUnknown - 1)};
+  CostCorrected is{CostRow{c.key}, {}, std::min(c.error_permille, StepCost::kUnknown - 1), c.spread};
   for (std::size_t term = 0; term < kCostTerms; ++term)
     is.scales[term] = static_cast<std::uint32_t>(
         std::clamp<std::int64_t>(scaled(c.scale[term], magnitudes_[c.key].times), kLeastCostScale, kMostCostScale));

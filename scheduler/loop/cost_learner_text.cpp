@@ -13,7 +13,7 @@
 namespace yard {
 namespace {
 
-constexpr std::string_view kHead = "switchyard learnt costs 1\n";
+constexpr std::string_view kHead = "switchyard learnt costs 2\n";
 
 // Calls act(line, its number) for each line, without what ends it.
 template <class Act>

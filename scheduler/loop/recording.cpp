@@ -44,9 +44,9 @@ constexpr auto kModel = [](auto& io, auto& m) { io(m.name), io(m.prefix_block), 
 constexpr auto kAdapter = [](auto& io, auto& a) { io(a.name), io(a.model), io(a.bytes); };
 constexpr auto kClass = [](auto& io, auto& c) {
   io(c.name), io(c.rank), io(c.ttft), io(c.ttft_per_token), io(c.tpot), io(c.e2e), io(c.patience),
-      io.one_of(c.on_overload, 2);
+      io.one_of(c.on_overload, 2), io.one_of(c.sure, kQuantileValues);
 };
-constexpr std::size_t kLeastClass = 4 + 4 + 5 * 8 + 1;
+constexpr std::size_t kLeastClass = 4 + 4 + 5 * 8 + 2;
 
 constexpr auto kRate = [](auto& io, auto& r) { io(r.per_s_thousandths), io(r.burst); };
 constexpr auto kTenant = [](auto& io, auto& t) {
@@ -137,6 +137,8 @@ constexpr auto kCapChanged = [](auto& io, auto& e) { io(e.domain), io(e.cap); };
 constexpr auto kCostCorrected = [](auto& io, auto& e) {
   io(e.row), io(e.error_permille);
   for (auto& scale : e.scales) io(scale);
+  for (auto& quantile : e.spread.quantiles) io(quantile);
+  io(e.spread.common);
 };
 constexpr auto kMoveEnded = [](auto& io, auto& e) { io(e.sequence), io(e.attempt), io.one_of(e.how, 2); };
 
@@ -488,7 +490,7 @@ void check_event(const Event& event, const FleetView& fleet) {
     require(e->device.value < fleet.devices(), "the load of a device that there is not");
   if (const auto* e = std::get_if<CostCorrected>(&event))
     require(std::ranges::any_of(fleet.pools, [&](const PoolView& p) { return p.cost == e->row; }) &&
-                in_bounds(e->scales) && e->error_permille <= StepCost::kUnknown,
+                in_bounds(e->scales) && e->error_permille <= StepCost::kUnknown && in_bounds(e->spread),
             "a correction of costs that there are not, or beyond its bounds");
   if (const auto* e = std::get_if<CapChanged>(&event)) {
     require(e->domain.value < fleet.domains.size(), "the cap of a power domain that there is not");

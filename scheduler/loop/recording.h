@@ -38,7 +38,7 @@ struct RecordingHead {
 
 namespace recording {
 
-inline constexpr std::string_view kMagic = "switchyard recording 4\n";
+inline constexpr std::string_view kMagic = "switchyard recording 5\n";
 enum class Frame : std::uint32_t { head = 1, ticks = 2, end = 3 };
 inline constexpr std::size_t kFrameHead = 5 * sizeof(std::uint32_t);
 

@@ -85,9 +85,22 @@ const auto& find(const Table& table, std::string_view name, const char* flag) {
 struct Ways {
   Scorer scorer;
   IndexedScorer indexed;
+  Quantile quantile = Quantile::none;
 };
 
 Ways find_scorer(std::string_view name) {
+  if (const std::size_t at = name.find('@'); at != std::string_view::npos) {
+    const std::size_t end = std::min(name.find('+', at), name.size());
+    const std::string_view level = name.substr(at + 1, end - at - 1);
+    const auto levels = std::span(kQuantileNames).subspan(1);
+    const auto found = std::ranges::find(levels, level);
+    if (found == levels.end())
+      throw InputError("", 0, "policy, after '@'", "found '" + printable(level) + "'",
+                       "accepted: " + listed({levels.begin(), levels.end()}));
+    Ways ways = find_scorer(std::string(name.substr(0, at)) + std::string(name.substr(end)));
+    ways.quantile = static_cast<Quantile>(1 + (found - levels.begin()));
+    return ways;
+  }
   const std::size_t plus = name.find('+');
   const NamedScorer& scorer = find_named_scorer(name);
   if (plus == std::string_view::npos) return {scorer.scorer, scorer.indexed};
@@ -101,7 +114,7 @@ std::span<const NamedScorer> scorers() { return kScorers; }
 std::span<const NamedRefusal> refusals() { return kRefusals; }
 std::span<const NamedOrder> orders() { return kOrders; }
 const NamedScorer& find_named_scorer(std::string_view name) {
-  return find(kScorers, name.substr(0, name.find('+')), "policy");
+  return find(kScorers, name.substr(0, name.find_first_of("@+")), "policy");
 }
 std::string_view name_of(Bind bind) { return kBinds[static_cast<std::size_t>(bind)]; }
 std::string_view title_of(ScorerOrigin origin) {
@@ -118,6 +131,7 @@ PolicySet find_policies(std::string_view scorer, std::string_view order, std::st
           .scorer = ways.scorer,
           .order = find(kOrders, order, "order").order,
           .indexed = ways.indexed,
+          .quantile = ways.quantile,
           .bind = bind == kBinds[0] ? Bind::arrival : Bind::room,
           .harms = policy::costs_a_promise};
 }

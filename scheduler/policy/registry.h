@@ -40,10 +40,11 @@ std::span<const NamedOrder> orders();
 std::string_view name_of(Bind);
 std::string_view title_of(ScorerOrigin);
 
-// The scorer that a name is about, whatever refusal it ends in. Errors: InputError with the nearest name.
+// The scorer that a name is about, whatever quantile and refusal it ends in. Errors: InputError with the nearest name.
 const NamedScorer& find_named_scorer(std::string_view name);
 
-// `scorer`: NAME, NAME+refusal or NAME+none; the set keeps it as given.
+// `scorer`: NAME, NAME+refusal or NAME+none; @q50, @q90 or @q99 behind NAME shows it costs at that quantile. The set
+// keeps it as given.
 // Errors: InputError with the nearest name.
 PolicySet find_policies(std::string_view scorer, std::string_view order, std::string_view bind);
 

@@ -124,6 +124,9 @@ struct SloClass {
   std::chrono::nanoseconds ttft{}, ttft_per_token{};  // to the first token: a part, and a part per prompt token
   std::chrono::nanoseconds tpot{}, e2e{};             // between tokens; to the last
   std::chrono::nanoseconds patience{};                // rejected ("shed") when it has waited so long; zero: never
+  // 50, 90 or 99: rejected ("overloaded") where no device is expected to keep its ttft and e2e with that probability,
+  // by what costs and answers were so far. Zero: it may come late.
+  int sure_percent = 0;
 };
 
 // Who asks and pays. Zero: no such limit.
