@@ -45,6 +45,24 @@ TEST(DeploymentTerms, KvOfMlaIsOnEveryRankAndOfHeadsIsDivided) {
   EXPECT_DOUBLE_EQ(8 * c2(replicas, Term::kv), c2(deployment("deepseek-v3", "h200-sxm", 8), Term::kv));
 }
 
+// A head lies on one rank at least; who has most sets the pace. Two cores of a chip have half of its memory each.
+TEST(DeploymentTerms, WholeKvHeadsLieOnRanksThatMayBeCores) {
+  const auto kv = [](std::string_view model, std::uint32_t chips, std::uint32_t cores) {
+    Deployment d = deployment(model, "trainium1", chips);
+    d.cores = cores;
+    return c2(d, Term::kv);
+  };
+  const double all = kv("llama-2-7b", 1, 1);  // 32 heads
+  EXPECT_DOUBLE_EQ(all, 8 * kv("llama-2-7b", 8, 1));
+  EXPECT_DOUBLE_EQ(all, 8 * kv("llama-2-7b", 12, 2)) << "two heads on some of 24 cores, each of half a chip";
+  EXPECT_DOUBLE_EQ(all, 16 * kv("llama-2-7b", 16, 2));
+  EXPECT_DOUBLE_EQ(kv("llama-3.1-8b", 1, 1), 4 * kv("llama-3.1-8b", 16, 2)) << "8 heads, on each of 32 cores one";
+  Deployment one = deployment("llama-2-7b", "trainium1", 1), two = one;
+  two.cores = 2;
+  EXPECT_EQ(c0(one, Term::hops, 1), 0.0);
+  EXPECT_GT(c0(two, Term::hops, 1), 0.0);
+}
+
 TEST(DeploymentTerms, ExpertsOfManyTokensAreReadOnce) {
   const Deployment d = deployment("gpt-oss-120b", "h100-sxm");
   const double one = c0(d, Term::expert_weights, 1), many = c0(d, Term::expert_weights, 4096);
@@ -134,6 +152,29 @@ TEST(Calibration, FindsTheWeightsThatMadeTheTimes) {
   EXPECT_NEAR(found.weight[static_cast<std::size_t>(Term::dense_weights)], 1600, 80);
 }
 
+// ---- samples of a cell ----------------------------------------------------------------------------------------------
+
+Measured of_sizes(double sequences, double prompt, double output) {
+  return {.deployment = {}, .steady = {sequences, prompt, output}};
+}
+
+TEST(CellCorrection, FollowsSamplesThatAgreeAndDoubtsThoseThatDoNot) {
+  const std::vector<Measured> at = {of_sizes(4, 1024, 1024), of_sizes(8, 1024, 1024), of_sizes(16, 1024, 1024),
+                                    of_sizes(32, 1024, 1024)};
+  const auto corrected = [&](const std::vector<double>& off, const Measured& asked) {
+    std::vector<CellSample> samples;
+    for (std::size_t i = 0; i < off.size(); ++i) samples.push_back({&at[i], off[i]});
+    return cell_correction(asked, samples, {});
+  };
+  EXPECT_EQ(corrected({}, at[0]), 0.0);
+  EXPECT_NEAR(corrected({0.2, 0.2, 0.2, 0.2}, of_sizes(64, 1024, 1024)), 0.2, 0.02);
+  const double rising = corrected({0.0, 0.1, 0.2, 0.3}, of_sizes(64, 1024, 1024));
+  EXPECT_GT(rising, 0.3) << "it goes on";
+  EXPECT_LT(rising, 0.45);
+  EXPECT_LT(std::abs(corrected({0.5, -0.5, 0.5, -0.5}, of_sizes(64, 1024, 1024))), 0.1) << "noise is not followed";
+  EXPECT_NEAR(corrected({0.0, 0.1, 0.2, 0.3}, at[1]), 0.1, 0.03);
+}
+
 // ---- rows -----------------------------------------------------------------------------------------------------------
 
 TEST(DeploymentRows, RefuseWhatContradictsAndUndoWhatIsKnownToBeWrong) {
@@ -145,6 +186,7 @@ TEST(DeploymentRows, RefuseWhatContradictsAndUndoWhatIsKnownToBeWrong) {
       "vllm,deepseek-ai/DeepSeek-R1,h200_sxm,fp8,agg,1024,1024,8,20,1,1,1,1,100,21,\n"
       "vllm,nobody/Nothing,h200_sxm,fp8,agg,1024,1024,8,8,1,1,1,1,100,22,\n"
       "vllm,deepseek-ai/DeepSeek-R1,h200_sxm,fp8,agg,1024,1024,8,8,1,1,1,1,100,-1,\n"
+      "trtllm,deepseek-ai/DeepSeek-R1,gb200,fp4,agg,8192,1024,538,64,1,1,64,1,100,10,\n"
       "vllm,deepseek-ai/DeepSeek-R1,h200_sxm,fp8,disagg,1024,1024,8,8,1,1,1,1,100,23,\n";
   const DeploymentRows read = read_deployments(CsvTable("d.csv", text));
   ASSERT_EQ(read.rows.size(), 1u);
@@ -157,7 +199,8 @@ TEST(DeploymentRows, RefuseWhatContradictsAndUndoWhatIsKnownToBeWrong) {
                          "the same measurement twice [d.csv:3: first d.csv:2]",
                          "ranks that do not divide the heads [d.csv:4: 128 query heads of deepseek-v3 over 20]",
                          "an unknown model [d.csv:5: model_path = 'nobody/Nothing']",
-                         "no number in range [d.csv:6: silicon_tpot_ms = '-1']"}));
+                         "no number in range [d.csv:6: silicon_tpot_ms = '-1']",
+                         "ranks of a system, not of a replica [d.csv:7: tp_size = 64]"}));
 }
 
 TEST(Collectives, MoveWhatARingMoves) {

@@ -69,6 +69,7 @@ TEST_F(CostClaim, CollectivesOfSizesLeftOut) {
 TEST_F(CostClaim, PublishedPointsOfTpuAndNeuron) {
   const std::vector<Claim> all = claim_published(claims_);
   ASSERT_EQ(all.size(), 3u);
+  EXPECT_LT(all[0].errors.summary().mape, 0.325) << "zero shot: the aim is 30";
   expect_met(all[1], 80);  // by a relative's points
   expect_met(all[2], 60);  // after one of its own
 }
@@ -126,16 +127,16 @@ TEST_F(CostClaim, FirstTokensOfAModelLeftOut) {
   EXPECT_LT(mape(4), 0.18) << "TPOT";
 }
 
-// The aims are 20 and 12 %, and 30 % below the nine terms: what is reached is pinned.
+// The aims are 20 (met) and 12 %, and 30 % below the nine terms: what is reached is pinned.
 TEST_F(CostClaim, DeploymentsOfAModelLeftOut) {
   const std::vector<Claim> all = claim_deployments(claims_);
   ASSERT_EQ(all.size(), 5u);
   const auto mape = [&](std::size_t i) { return all[i].errors.summary().mape; };
   EXPECT_GT(mape(0), 0.6) << "the roofline alone";
-  EXPECT_LT(mape(2), 0.75 * mape(1)) << "ours beside nine terms";
-  EXPECT_LT(mape(2), 0.21);
-  EXPECT_LT(mape(4), 0.6 * mape(3)) << "five samples a cell";
-  EXPECT_LT(mape(4), 0.135);
+  EXPECT_LT(mape(2), 0.73 * mape(1)) << "ours beside nine terms";
+  EXPECT_TRUE(all[2].met());
+  EXPECT_LT(mape(4), 0.57 * mape(3)) << "five samples a cell";
+  EXPECT_LT(mape(4), 0.127);
   EXPECT_EQ(all[2].errors.summary().n + all[2].refused.rows(), 2766);
 }
 

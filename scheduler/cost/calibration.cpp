@@ -93,7 +93,7 @@ Calibration calibrate(std::span<const Measured> measured, const CalibrationFit& 
       for (std::size_t i = 0; i < kWeights; ++i) sum += slope[i] = terms[r][i] * std::exp(z[i]);
       for (double& s : slope) s /= sum;
       const double off = std::log(measured[r].tpot / sum);
-      const double w = 1.0 / std::max(std::abs(off), 0.05);
+      const double w = std::exp(-fit.relative * std::clamp(off, -1.5, 1.5)) / std::max(std::abs(off), 0.05);
       equations.add(slope, off, w);
       total += w;
     }
@@ -129,8 +129,11 @@ CalibrationFit best_calibration(std::span<const Measured> measured) {
   };
   CalibrationFit best;
   double least = 1e300;
-  for (const double prior : {0.001, 0.003, 0.01, 0.03})
-    if (const double error = left_out_error({.prior = prior}, false); error < least) least = error, best.prior = prior;
+  for (const double relative : {0.0, 0.5, 1.0})
+    for (const double prior : {0.001, 0.003, 0.01, 0.03}) {
+      const CalibrationFit some{.prior = prior, .relative = relative};
+      if (const double error = left_out_error(some, false); error < least) least = error, best = some;
+    }
   CalibrationFit fit = best;
   least = 1e300;
   for (const double evidence : {3.0, 10.0, 30.0, 100.0}) {
@@ -141,12 +144,51 @@ CalibrationFit best_calibration(std::span<const Measured> measured) {
 }
 
 double cell_correction(const Measured& m, std::span<const CellSample> samples, const CellFit& fit) {
-  double sum = 0.0, weights = fit.shrink;
-  for (const CellSample& s : samples) {
-    const double n = std::log2(m.steady.sequences / s.measured->steady.sequences) / fit.octaves;
-    const double p = std::log2(m.steady.prompt / s.measured->steady.prompt) / fit.octaves;
-    const double w = fit.everywhere + std::exp(-(n * n + p * p));
-    sum += w * s.off, weights += w;
+  CHECK(samples.size() <= kMostCellSamples);
+  using Sizes = std::array<double, 3>;  // octaves from the middle of what is served
+  const auto sizes = [](const Steady& s) {
+    return Sizes{std::log2(s.sequences) - 4.5, std::log2(s.prompt) - 10.0, std::log2(s.output) - 9.0};
+  };
+  const auto covariance = [&](const Sizes& a, const Sizes& b) {
+    double product = 0.0, apart = 0.0;
+    for (std::size_t i = 0; i < a.size(); ++i)
+      product += a[i] * b[i], apart += (a[i] - b[i]) * (a[i] - b[i]) / (fit.octaves * fit.octaves);
+    return fit.constant * fit.constant + fit.linear * fit.linear * product + fit.local * fit.local * std::exp(-apart);
+  };
+  const std::size_t n = samples.size();
+  std::array<Sizes, kMostCellSamples> at{};
+  std::array<double, kMostCellSamples> to_asked{};
+  const Sizes asked = sizes(m.steady);
+  for (std::size_t i = 0; i < n; ++i)
+    at[i] = sizes(samples[i].measured->steady), to_asked[i] = covariance(asked, at[i]);
+
+  constexpr std::array<double, 5> kNoises = {0.03, 0.06, 0.12, 0.25, 0.5};
+  std::array<double, kNoises.size()> says{}, likely{};
+  for (std::size_t k = 0; k < kNoises.size(); ++k) {
+    std::array<std::array<double, kMostCellSamples>, kMostCellSamples> l{};  // Cholesky's factor
+    std::array<double, kMostCellSamples> y{};
+    for (std::size_t i = 0; i < n; ++i) {
+      for (std::size_t j = 0; j <= i; ++j) {
+        double v = covariance(at[i], at[j]) + (i == j ? kNoises[k] * kNoises[k] : 0.0);
+        for (std::size_t c = 0; c < j; ++c) v -= l[i][c] * l[j][c];
+        l[i][j] = i == j ? std::sqrt(v) : v / l[j][j];
+      }
+      y[i] = samples[i].off;
+      for (std::size_t c = 0; c < i; ++c) y[i] -= l[i][c] * y[c];
+      y[i] /= l[i][i];
+      likely[k] -= y[i] * y[i] / 2.0 + std::log(l[i][i]);
+    }
+    for (std::size_t i = n; i-- > 0;) {
+      for (std::size_t c = i + 1; c < n; ++c) y[i] -= l[c][i] * y[c];
+      y[i] /= l[i][i];
+      says[k] += y[i] * to_asked[i];
+    }
+  }
+  const double most = *std::ranges::max_element(likely);
+  double sum = 0.0, weights = 0.0;
+  for (std::size_t k = 0; k < kNoises.size(); ++k) {
+    const double w = std::exp(likely[k] - most);
+    sum += w * says[k], weights += w;
   }
   return sum / weights;
 }

@@ -45,6 +45,7 @@ struct Calibration {
 struct CalibrationFit {
   double prior = 0.003;    // how strongly weights are drawn to 1
   double evidence = 20.0;  // see Calibration
+  double relative = 0.0;   // errors count as |log p/y| x (p/y)^relative: 0 in logarithms, 1 about as |p/y - 1|
 };
 
 // Requires: at least one measurement.
@@ -54,16 +55,23 @@ Calibration calibrate(std::span<const Measured>, const CalibrationFit&);
 CalibrationFit best_calibration(std::span<const Measured>);
 
 // A cell is a model on one chip by one engine at one precision and parallelism: what a replica's costs are keyed by.
+//
+// By how much (in logarithms) its rows are off is a Gaussian process over the logarithms of sequences, prompt and
+// output: constant, linear and local parts of these deviations (Rasmussen, Williams, Gaussian Processes for Machine
+// Learning, 2006, algorithm 2.1). How noisy a cell's samples are is not known: answers at five noises count by how
+// likely each makes the samples (ibid., section 5.2).
 struct CellFit {
-  double shrink = 0.3, everywhere = 0.25, octaves = 1.4;
+  double constant = 0.3, linear = 0.03, local = 0.3;
+  double octaves = 4.0;  // how far the local part reaches
 };
 
-// Logarithm of the factor by which a cell's own samples are off (log of measured over predicted, each), those near in
-// sequences and prompt most.
+// How far off samples of a cell let expect it to be: of log of measured over predicted. Requires: at most
+// kMostCellSamples.
 struct CellSample {
   const Measured* measured;
   double off;
 };
+inline constexpr std::size_t kMostCellSamples = 8;
 double cell_correction(const Measured&, std::span<const CellSample>, const CellFit&);
 
 // The weight of a term for that engine.

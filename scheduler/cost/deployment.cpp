@@ -79,7 +79,9 @@ CostsByTerm term_costs(const Deployment& d, double n) {
                                   bandwidth;
   const bool mla = m.attention == Attention::mla;
   const double values = mla ? m.kv_lora_rank + m.qk_rope_head_dim : 2.0 * m.kv_heads * m.head_dim;
-  const double shards = mla ? 1.0 : std::min(tp, real(m.kv_heads));
+  // Of whole heads: 8 on 24 ranks are on each as on 8, 32 on 24 take as long as on 16. In chips' worth of bandwidth.
+  const double ranks = tp * d.cores, heads_of_fullest = std::ceil(real(m.kv_heads) / ranks);
+  const double shards = mla ? 1.0 : real(m.kv_heads) / heads_of_fullest / d.cores;
   const bool is_short = m.sliding_layers > 0 && m.sliding_window < kShortWindow;
   const double full = m.full_layers + (is_short ? 0 : m.sliding_layers);
   at(Term::kv).c2 = bytes(full * values, d.kv) / shards / dp / bandwidth;
@@ -95,7 +97,8 @@ CostsByTerm term_costs(const Deployment& d, double n) {
     const double moved = 2.0 * layers * 2.0 * (tp - 1.0) / tp * hidden * 2.0 / link(d) / dp;
     at(Term::all_reduce) = {.c0 = n * moved, .c1 = moved};
   }
-  if (d.tp * d.dp > 1) at(Term::hops).c0 = 2.0 * layers * log2_of_ranks(d.tp * d.dp) * 3.0 * kMicrosecond;
+  if (const std::uint32_t all = d.tp * d.cores * d.dp; all > 1)
+    at(Term::hops).c0 = 2.0 * layers * log2_of_ranks(all) * 3.0 * kMicrosecond;
   at(Term::layers).c0 = layers * 40.0 * kMicrosecond;
   at(Term::moe_layers).c0 = m.moe_layers * 10.0 * kMicrosecond;
   at(Term::step).c0 = 500.0 * kMicrosecond;

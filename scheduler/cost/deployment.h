@@ -12,11 +12,11 @@
 //                    equally likely. Sliced over ranks they are balanced; placed whole on ep of them, all wait for the
 //                    rank with most: mean + deviation x sqrt(2 ln ep), of as many draws (Raab, Steger, Balls into Bins,
 //                    1998; why fullest ranks matter: DeepSeek-V3 Technical Report, 2024, section 3.4)
-//   kv               keys and values of the context: 2 x KV heads x head_dim values a token and full layer, over as
-//   many
-//                    ranks as there are KV heads; of MLA kv_lora_rank + qk_rope_head_dim, on every rank (DeepSeek-AI,
-//                    DeepSeek-V2, 2024, section 2.1); a short window's and linear attention's state are the same
-//                    however long the context (Beltagy et al., Longformer, 2020; Yang et al., Gated DeltaNet, 2024)
+//   kv               keys and values of the context: 2 x KV heads x head_dim values a token and full layer; ranks hold
+//                    whole heads, one at least, and who has most of them sets the pace; of MLA kv_lora_rank +
+//                    qk_rope_head_dim, on every rank (DeepSeek-AI, DeepSeek-V2, 2024, section 2.1); a short window's
+//                    and linear attention's state are the same however long the context (Beltagy et al., Longformer,
+//                    2020; Yang et al., Gated DeltaNet, 2024)
 //   compute          2 FLOPs per weight and token (Kaplan et al., Scaling Laws, 2020, section 2.1)
 //   attention        4 x query heads x head_dim FLOPs a pair of prompt tokens and full layer (Hoffmann et al., 2022,
 //                    appendix F)
@@ -51,10 +51,11 @@ struct Deployment {
   const Accelerator* chip = nullptr;
   Engine engine = Engine::vllm;
   Precision weights = Precision::bf16, expert_weights = Precision::bf16, kv = Precision::bf16;
-  std::uint32_t tp = 1;  // tensor-parallel ranks of attention
-  std::uint32_t dp = 1;  // attention's data-parallel replicas; experts are spread over tp x dp
-  std::uint32_t pp = 1;  // pipeline stages
-  std::uint32_t ep = 1;  // ranks over which whole experts are placed; at most tp x dp
+  std::uint32_t tp = 1;     // tensor-parallel chips of attention
+  std::uint32_t dp = 1;     // attention's data-parallel replicas; experts are spread over tp x dp
+  std::uint32_t pp = 1;     // pipeline stages
+  std::uint32_t ep = 1;     // ranks over which whole experts are placed; at most tp x dp
+  std::uint32_t cores = 1;  // of a chip that are each a rank with its part of the chip's memory (NeuronCores)
   std::uint32_t chips() const { return tp * dp * pp; }
 };
 

@@ -19,6 +19,8 @@ bool one_shape(const ModelCard& a, const ModelCard& b) {
          a.total_parameters == b.total_parameters;
 }
 
+constexpr double kMostTensorRanks = 8;  // of the engines here, on servers of eight
+
 std::optional<double> concurrency(std::string_view source) {
   constexpr std::string_view kBefore = "silicon_concurrency=";
   const std::size_t at = source.find(kBefore);
@@ -80,6 +82,9 @@ struct Reader {
     if (d.model && static_cast<std::uint32_t>(d.model->query_heads) % d.tp != 0)
       refuse("ranks that do not divide the heads",
              fmt::format("{} query heads of {} over {}", d.model->query_heads, d.model->id, d.tp));
+    // A sheet of whole systems: tp 12 to 72 with neither expert nor data parallelism counts their chips.
+    if (tp > kMostTensorRanks && ep <= 1 && dp <= 1)
+      refuse("ranks of a system, not of a replica", fmt::format("tp_size = {}", tp));
     m.steady.prompt = number("isl", 1), m.steady.output = number("osl", 1);
     const auto stated = concurrency(row["silicon_data_source"]);
     m.steady.sequences = stated ? *stated : number("batch_size", 1) * dp;

@@ -89,22 +89,30 @@ bool same_sizes(const Measured& a, const Measured& b) {
 
 using CellSamples = std::map<Cell, std::vector<CellSample>>;
 
-// The way of using a cell's samples that errs least on the cells of models that are known. Their lookups have
-// themselves in them, which makes all ways look better alike.
-CellFit best_cell_fit(const std::vector<Measured>& known, const Calibration& fit,
+// The way of using a cell's samples that errs least on the cells of models that are known, each predicted by the rest.
+CellFit best_cell_fit(const std::vector<Measured>& known, const CalibrationFit& by,
                       const std::set<std::uint64_t>& samples) {
   CellSamples off;
+  std::map<const ModelCard*, Calibration> without;
+  for (const Measured& m : known) without.emplace(m.deployment.model, Calibration{});
+  for (auto& [left_out, fit] : without) {
+    std::vector<Measured> others;
+    for (const Measured& m : known)
+      if (m.deployment.model != left_out) others.push_back(m);
+    fit = calibrate(others, by);
+  }
   std::vector<double> predicted;
   for (const Measured& m : known) {
+    const Calibration& fit = without[m.deployment.model];
     predicted.push_back(predicted_tpot(m, fit, std::exp(fit.lookup(m))));
     if (samples.contains(m.id)) off[cell_of(m)].push_back({&m, std::log(m.tpot / predicted.back())});
   }
   CellFit best;
   double least = 1e300;
-  for (const double shrink : {0.05, 0.2, 0.5})
-    for (const double everywhere : {0.02, 0.1, 0.3})
-      for (const double octaves : {0.7, 1.0, 1.5, 2.5}) {
-        const CellFit some{shrink, everywhere, octaves};
+  for (const double linear : {0.0, 0.03, 0.06})
+    for (const double local : {0.1, 0.2, 0.3, 0.5})
+      for (const double octaves : {1.5, 2.5, 4.0, 6.0}) {
+        const CellFit some{.linear = linear, .local = local, .octaves = octaves};
         double error = 0.0;
         for (std::size_t i = 0; i < known.size(); ++i) {
           const auto& own = off[cell_of(known[i])];
@@ -141,8 +149,9 @@ std::vector<Claim> claim_deployments(const CostClaims& claims) {
     std::vector<Measured> known, asked;
     for (const Measured& m : data.rows) (m.deployment.model == left_out ? asked : known).push_back(m);
     const NineTerms linear(known);
-    const Calibration fit = calibrate(known, best_calibration(known));
-    const CellFit cells = best_cell_fit(known, fit, samples);
+    const CalibrationFit by = best_calibration(known);
+    const Calibration fit = calibrate(known, by);
+    const CellFit cells = best_cell_fit(known, by, samples);
     CellSamples off, off_nine;
     for (const Measured& m : asked) {
       if (!samples.contains(m.id)) continue;

@@ -84,8 +84,9 @@ struct Point {
 
 void add_point(std::vector<Point>& points, Refusals& refused, const CsvTable::Row& row, std::string_view model,
                std::string_view chip, double chips, double batch, double prompt, double output, double tpot_ms,
-               Precision weights) {
+               Precision weights, std::uint32_t cores = 1) {
   Measured m;
+  m.deployment.cores = cores;
   m.deployment.model = shape_of(model);
   m.deployment.chip = builtin_catalogue().find(chip);
   if (!m.deployment.model) return refused.add("an unknown model", row.place() + ": " + std::string(model));
@@ -112,7 +113,7 @@ void read_neuron(const CostClaims& claims, std::vector<Point>& points, Refusals&
       add_point(points, refused, row, row["Model"], name.starts_with("inf2") ? "inferentia2" : "trainium1",
                 std::ceil(cores / 2), row.decimal("Batch Size").value_or(0), row.decimal("Input Length").value_or(0),
                 row.decimal("Output Length").value_or(0), row.decimal("TPOT Latency P50 (ms)").value_or(0),
-                narrow ? Precision::int8 : Precision::bf16);
+                narrow ? Precision::int8 : Precision::bf16, 2);
     }
   }
 }
