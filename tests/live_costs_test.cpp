@@ -103,7 +103,7 @@ TEST(LiveCosts, ThatNobodyHasSaidAreRefused) {
     return error ? std::string(error->what()) : "accepted";
   };
   EXPECT_EQ(refused("costs\n"), "learnt_costs:1: found 'costs'; accepted: what was learnt and saved by this version");
-  EXPECT_EQ(refused("switchyard learnt costs 1\ntimes 0 a b c d e\n"),
+  EXPECT_EQ(refused("switchyard learnt costs 2\ntimes 0 a b c d e\n"),
             "learnt_costs:2: found 'times 0 a b c d e'; accepted: 'times', a scale and a key");
   EXPECT_EQ(refused(""), "accepted");
 }
