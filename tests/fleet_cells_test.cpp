@@ -40,7 +40,9 @@ TEST(FleetCells, ShardsKnowHowFarTheOthersAre) {
       "  - {name: a, model: llama-3.1-8b, accelerator: l40s, replicas: 2, shard: left}\n"
       "  - {name: b, model: llama-3.1-8b, accelerator: h100-sxm, replicas: 3, shard: right}\n";
   const CompiledFleet fleet = compiled(
-      "door_lag_ms: 2\nsteal: {distance_us: 3.5, offer_at_percent: 25, offer_ms: 7, least_gain_ms: 1, shelf: 16}\n" +
+      "door_lag_ms: 2\nsteal: {distance_us: 3.5, worth_percent: 2.5, offer_at_percent: 25, offer_ms: 7, least_gain_ms: "
+      "1, "
+      "shelf: 16}\n" +
       text);
   ASSERT_EQ(fleet.shards.size(), 2u);
   EXPECT_EQ(fleet.door_lag, milliseconds(2));
@@ -50,6 +52,7 @@ TEST(FleetCells, ShardsKnowHowFarTheOthersAre) {
   const StealView& steal = fleet.shards[1].view.steal;
   EXPECT_EQ(steal.self, ShardId{1});
   EXPECT_EQ(steal.distance, (std::vector<Duration>{nanoseconds(3500), Duration()}));
+  EXPECT_EQ(steal.worth_permille, 25u);
   EXPECT_EQ(steal.offer_permille, 250u);
   EXPECT_EQ(steal.stands, milliseconds(7));
   EXPECT_EQ(steal.least_gain, milliseconds(1));
@@ -165,8 +168,8 @@ TEST(FleetCells, EveryMistakeHasItsOneLine) {
       {"DoorLagWithoutShards", beside("door_lag_ms: 5"),
        ":1: door_lag_ms: found no shards beside it; add shards, or shard to every pool"},
       {"UnknownOfSteal", beside("shards: 1\nsteal: {distance_ms: 1}"),
-       ":2: steal.distance_ms: unknown key; nearest is 'distance_us'; accepted: distance_us, offer_at_percent, "
-       "offer_ms, "
+       ":2: steal.distance_ms: unknown key; nearest is 'distance_us'; accepted: distance_us, worth_percent, "
+       "offer_at_percent, offer_ms, "
        "patience_ms, least_gain_ms, shelf"},
       {"ShelfOfNone", beside("shards: 1\nsteal: {shelf: 0}"),
        ":2: steal.shelf: found '0'; accepted: a whole number from 1 to 512"},

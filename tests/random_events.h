@@ -133,7 +133,10 @@ class RandomEvents {
       for (std::uint32_t i = 0; i < n; ++i) {
         Submitted facts = reference::facts_of(requests_[rng_.below(requests_.size())]);
         facts.prefix = {}, facts.adapter = {}, facts.arrival = Time(), facts.answers = 1;
-        from_others_.push_back(OfferSeen{look->victim, Time::never(), facts});
+        const Time there =
+            rng_.below(3) == 0 ? Time(static_cast<std::int64_t>(rng_.below(1'000'000'000))) : Time::never();
+        const auto at_stake = static_cast<std::int64_t>(rng_.below(2 * kOnePromise));
+        from_others_.push_back(OfferSeen{look->victim, there, facts, there == Time::never() ? kOnePromise : at_stake});
       }
       from_others_.push_back(OffersSeen{look->victim, n});
     }

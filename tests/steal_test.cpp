@@ -26,6 +26,7 @@ Given shard(const char* scorer = "least_loaded", const char* bind = "arrival", s
   steal.self = ShardId{0};
   steal.distance = {Duration(), microseconds(1), microseconds(2)};
   steal.stands = milliseconds(50), steal.least_gain = milliseconds(5);
+  steal.worth_permille = 1'000'000;  // by time alone
   return given;
 }
 
@@ -62,10 +63,29 @@ TEST(Victim, OffersWhatIsExpectedToWaitTooLong) {
   ASSERT_EQ(s.said.order, "S");
   const Shelve& offer = s.said.shelves[0];
   EXPECT_EQ(offer.request, s.third);
-  EXPECT_EQ(offer.deadline, Time(20 * kMs));
   EXPECT_EQ(offer.tokens, Tokens(6));
   EXPECT_GE(offer.there, Time(10 * kMs));
   EXPECT_EQ(s.ledger().offered, 1u);
+}
+
+// 1 ms a token: behind one of 10 the second is to be read 12 ms after it came, and promised at 20 ms from there.
+TEST(Victim, OffersThatWithTheMostAtStakeFirst) {
+  Given given = shard();
+  given.fleet.steal.worth_permille = 10, given.fleet.steal.offer_permille = 1'000'000;
+  Scene s(given);
+  std::vector<Shelve> offers;
+  for (int i = 0; i < 6; ++i) {
+    s.submit({.prompt = 4});
+    for (const Shelve& offer : s.poll().shelves) offers.push_back(offer);
+  }
+  ASSERT_GE(offers.size(), 2u);
+  EXPECT_LT(offers.size(), 6u) << "the first has the device to itself";
+  for (std::size_t i = 0; i < offers.size(); ++i) {
+    EXPECT_GE(offers[i].at_stake, kOnePromise / 100);
+    EXPECT_NE(offers[i].there, Time::never());
+    if (i > 0) EXPECT_GT(offers[i].at_stake, offers[i - 1].at_stake) << "each waits for one more";
+    if (i > 0) EXPECT_LT(offers[i].order, offers[i - 1].order);
+  }
 }
 
 TEST(Victim, AloneOffersNothing) {
@@ -255,6 +275,30 @@ TEST(Thief, TakesOnlyWhatItStartsSooner) {
   };
   EXPECT_EQ(takes(17), "");
   EXPECT_EQ(takes(19), "T");
+}
+
+// What is at stake here is what a fresh shard's promise costs; however soon it would be read at home.
+TEST(Thief, TakesWhereLessIsAtStake) {
+  const auto takes = [](std::int64_t there_ms, std::int64_t at_stake) {
+    Given given = shard();
+    given.fleet.steal.worth_permille = 10;
+    Scene s(given);
+    s.at(3 * kMs);
+    s.tell(ShelfFilled{ShardId{1}});
+    s.poll();
+    s.tell(OfferSeen{ShardId{1}, Time(there_ms * kMs), facts(10), at_stake});
+    s.tell(OffersSeen{ShardId{1}, 1});
+    return s.poll().order;
+  };
+  EXPECT_EQ(takes(4, kOnePromise), "T");
+  EXPECT_EQ(takes(4, 0), "");
+  std::int64_t low = 0, high = kOnePromise;  // from where on
+  while (high - low > 1) (takes(4, (low + high) / 2) == "T" ? high : low) = (low + high) / 2;
+  const std::int64_t here = high - kOnePromise / 100;
+  EXPECT_GT(here, 0) << "13 ms of the 20 that are promised";
+  EXPECT_EQ(takes(60, here - 1), "") << "much sooner, but a promise would be in greater danger";
+  EXPECT_EQ(takes(60, here), "T") << "sooner, and nothing more is at stake";
+  EXPECT_EQ(takes(14, here), "") << "nor is it sooner";
 }
 
 // Overdue by 25 ms at home it is expected to be so again: a token of its own is 10 ms away here.

@@ -110,7 +110,7 @@ bool read_parts(const Field& root, Fleet& fleet, const Parts& parts) {
 // Returns: whether the shards steal.
 bool read_steal(const Field& field, Fleet& fleet) {
   if (field.is_text()) return field.flag();
-  field.only({"distance_us", "offer_at_percent", "offer_ms", "patience_ms", "least_gain_ms", "shelf"});
+  field.only({"distance_us", "worth_percent", "offer_at_percent", "offer_ms", "patience_ms", "least_gain_ms", "shelf"});
   StealView& steal = fleet.steal;
   const auto time = [&](std::string_view key, int digits, std::int64_t least, Duration& into) {
     if (const auto entry = field.get(key)) into = Duration(entry->decimal(digits, least, 60'000'000'000));
@@ -119,6 +119,8 @@ bool read_steal(const Field& field, Fleet& fleet) {
   time("offer_ms", 6, 0, steal.stands);
   time("patience_ms", 6, 0, steal.patience);
   time("least_gain_ms", 6, 0, steal.least_gain);
+  if (const auto entry = field.get("worth_percent"))
+    steal.worth_permille = static_cast<std::uint32_t>(entry->decimal(1, 0, 100'000));
   if (const auto entry = field.get("offer_at_percent"))
     steal.offer_permille = static_cast<std::uint32_t>(entry->decimal(1, 0, 100'000));
   if (const auto entry = field.get("shelf")) steal.shelf = static_cast<std::uint32_t>(entry->integer(1, 512));

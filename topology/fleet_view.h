@@ -202,13 +202,17 @@ struct LinkView {
 struct StealView {
   ShardId self{0};
   std::vector<Duration> distance = {};  // from it to each shard, one way; empty: it is alone
-  // A request is offered when it is expected to wait for more than so much of its TTFT objective (of `patience`, where
+  // A request is offered when so much of a promise is at stake where it was bound, its own or others', and taken where
+  // so much less would be.
+  std::uint32_t worth_permille = 10;
+  // It is offered, too, when it is expected to wait for more than so much of its TTFT objective (of `patience`, where
   // its class has none). What is refused is offered in any case, and stands so long before it is.
   std::uint32_t offer_permille = 500;
   Duration stands = milliseconds(50);
   Duration patience = seconds(1);
-  Duration least_gain = milliseconds(20);  // a thief must be expected to start it so much sooner
-  std::uint32_t shelf = 256;               // offers at once, a power of two
+  Duration least_gain =
+      milliseconds(20);       // where no less is at stake: a thief must be expected to start it so much sooner
+  std::uint32_t shelf = 256;  // offers at once, a power of two
 
   bool some() const { return !distance.empty(); }
 };

@@ -108,7 +108,7 @@ class RequestSlab final : public Offers {
 
   // ---- shards that take from one another (port.h)
 
-  void offer(RequestId, SequenceId, Time there) noexcept override;
+  void offer(const Shelve&) noexcept override;
   SequenceId offered_as(RequestId) const noexcept override;
   std::optional<Offer> offered(RequestId) const noexcept override;
   void hand_over(RequestId, ShardId thief) noexcept override;

@@ -5,11 +5,11 @@
 
 namespace yard {
 
-void RequestSlab::offer(RequestId id, SequenceId sequence, Time there) noexcept {
-  Record& record = at(id);
+void RequestSlab::offer(const Shelve& c) noexcept {
+  Record& record = at(c.request);
   const std::lock_guard lock(record.mutex);
-  record.offer.sequence = sequence;
-  record.offer.there = there;
+  record.offer.sequence = c.sequence;
+  record.offer.there = c.there, record.offer.at_stake = c.at_stake;
 }
 
 SequenceId RequestSlab::offered_as(RequestId id) const noexcept { return at(id).offer.sequence; }

@@ -89,4 +89,7 @@ constexpr Blocks blocks_for(Tokens tokens, Tokens per_block) {
   return Blocks((tokens.count() + per_block.count() - 1) / per_block.count());
 }
 
+// Promises, kept and missed ones, are counted in parts of this.
+inline constexpr std::int64_t kOnePromise = 65536;
+
 }  // namespace yard

@@ -141,7 +141,9 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
   Sequence& s = pool[i];
   CHECK_WHY(placement.allowed(device.value, s), "a sequence goes only where its regions, providers and licences allow");
   s.let_in = true;
-  const Time there = may_be_offered(s) ? now + placement.first_token_in(s, device.value, now) : now;
+  const bool movable = may_be_offered(s);
+  const Time there = movable ? now + placement.first_token_in(s, device.value, now) : now;
+  const std::int64_t at_stake = movable ? placement.promises_on(s, device.value, now) : 0;
   s.hit = placement.expects_hit(s, device.value, now);
   if (deadlines.some()) placement.foretells(i, s, device.value, now);
   if (s.adapter.some()) devices.adapters().expect(device.value, s.adapter);
@@ -152,10 +154,11 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
   s.output_limit = placement.output_limit(device.value, s);
   devices.joins_line(pool, device.value, i);
   signals.bound(device.value, s, placement.expected_output(s), now);
+  if (!movable) return;
   const Duration waits = there - now - reading;  // for others
-  if (waits > neighbours.waits_at_most(fleet.classes[s.slo.value].ttft_objective(Tokens(s.prompt))) &&
-      may_be_offered(s))
-    offer(i, there);
+  if (at_stake >= neighbours.worth() ||
+      waits > neighbours.waits_at_most(fleet.classes[s.slo.value].ttft_objective(Tokens(s.prompt))))
+    offer(i, there, at_stake);
 }
 
 }  // namespace yard

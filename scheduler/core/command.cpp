@@ -66,7 +66,8 @@ void add_fields(DecisionHash& hash, const Move& c) {
 void add_fields(DecisionHash& hash, const Shelve& c) {
   hash.add(kShelve << 56 | static_cast<std::uint32_t>(c.tokens.count()), c.sequence.bits());
   hash.add(c.request.bits());
-  hash.add(word(c.deadline), word(c.there));
+  hash.add(word(c.order), word(c.there));
+  hash.add(static_cast<std::uint64_t>(c.at_stake));
 }
 
 void add_fields(DecisionHash& hash, const Unshelve& c) {

@@ -98,9 +98,10 @@ struct Move {
 struct Shelve {
   SequenceId sequence;
   RequestId request;
-  Time deadline;
+  Time order;  // on the shelf, the least first: by what is at stake, the most first
   Tokens tokens;
-  Time there;  // when its first token is expected here; never: it is refused, or put off
+  Time there;             // when its first token is expected here; never: it is refused, or put off
+  std::int64_t at_stake;  // promises that it costs here, its own and others'; kOnePromise where it is refused
 };
 
 // Take it back, for its turn has come here, or it has ended. Answered by one Unshelved, unless one is on its way

@@ -163,11 +163,12 @@ struct ShelfFilled {
   ShardId victim;
 };
 
-// What a Look found, one by one, the most urgent first; then OffersSeen.
+// What a Look found, one by one, that with the most at stake first; then OffersSeen.
 struct OfferSeen {
   ShardId victim;
   Time there;       // when its own shard expects its first token; never: it refuses it, or has put it off
   Submitted facts;  // without a request: it is not ours yet. The prefix lives until Core::apply returns
+  std::int64_t at_stake = kOnePromise;  // promises that it costs there, its own and others'
 };
 
 struct OffersSeen {

@@ -37,7 +37,9 @@ class Neighbours {
     return Duration(static_cast<std::int64_t>(static_cast<Wide>(ttft.count()) * view_.offer_permille / 1000));
   }
   Duration stands() const { return view_.stands; }
-  // What a take must gain for the request, and how long it is on its way.
+  // Promises: what makes it worth to be offered, and to be taken.
+  std::int64_t worth() const { return view_.worth_permille * kOnePromise / 1000; }
+  // What a take must gain for the request otherwise, and how long it is on its way.
   Duration least_gain() const { return view_.least_gain; }
   Duration way(ShardId v) const { return view_.distance[v.value]; }
 

@@ -168,6 +168,14 @@ Duration Placement::first_token_in(const Sequence& s, std::uint32_t d, Time now)
   return yard::first_token_in(seen(now), facts, tables_[facts.cost], d, reads, expected_output(s).count());
 }
 
+std::int64_t Placement::promises_on(const Sequence& s, std::uint32_t d, Time now) {
+  if (policies_.promises == nullptr) return 0;
+  devices_.expects_hit(d, hit_on(s, d));
+  const std::int64_t promises = policies_.promises(d, seen(now), fleet_, tables_, ask_of(s, now));
+  devices_.expects_hit(d, 0);
+  return promises;
+}
+
 bool Placement::has_room(std::uint32_t d, const Sequence& s, Tokens expected, Time now) {
   const PoolView& facts = fleet_.pools[devices_.pool_of(d)];
   if (facts.kind == PoolKind::served)
@@ -181,8 +189,8 @@ bool Placement::has_room(std::uint32_t d, const Sequence& s, Tokens expected, Ti
 // case.
 bool Placement::gains(std::uint32_t d, const Sequence& s, Time now) {
   if (fleet_.pools[devices_.pool_of(d)].window.rule != WindowRule::net_gain) return true;
-  if (s.let_in || devices_.running(d) == 0 || policies_.harms == nullptr) return true;
-  return !policies_.harms(d, seen(now), fleet_, tables_, ask_of(s, now));
+  if (s.let_in || devices_.running(d) == 0 || policies_.promises == nullptr) return true;
+  return policies_.promises(d, seen(now), fleet_, tables_, ask_of(s, now)) < kOnePromise;
 }
 
 // A prompt of which little is to be read stays where it is decoded, while a step that reads all that is to be read

@@ -78,6 +78,8 @@ class Placement {
 
   // Returns: until it would have its first token on the device, were it bound there now; an estimate (drain.h).
   Duration first_token_in(const Sequence&, std::uint32_t device, Time now);
+  // Returns: how many promises it would cost there, its own and others', 1/65536.
+  std::int64_t promises_on(const Sequence&, std::uint32_t device, Time now);
 
   // Returns: after how long somebody who is refused had better ask again (drain.h). Cost: O(devices of its model).
   Duration come_back_in(const Sequence&, Time now);

@@ -148,9 +148,10 @@ class Onlooker {
   ~Onlooker() = default;
 };
 
-// Returns: whether the sequence would cost as many promises on this device, its own and others', as it is worth itself.
-using Harm = bool (*)(std::uint32_t device, const DeviceColumns&, const FleetView&, const CostTables&,
-                      const Ask&) noexcept;
+// Returns: how many promises the sequence would cost on this device, its own and others'; in kOnePromise, which it is
+// worth itself.
+using Promises = std::int64_t (*)(std::uint32_t device, const DeviceColumns&, const FleetView&, const CostTables&,
+                                  const Ask&) noexcept;
 
 // Sees what devices keep of prompts, and what they let go. Threads: the shard's own.
 class BlockWatcher {
@@ -170,9 +171,9 @@ struct PolicySet {
   IndexedScorer indexed = nullptr;     // null: every device is looked at
   Quantile quantile = Quantile::none;  // of what steps take, that the scorer is shown as their costs
   Bind bind = Bind::arrival;
-  Harm harms = nullptr;                        // what a window of the rule `net_gain` asks; null: nobody is harmed
-  Onlooker* onlooker = nullptr;                // no part of the choice; outlives the Core
-  BlockWatcher* blocks = nullptr;              // likewise
+  Promises promises = nullptr;     // asked by windows of the rule `net_gain`, and of who may move; null: nobody has any
+  Onlooker* onlooker = nullptr;    // no part of the choice; outlives the Core
+  BlockWatcher* blocks = nullptr;  // likewise
   const policy::Settings* settings = nullptr;  // of a scorer that takes any (expected_cost_by); outlives the Core
 };
 

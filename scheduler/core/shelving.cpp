@@ -1,4 +1,5 @@
 // What a shard offers to others, and what it takes from them (README.md, "A steal").
+#include <algorithm>
 #include <utility>
 
 #include "scheduler/core/state.h"
@@ -17,15 +18,18 @@ bool Core::State::may_be_offered(const Sequence& s) const {
   return neighbours.some() && !s.shown && s.answers == 1 && !s.lease && s.attempt == 0 && s.admit == Time::never();
 }
 
-void Core::State::offer(std::uint32_t i, Time there) {
+// That with the most at stake stands first: it is wanted most, and a thief takes the leading ones alone.
+void Core::State::offer(std::uint32_t i, Time there, std::int64_t at_stake) {
+  constexpr std::int64_t kMost = 2 * kOnePromise, kApart = 10'000;  // ns: more than a shelf's order tells apart
   Sequence& s = pool[i];
   s.on_shelf = s.shown = true;
   ++on_shelf, ++ledger.offered;
   say(Shelve{.sequence = pool.id(i),
              .request = s.request,
-             .deadline = fleet.classes[s.slo.value].deadline(s.arrival, Tokens(s.prompt)),
+             .order = Time((kMost - std::clamp<std::int64_t>(at_stake, 0, kMost)) * kApart),
              .tokens = Tokens(s.prompt),
-             .there = there});
+             .there = there,
+             .at_stake = at_stake});
 }
 
 // Of a class that would have it end: it stands on the shelf for a while first, and is then asked about once more.
@@ -135,7 +139,8 @@ void Core::State::apply(const OfferSeen& e) {
   ++neighbours.seen;
 }
 
-// Returns: whether it would be started so much sooner here, by the scorer that would place it.
+// Returns: whether so much less would be at stake here, by the scorer that would place it; or no more, and it would be
+// started so much sooner. What is overdue at home has more at stake than was said.
 bool Core::State::wants(const OfferSeen& e) {
   const std::uint32_t others = neighbours.wanted;  // that would come with it
   if (others == 0 ? open_now == 0 : vacant_now <= others) return false;
@@ -147,6 +152,9 @@ bool Core::State::wants(const OfferSeen& e) {
   const auto [device, refused] = placement.place(s, now, policies.bind == Bind::room);
   if (refused || !device.some() || open[device.value] == kShut) return false;
   if (e.there == Time::never()) return true;
+  const std::int64_t stake = placement.promises_on(s, device.value, now);
+  if (stake + neighbours.worth() <= e.at_stake) return true;
+  if (stake > e.at_stake && e.there >= now) return false;
   const Time here = now + 2 * neighbours.way(e.victim) + placement.first_token_in(s, device.value, now);
   // Who is later than was expected will be as late again, as far as anybody knows.
   const Time there = e.there < now ? now + (now - e.there) : e.there;

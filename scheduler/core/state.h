@@ -101,7 +101,7 @@ struct Core::State {
 
   // ---- shelving.cpp -----------------------------------------------------------------------------------------------
   bool may_be_offered(const Sequence&) const;
-  void offer(std::uint32_t i, Time there);
+  void offer(std::uint32_t i, Time there, std::int64_t at_stake = kOnePromise);
   bool offer_before_refusal(std::uint32_t i);
   bool offer_before_end(std::uint32_t i);
   void end_offers();

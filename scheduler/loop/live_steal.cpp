@@ -41,8 +41,8 @@ std::size_t LiveLoop::drain_answers(std::span<Event> out) noexcept {
 // ---- as a victim ----------------------------------------------------------------------------------------------------
 
 void LiveLoop::perform(const Shelve& c) noexcept {
-  offers_->offer(c.request, c.sequence, c.there);
-  if (const auto none = shelf_.publish(ShelfEntry(c.request.bits(), c.deadline, c.tokens)))
+  offers_->offer(c);
+  if (const auto none = shelf_.publish(ShelfEntry(c.request.bits(), c.order, c.tokens)))
     answers_.push_back(Unshelved{offers_->offered_as(request_of(*none)), false});
   // Who saw nothing there saw it before this one was published; then there is no more than this one now.
   if (shelf_.offered() > 1) return;
@@ -75,7 +75,8 @@ void LiveLoop::perform(const Look& c) noexcept {
     saw.offers[read] = *offer;
     Submitted facts = offer->facts;
     facts.request = {};
-    answers_.push_back(OfferSeen{.victim = c.victim, .there = offer->there, .facts = facts});
+    answers_.push_back(
+        OfferSeen{.victim = c.victim, .there = offer->there, .facts = facts, .at_stake = offer->at_stake});
   }
   saw.head.entries = read;
   // Something is there, whatever could be read of it: it is looked at again.

@@ -49,12 +49,13 @@ class Offers {
  public:
   struct Offer {
     SequenceId sequence;  // its home's
-    Time there;           // as OfferSeen has it
+    Time there;           // this and the next as OfferSeen has them
+    std::int64_t at_stake;
     Submitted facts;
   };
   virtual ~Offers() = default;
-  virtual void offer(RequestId, SequenceId, Time there) noexcept = 0;  // its home's thread
-  virtual SequenceId offered_as(RequestId) const noexcept = 0;         // likewise
+  virtual void offer(const Shelve&) noexcept = 0;               // its home's thread
+  virtual SequenceId offered_as(RequestId) const noexcept = 0;  // likewise
   // Any shard's thread; never waits. Returns: none where it is gone, or just spoken of by somebody else.
   virtual std::optional<Offer> offered(RequestId) const noexcept = 0;
   virtual void hand_over(RequestId, ShardId thief) noexcept = 0;  // the thief's thread

@@ -90,7 +90,7 @@ constexpr auto kHandoff = [](auto& io, auto& fleet, auto& bounds) {
 // Behind these, where the fleet is one of several shards.
 constexpr auto kSteal = [](auto& io, auto& s) {
   io(s.self), io.list(s.distance, 8, [](auto& each, auto& d) { each(d); });
-  io(s.offer_permille), io(s.stands), io(s.patience), io(s.least_gain), io(s.shelf);
+  io(s.worth_permille), io(s.offer_permille), io(s.stands), io(s.patience), io(s.least_gain), io(s.shelf);
 };
 
 constexpr auto kBounds = [](auto& io, auto& b) {
@@ -112,7 +112,9 @@ constexpr auto kRunEnded = [](auto& io, auto& e) {
   io(e.run), io(e.device), io.one_of(e.why, 6), io(e.steps), io(e.energy);
 };
 constexpr auto kShelfFilled = [](auto& io, auto& e) { io(e.victim); };
-constexpr auto kOfferSeen = [](auto& io, auto& e) { io(e.victim), io(e.there), kSubmitted(io, e.facts); };
+constexpr auto kOfferSeen = [](auto& io, auto& e) {
+  io(e.victim), io(e.there), io(e.at_stake), kSubmitted(io, e.facts);
+};
 constexpr auto kOffersSeen = [](auto& io, auto& e) { io(e.victim), io(e.offered); };
 constexpr auto kHanded = [](auto& io, auto& e) { io(e.victim), kSubmitted(io, e.facts); };
 constexpr auto kTakeEnded = [](auto& io, auto& e) { io(e.victim), io.one_of(e.how, 2); };
@@ -280,9 +282,9 @@ void check_steal(const StealView& s) {
   require(s.distance.size() >= 2 && s.distance.size() <= kMostShards && s.self.value < s.distance.size(),
           "shards beyond their bounds");
   for (const Duration d : s.distance) require(d.count() >= 0 && d.count() <= kMost, "a shard an hour away");
-  require(s.offer_permille <= 1'000'000 && s.stands.count() >= 0 && s.stands.count() <= kMost &&
-              s.patience.count() >= 0 && s.patience.count() <= kMost && s.least_gain.count() >= 0 &&
-              s.least_gain.count() <= kMost && s.shelf >= 1 && s.shelf <= 512,
+  require(s.worth_permille <= 1'000'000 && s.offer_permille <= 1'000'000 && s.stands.count() >= 0 &&
+              s.stands.count() <= kMost && s.patience.count() >= 0 && s.patience.count() <= kMost &&
+              s.least_gain.count() >= 0 && s.least_gain.count() <= kMost && s.shelf >= 1 && s.shelf <= 512,
           "a shelf beyond its bounds");
 }
 

@@ -75,9 +75,9 @@ struct Shards::Shard final : SimNeighbours {
   void shelve(const Shelve& c, Time now) override {
     const std::uint32_t s = c.sequence.index;
     if (shown.size() <= s) shown.resize(s + 1);
-    shown[s] = {c.request, c.there};
+    shown[s] = {c.request, c.there, c.at_stake};
     const bool was_empty = shelf.offered() == 0;
-    if (const auto none = shelf.publish(ShelfEntry(c.sequence.bits(), c.deadline, c.tokens))) {
+    if (const auto none = shelf.publish(ShelfEntry(c.sequence.bits(), c.order, c.tokens))) {
       const SequenceId back = sequence_of(*none);
       shown[back.index].back = true;
       write(id.value, {.at = now, .kind = Kind::unshelved, .event = Unshelved{back, false}});
@@ -155,6 +155,7 @@ struct Shards::Shard final : SimNeighbours {
   struct Shown {
     RequestId request;
     Time there;
+    std::int64_t at_stake;
     bool back = false;  // there was no room for it
   };
   std::vector<Shown> shown;  // by SequenceId.index: what stands, or stood, on the shelf
@@ -286,7 +287,7 @@ void Shards::look(const Visit& visit) {
     Letter letter{.at = back, .kind = Kind::offers, .brings = Kept(victim.loop.asked(shown.request))};
     Submitted facts = letter.brings->arrival.facts;
     facts.request = {}, facts.prefix = {};
-    letter.event = OfferSeen{.victim = victim.id, .there = shown.there, .facts = facts};
+    letter.event = OfferSeen{.victim = victim.id, .there = shown.there, .facts = facts, .at_stake = shown.at_stake};
     victim.write(visit.thief, std::move(letter));
   }
   victim.write(visit.thief,

@@ -43,7 +43,7 @@
 
 namespace yard::policy::kept_promises {
 
-inline constexpr std::int64_t kOne = 65536;                      // one promise
+inline constexpr std::int64_t kOne = kOnePromise;                // and, of a ratio, 1
 inline constexpr std::int64_t kMostShare = 55705;                // u <= 0.85
 inline constexpr std::int64_t kLongest = 100'000'000'000'000;    // ns: beyond a day all waits are alike
 inline constexpr std::int64_t kLongestRead = 1'000'000'000'000;  // ns

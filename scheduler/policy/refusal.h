@@ -11,16 +11,16 @@
 
 namespace yard::policy {
 
-// Whether it would cost at least one promise, its own or another's, on this device.
-bool costs_a_promise(std::uint32_t device, const DeviceColumns&, const FleetView&, const CostTables&,
-                     const Ask&) noexcept;
+// What it would cost on this device, its own promise and others': 1/65536 (policy.h, Promises).
+std::int64_t promises_on(std::uint32_t device, const DeviceColumns&, const FleetView&, const CostTables&,
+                         const Ask&) noexcept;
 
 template <Scorer kScorer>
 std::uint32_t refusing(std::span<const std::uint32_t> eligible, const DeviceColumns& devices, const FleetView& fleet,
                        const CostTables& tables, const Ask& ask, PolicyState& state) noexcept {
   const std::uint32_t at = kScorer(eligible, devices, fleet, tables, ask, state);
   if (!ask.may_refuse || at == kRefused) return at;
-  return costs_a_promise(eligible[at], devices, fleet, tables, ask) ? kRefused : at;
+  return promises_on(eligible[at], devices, fleet, tables, ask) >= kOnePromise ? kRefused : at;
 }
 
 template <Scorer kScorer>
@@ -37,7 +37,7 @@ std::uint32_t refusing(const Shortlist& among, const DeviceColumns& devices, con
                        const CostTables& tables, const Ask& ask, PolicyState& state) noexcept {
   const std::uint32_t d = kScorer(among, devices, fleet, tables, ask, state);
   if (!ask.may_refuse || d == kRefused) return d;
-  return costs_a_promise(d, devices, fleet, tables, ask) ? kRefused : d;
+  return promises_on(d, devices, fleet, tables, ask) >= kOnePromise ? kRefused : d;
 }
 
 template <IndexedScorer kScorer>

@@ -133,7 +133,7 @@ PolicySet find_policies(std::string_view scorer, std::string_view order, std::st
           .indexed = ways.indexed,
           .quantile = ways.quantile,
           .bind = bind == kBinds[0] ? Bind::arrival : Bind::room,
-          .harms = policy::costs_a_promise};
+          .promises = policy::promises_on};
 }
 
 PolicySet expected_cost_by(const policy::Settings& settings, std::string_view order, std::string_view bind) {
