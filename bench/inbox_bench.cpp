@@ -19,6 +19,7 @@
 #include "bench/two_cores.h"
 #include "scheduler/core/event.h"
 #include "scheduler/sync/inbox.h"
+#include "scheduler/sync/laned_inbox.h"
 
 namespace yard {
 namespace {
@@ -85,6 +86,26 @@ struct Moodycamel {  // not bounded but by memory; no order between producers
 };
 #endif
 
+// Each producer through a lane of its own, which are as long as one queue together.
+template <class T>
+struct OwnLanes {
+  LanedInbox<T> inbox;
+  explicit OwnLanes(std::size_t n) : inbox(n) {
+    for (std::uint32_t lane = 0; lane < 4; ++lane) inbox.make_lane(lane, n / 4);
+  }
+  bool push(const T& item) { return inbox.push(0, item); }
+  bool push(std::uint32_t producer, const T& item) { return inbox.push(producer, item); }
+  std::size_t drain(std::span<T> out) { return inbox.drain(out); }
+};
+// The same inbox where nobody has a lane: what lanes cost those who have none.
+template <class T>
+struct NoLanes {
+  LanedInbox<T> inbox;
+  explicit NoLanes(std::size_t n) : inbox(n) {}
+  bool push(const T& item) { return inbox.push(item); }
+  std::size_t drain(std::span<T> out) { return inbox.drain(out); }
+};
+
 // ---- rows -----------------------------------------------------------------------------------------------------------
 
 BENCHMARK(bench::two_bare_cas);
@@ -118,10 +139,17 @@ void stream(benchmark::State& state) {
   std::vector<std::thread> producers;
   bench::pin_to(0);
   for (std::int64_t p = 0; p < state.range(0); ++p) {
-    producers.emplace_back([&] {
+    producers.emplace_back([&, own = static_cast<std::uint32_t>(p)] {
       bench::pin_to(1);
+      const auto push = [&](const T& item) {
+        if constexpr (requires { queue.push(own, item); }) {
+          return queue.push(own, item);
+        } else {
+          return queue.push(item);
+        }
+      };
       for (T item{}; !over.load(std::memory_order_relaxed);) {
-        if (queue.push(item)) ++item.number;
+        if (push(item)) ++item.number;
       }
     });
   }
@@ -150,6 +178,8 @@ using Shipped = Inbox<T>;
 
 ROWS(Shipped);
 BENCHMARK_TEMPLATE(batch, Shipped<Small>, Small)->Arg(1)->Arg(16);
+ROWS(OwnLanes);
+ROWS(NoLanes);
 ROWS(rivals::PlaceRing);
 ROWS(rivals::NodeStack);
 ROWS(BoostQueue);
@@ -157,6 +187,8 @@ ROWS(BoostSpsc);
 ROWS(TbbQueue);
 ROWS(TbbBounded);
 STREAMS(Shipped);
+STREAMS(OwnLanes);
+STREAMS(NoLanes);
 STREAMS(rivals::PlaceRing);
 STREAMS(rivals::NodeStack);
 STREAMS(BoostQueue);

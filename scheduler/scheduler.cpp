@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "scheduler/base/check.h"
 #include "scheduler/base/input_error.h"
 #include "scheduler/embedded.h"
 #include "scheduler/loop/live_spin.h"
@@ -190,6 +191,7 @@ void Scheduler::State::say(std::string_view line) const noexcept {
 }
 
 Scheduler::State::~State() {
+  CHECK_WHY(!cell->lent_any(), "a Submitter goes before its Scheduler");
   slab->close();
   slab->cancel_all();
   for (const auto& device : pulled)
@@ -229,7 +231,7 @@ yard::ShardId Scheduler::State::door(const yard::Submitted& facts) const noexcep
   return cell->door(facts);
 }
 
-Reply Scheduler::State::submit(const Request& request) {
+Reply Scheduler::State::submit(const Request& request, std::optional<std::uint32_t> lane) {
   Refusal refused;
   yard::Submitted facts =
       facts_of(request.model, request.slo, request.prompt.size(), request.max_tokens, yard::PoolKind::stepped, refused);
@@ -241,7 +243,8 @@ Reply Scheduler::State::submit(const Request& request) {
   if (refused != Refusal::none)
     slab->refuse(refused);
   else
-    refused = slab->enter(door(asked), request.prompt, request.prompt.size() <= longest_prompt, asked, id, request.tag);
+    refused =
+        slab->enter(door(asked), request.prompt, request.prompt.size() <= longest_prompt, asked, id, request.tag, lane);
   return refused == Refusal::none ? Reply(slab, id.index, id.generation) : Reply(outcome_of(refused));
 }
 
@@ -282,7 +285,33 @@ std::variant<Scheduler, ConfigError> Scheduler::open(Options options) noexcept {
 }
 
 Reply Scheduler::submit(const Request& request) noexcept {
-  return state_ ? state_->submit(request) : Reply({.end = End::rejected, .why = "moved_from"});
+  return state_ ? state_->submit(request, {}) : Reply({.end = End::rejected, .why = "moved_from"});
+}
+
+Submitter Scheduler::submitter() noexcept {
+  if (!state_) return {};
+  state_->slab->check_process();
+  try {
+    return {state_.get(), state_->cell->lend_lane()};
+  } catch (const std::bad_alloc&) {
+    return {state_.get(), {}};
+  }
+}
+
+Submitter::Submitter(Submitter&& other) noexcept
+    : state_(std::exchange(other.state_, nullptr)), lane_(std::exchange(other.lane_, {})) {}
+
+Submitter& Submitter::operator=(Submitter&& other) noexcept {
+  std::swap(state_, other.state_), std::swap(lane_, other.lane_);
+  return *this;
+}
+
+Submitter::~Submitter() {
+  if (lane_) state_->cell->give_back_lane(*lane_);
+}
+
+Reply Submitter::submit(const Request& request) noexcept {
+  return state_ ? state_->submit(request, lane_) : Reply({.end = End::rejected, .why = "moved_from"});
 }
 
 std::string Scheduler::learnt_costs() const noexcept {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct Scheduler::State {
   explicit State(Options);
   ~State();
 
-  Reply submit(const Request&);
+  Reply submit(const Request&, std::optional<std::uint32_t> lane);
   Ticket place(const PlaceRequest&, std::function<void(const Placement&)>) noexcept;
 
   void make_crew(const std::vector<Device>&);

@@ -60,7 +60,8 @@ std::string_view name_of(RequestSlab::Refusal why) {
 // ---- the door ------------------------------------------------------------------------------------------------------
 
 RequestSlab::Refusal RequestSlab::enter(ShardId shard, std::span<const Token> prompt, bool keep, Submitted facts,
-                                        RequestId& request, std::uint64_t tag) noexcept {
+                                        RequestId& request, std::uint64_t tag,
+                                        std::optional<std::uint32_t> lane) noexcept {
   std::uint32_t index;
   if (const Refusal why = take_slot(index); why != Refusal::none) return why;
   Record& record = (*chunks_[index / kChunk])[index % kChunk];
@@ -72,10 +73,10 @@ RequestSlab::Refusal RequestSlab::enter(ShardId shard, std::span<const Token> pr
       record.taken_of.resize(facts.answers);
     }
   } catch (const std::bad_alloc&) {
-    return give_back_slot(index);
+    return give_back_slot(index, Refusal::no_memory);
   }
-  request = tell(shard, index, facts);
-  return Refusal::none;
+  if (tell(shard, index, facts, request, lane)) return Refusal::none;
+  return give_back_slot(index, Refusal::full);
 }
 
 RequestSlab::Refusal RequestSlab::take_slot(std::uint32_t& index) noexcept {
@@ -99,24 +100,31 @@ RequestSlab::Refusal RequestSlab::take_slot(std::uint32_t& index) noexcept {
   return Refusal::none;
 }
 
-RequestSlab::Refusal RequestSlab::give_back_slot(std::uint32_t index) noexcept {
+RequestSlab::Refusal RequestSlab::give_back_slot(std::uint32_t index, Refusal why) noexcept {
+  Record& record = (*chunks_[index / kChunk])[index % kChunk];
+  empty(record.prompt);
+  record.others.clear(), record.taken_of.clear();
   const std::lock_guard lock(mutex_);
   free_.push_back(index);
   if (--in_flight_ == 0) idle_.notify_all();
-  --totals_.entered, ++totals_.refused[static_cast<std::size_t>(Refusal::no_memory)];
-  return Refusal::no_memory;
+  --totals_.entered, ++totals_.refused[static_cast<std::size_t>(why)];
+  return why;
 }
 
-RequestId RequestSlab::tell(ShardId shard, std::uint32_t index, Submitted facts) noexcept {
+bool RequestSlab::tell(ShardId shard, std::uint32_t index, Submitted facts, RequestId& request,
+                       std::optional<std::uint32_t> lane) noexcept {
   Record& record = (*chunks_[index / kChunk])[index % kChunk];
   const std::lock_guard lock(record.mutex);
-  record.in_flight = record.held = true;
   record.shard = shard;
   facts.request = {index, record.generation};
   facts.arrival = now();
   if (shards_.size() > 1) record.offer.facts = facts;
-  tell(record, facts);  // under the mutex: before any CancelAsked of it, also one by cancel_all()
-  return facts.request;
+  // Under the mutex: before any CancelAsked of it, also one by cancel_all().
+  if (!lane) tell(record, facts);
+  if (lane && !shards_[shard.value]->tell_by(*lane, facts)) return false;
+  record.in_flight = record.held = true;
+  request = facts.request;
+  return true;
 }
 
 void RequestSlab::refuse(Refusal why) noexcept {

@@ -70,8 +70,9 @@ class RequestSlab final : public Offers {
 
   // Takes a slot, copies the prompt and tells that shard `facts`, whose request and arrival it fills in.
   // `keep`: false where the prompt is longer than any device could read: it is then not copied. Errors: Refusal.
+  // `lane`: its caller's own (port.h); none: the shared ring.
   Refusal enter(ShardId, std::span<const Token> prompt, bool keep, Submitted facts, RequestId& request,
-                std::uint64_t tag = 0) noexcept;
+                std::uint64_t tag = 0, std::optional<std::uint32_t> lane = {}) noexcept;
   // The same for one that its embedder sends. `on`: moved from unless refused.
   Refusal place(ShardId, OnPlaced&& on, Submitted facts, RequestId& request) noexcept;
   void refuse(Refusal) noexcept;  // counts one that its caller did not let in
@@ -191,8 +192,9 @@ class RequestSlab final : public Offers {
 
   Record& at(RequestId) const noexcept;
   Refusal take_slot(std::uint32_t& index) noexcept;
-  Refusal give_back_slot(std::uint32_t index) noexcept;  // not told of yet. Returns: no_memory
-  RequestId tell(ShardId, std::uint32_t index, Submitted facts) noexcept;
+  Refusal give_back_slot(std::uint32_t index, Refusal) noexcept;  // no shard was told of it. Returns: why
+  // Returns: false where the lane is full.
+  bool tell(ShardId, std::uint32_t index, Submitted facts, RequestId&, std::optional<std::uint32_t> lane) noexcept;
   void tell(const Record& record, const Event& event) noexcept { shards_[record.shard.value]->tell(event); }
   Time now() const noexcept { return shards_.front()->now(); }
   static bool answers(const Attempt& a, std::uint32_t attempt) {

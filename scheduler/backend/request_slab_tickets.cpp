@@ -11,7 +11,7 @@ RequestSlab::Refusal RequestSlab::place(ShardId shard, OnPlaced&& on, Submitted 
   std::uint32_t index;
   if (const Refusal why = take_slot(index); why != Refusal::none) return why;
   (*chunks_[index / kChunk])[index % kChunk].placed = std::move(on);
-  request = tell(shard, index, facts);
+  tell(shard, index, facts, request, {});
   return Refusal::none;
 }
 

@@ -1,5 +1,6 @@
 #include "scheduler/loop/live_cell.h"
 
+#include <bit>
 #include <utility>
 
 #include <fmt/format.h>
@@ -57,6 +58,25 @@ std::vector<Shard*> LiveCell::shards() const {
   std::vector<Shard*> all;
   for (const auto& loop : loops_) all.push_back(loop.get());
   return all;
+}
+
+std::optional<std::uint32_t> LiveCell::lend_lane() {
+  const std::lock_guard lock(lanes_mutex_);
+  const auto lane = static_cast<std::uint32_t>(std::countr_one(lanes_lent_));
+  if (lane == kMostLanes) return std::nullopt;
+  for (const auto& loop : loops_) loop->make_lane(lane);
+  lanes_lent_ |= std::uint64_t{1} << lane;
+  return lane;
+}
+
+void LiveCell::give_back_lane(std::uint32_t lane) noexcept {
+  const std::lock_guard lock(lanes_mutex_);
+  lanes_lent_ &= ~(std::uint64_t{1} << lane);
+}
+
+bool LiveCell::lent_any() const noexcept {
+  const std::lock_guard lock(lanes_mutex_);
+  return lanes_lent_ != 0;
 }
 
 ShardId LiveCell::door(const Submitted& facts) noexcept {

@@ -5,14 +5,15 @@
 // woken to be asked. A shard that has not come to what it was sent a lag ago stands still (its thread has no core): it
 // gets no more until it has, but from models that nobody else serves. What was sent before waits with it.
 //
-// Threads: door(), at(), now(), ledger() and snapshot() from any; the rest from the one that owns it.
-// D1  with one shard all is as without: its loop, its recording, no door.
-// D2  device and domain ids outside are the fleet's; each shard's devices have numbers of its own.
+// Threads: lend_lane(), give_back_lane(), door(), at(), now(), ledger() and snapshot() from any; the rest from the one
+// that owns it. D1  with one shard all is as without: its loop, its recording, no door. D2  device and domain ids
+// outside are the fleet's; each shard's devices have numbers of its own.
 #pragma once
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,11 @@ class LiveCell {
   std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(loops_.size()); }
   std::vector<Shard*> shards() const;  // by ShardId
 
+  // A lane into each shard (port.h): lent to one at a time. Returns: none where all are lent. Errors: std::bad_alloc.
+  std::optional<std::uint32_t> lend_lane();
+  void give_back_lane(std::uint32_t) noexcept;
+  bool lent_any() const noexcept;
+
   // Returns: the shard that is to have the request; without a wait for any shard.
   ShardId door(const Submitted&) noexcept;
 
@@ -78,6 +84,9 @@ class LiveCell {
   const Duration lag_;
   std::vector<std::unique_ptr<LiveLoop>> loops_;
   std::vector<Place> places_;
+
+  mutable std::mutex lanes_mutex_;
+  std::uint64_t lanes_lent_ = 0;
 
   std::mutex door_mutex_;
   CellPlacement door_;

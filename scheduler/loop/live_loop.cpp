@@ -51,6 +51,13 @@ void LiveLoop::tell(const Event& event) noexcept {
   parking_.ring();
 }
 
+bool LiveLoop::tell_by(std::uint32_t lane, const Submitted& facts) noexcept {
+  if (!news_.push(lane, facts)) return false;
+  submitted_.add();
+  parking_.ring();
+  return true;
+}
+
 void LiveLoop::change(const Event& change) noexcept {
   while (!changes_.push(change)) std::this_thread::yield();
   parking_.ring();

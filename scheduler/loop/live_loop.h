@@ -1,7 +1,7 @@
 // Drives a Core from threads and the real clock: a thread, its inbox, its timers, and a place to sleep.
 //
-// Threads: tell(), change(), now(), ledger() and snapshot() from any; start(), stop() and the rest from the one that
-// owns the loop.
+// Threads: tell(), tell_by(), change(), now(), ledger() and snapshot() from any; start(), stop() and the rest from the
+// one that owns the loop.
 //          Devices, the finish sink and the log are called on the loop's thread, without a lock held.
 // V1  `now` of a tick is never before the last one's, nor before any time that its events carry.
 // V2  at most Bounds::events_per_tick events between two polls; changes come before other news of a tick.
@@ -35,6 +35,7 @@
 #include "scheduler/sync/counter.h"
 #include "scheduler/sync/flag.h"
 #include "scheduler/sync/inbox.h"
+#include "scheduler/sync/laned_inbox.h"
 #include "scheduler/sync/number_set.h"
 #include "scheduler/sync/parking.h"
 #include "scheduler/sync/shelf.h"
@@ -79,6 +80,9 @@ class LiveLoop final : public Shard {
 
   Time now() const noexcept override { return clock_.now(); }
   void tell(const Event&) noexcept override;
+  bool tell_by(std::uint32_t lane, const Submitted&) noexcept override;
+  // Before the first tell_by(). From any thread, one at a time. Errors: std::bad_alloc.
+  void make_lane(std::uint32_t lane) { news_.make_lane(lane, kLane); }
 
   // As tell(), for what a user may say any number of times (a DeviceChanged, a CapChanged, a LoadReport): waits while
   // kChanges are on the way.
@@ -94,6 +98,7 @@ class LiveLoop final : public Shard {
 
  private:
   static constexpr std::size_t kChanges = 64;
+  static constexpr std::size_t kLane = 1024;
   static constexpr Duration kFrameAge = seconds(1);
 
   void run() noexcept;
@@ -125,7 +130,7 @@ class LiveLoop final : public Shard {
   FinishSink finished_;
 
   // shared
-  Inbox<Event> news_;
+  LanedInbox<Event> news_;
   Inbox<Event> changes_{kChanges};
   Parking parking_{options_.spinning};
   Flag stop_;

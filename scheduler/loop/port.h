@@ -73,6 +73,10 @@ class Shard {
 
   // Never refuses: whoever assembles a shard gives its inbox room for all that can be on the way (I10).
   virtual void tell(const Event&) noexcept = 0;
+
+  // Of a registered submitter, through its own lane; one thread at a time. Returns: false, and nothing is told, where
+  // the lane is full.
+  virtual bool tell_by(std::uint32_t lane, const Submitted&) noexcept = 0;
 };
 
 }  // namespace yard

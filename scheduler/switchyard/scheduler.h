@@ -244,6 +244,7 @@ class [[nodiscard]] Reply {
 
  private:
   friend class Scheduler;
+  friend class Submitter;
   explicit Reply(const Outcome& at_the_door) : at_the_door_(at_the_door) {}
   Reply(std::shared_ptr<yard::RequestSlab> slab, std::uint32_t index, std::uint32_t generation) noexcept
       : slab_(std::move(slab)), index_(index), generation_(generation) {}
@@ -398,6 +399,8 @@ struct Counts {
   std::uint64_t submitted = 0, done = 0, cancelled = 0, rejected = 0, failed = 0, in_flight = 0;
 };
 
+class Submitter;
+
 class Scheduler {
  public:
   explicit Scheduler(Options);  // Errors: throws ConfigError
@@ -407,6 +410,10 @@ class Scheduler {
   ~Scheduler();  // cancels what is in flight, waits for the steps that run, and joins
 
   Reply submit(const Request&) noexcept;
+
+  // A registered submitter, for a thread that submits much: 64 may be at once. Errors: beyond that, and where there is
+  // no memory, it shares the others' way in, as submit() does.
+  Submitter submitter() noexcept;
 
   // Calls `placed` with a Placement each time the request is to be sent to an endpoint, and once with its end, whatever
   // happens; then `placed` is destroyed. After a Placement the former attempts are over: hang up. It is called on the
@@ -451,9 +458,35 @@ class Scheduler {
   std::string learnt_costs() const noexcept;
 
  private:
+  friend class Submitter;
   struct State;
   explicit Scheduler(std::unique_ptr<State>) noexcept;
   std::unique_ptr<State> state_;
+};
+
+// A way in of one's own: a queue to each shard that no other thread writes, of 1,024 requests; they are in it until the
+// shard's next look. Full, the reply is rejected ("queue_full"), though others may still be let in.
+//
+// Threads: one at a time submits. Movable. It must go before its Scheduler does, which ends the process otherwise; its
+// replies need not.
+// Order: a request that is cancelled, whoever does it, was heard of before. Requests of two submitters have no order.
+// Progress: its push is wait-free, and hides nobody else's request wherever its thread is stopped. What submit() does
+// besides (a slot, the prompt's copy, several shards' door) takes locks that others hold for some hundred nanoseconds.
+class [[nodiscard]] Submitter {
+ public:
+  Submitter() = default;  // of nothing: its replies are rejected ("moved_from")
+  Submitter(Submitter&&) noexcept;
+  Submitter& operator=(Submitter&&) noexcept;
+  ~Submitter();
+
+  Reply submit(const Request&) noexcept;
+
+ private:
+  friend class Scheduler;
+  Submitter(Scheduler::State* state, std::optional<std::uint32_t> lane) noexcept : state_(state), lane_(lane) {}
+
+  Scheduler::State* state_ = nullptr;
+  std::optional<std::uint32_t> lane_;  // none: the shared way
 };
 
 }  // namespace switchyard

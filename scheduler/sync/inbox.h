@@ -83,10 +83,40 @@ class Inbox {
   // Takes the oldest items, as many as there are and `out` holds, and may leave some behind a place that is being
   // written. Returns: how many; none only where none is there whose push has ended.
   std::size_t drain(std::span<T> out) noexcept {
-    // (6) with (2), before the looks at what is held: whoever pushes after such a push has ended comes behind `tail`.
-    const std::uint64_t tail = tail_.load(std::memory_order_acquire);
-    std::size_t n = held_.empty() ? 0 : drain_held(out);
-    while (n < out.size() && head_ != tail) {
+    const std::uint64_t end = tail();
+    const std::size_t n = drain_held(out);
+    return n + drain_until(end, out.subspan(n), {.some_taken = n > 0, .some_behind = false});
+  }
+
+  // ---- drain() in parts, for who has another queue to merge into it (laned_inbox.h)
+
+  // Places claimed so far: a push that happened before this has a place below it.
+  std::uint64_t claimed() const noexcept { return tail_.load(std::memory_order_relaxed); }
+  // The same, before the looks at what is held: whoever pushes after such a push has ended comes behind it.
+  std::uint64_t tail() const noexcept { return tail_.load(std::memory_order_acquire); }  // (6) with (2)
+  std::uint64_t head() const noexcept { return head_; }
+
+  // What was stepped over and has been written since.
+  std::size_t drain_held(std::span<T> out) noexcept {
+    std::size_t n = 0;
+    if (held_.empty()) return n;
+    std::erase_if(held_, [&](const Held& held) {
+      Slot& slot = slots_[held.number];
+      if (n == out.size() || slot.turn.load(std::memory_order_acquire) != held.turn) return false;  // (8) with (3)
+      out[n++] = slot.item.get();
+      spares_.push_back(held.number);
+      return true;
+    });
+    return n;
+  }
+
+  struct News {
+    bool some_taken, some_behind;  // in this drain, before; beside `end`
+  };
+  // The items before `end`, a tail(), that have not been stepped over.
+  std::size_t drain_until(std::uint64_t end, std::span<T> out, News news) noexcept {
+    std::size_t n = 0;
+    while (n < out.size() && head_ != end) {
       Binding& binding = ring_[head_ & (places_ - 1)];
       const std::uint32_t number = slot_of(head_, binding.load(std::memory_order_relaxed));
       Slot& slot = slots_[number];
@@ -98,7 +128,7 @@ class Inbox {
         continue;
       }
       // Being written. Mostly it is there by the next drain(), and what was found meanwhile is news enough.
-      if (n > 0 || head_ + 1 == tail || !step_over(binding, number)) break;
+      if (n > 0 || news.some_taken || (head_ + 1 == end && !news.some_behind) || !step_over(binding, number)) break;
     }
     return n;
   }
@@ -152,18 +182,6 @@ class Inbox {
     return bound ^ static_cast<std::uint32_t>(place & (places_ - 1));
   }
   static std::uint64_t free_for(std::uint64_t place, std::uint32_t number) noexcept { return 2 * (place - number); }
-
-  std::size_t drain_held(std::span<T> out) noexcept {
-    std::size_t n = 0;
-    std::erase_if(held_, [&](const Held& held) {
-      Slot& slot = slots_[held.number];
-      if (n == out.size() || slot.turn.load(std::memory_order_acquire) != held.turn) return false;  // (8) with (3)
-      out[n++] = slot.item.get();
-      spares_.push_back(held.number);
-      return true;
-    });
-    return n;
-  }
 
   // Returns: false where no slot is spare: as many pushes as there are places are stopped.
   bool step_over(Binding& binding, std::uint32_t number) noexcept {
