@@ -88,6 +88,40 @@ TEST(Victim, OffersThatWithTheMostAtStakeFirst) {
   }
 }
 
+// Little is at stake and it waits for little, as far as anybody knows; but the run before it does not end.
+TEST(Victim, OffersWhatIsOverdue) {
+  Given given = shard();
+  given.fleet.steal.offer_permille = 1000;
+  Scene s(given);
+  s.submit({.prompt = 6});
+  EXPECT_EQ(s.poll().order, "L");
+  const RequestId second = s.submit({.prompt = 6});
+  EXPECT_EQ(s.poll().order, "");
+  const Time due = s.core().next_wakeup();
+  EXPECT_GT(due, Time(26 * kMs)) << "its first token is expected in 7 ms or more, and promised in 20";
+  EXPECT_LT(due, Time(40 * kMs));
+  EXPECT_EQ(s.poll_at(due.ns() - 1).order, "");
+  const Said late = s.poll_at(due.ns());
+  ASSERT_EQ(late.order, "S");
+  EXPECT_EQ(late.shelves[0].request, second);
+  EXPECT_LT(late.shelves[0].there, due);
+  EXPECT_EQ(s.core().next_wakeup(), Time::never()) << "once";
+}
+
+TEST(Victim, DoesNotOfferWhatBeganOrIsGone) {
+  for (const bool cancels : {false, true}) {
+    Given given = shard();
+    given.fleet.steal.offer_permille = 1000;
+    Scene s(given);
+    s.submit({.prompt = 6});
+    const RequestId second = s.submit({.prompt = 6});
+    s.poll();
+    cancels ? s.cancel(second) : (void)s.step(0, {.stop = {s.open_run(0).slots[0].request}});
+    s.poll();
+    EXPECT_EQ(s.core().next_wakeup(), Time::never());
+  }
+}
+
 TEST(Victim, AloneOffersNothing) {
   Given given = shard();
   given.fleet.steal = {};

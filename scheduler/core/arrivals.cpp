@@ -155,10 +155,11 @@ void Core::State::bind(std::uint32_t i, DeviceId device) {
   devices.joins_line(pool, device.value, i);
   signals.bound(device.value, s, placement.expected_output(s), now);
   if (!movable) return;
-  const Duration waits = there - now - reading;  // for others
-  if (at_stake >= neighbours.worth() ||
-      waits > neighbours.waits_at_most(fleet.classes[s.slo.value].ttft_objective(Tokens(s.prompt))))
+  const Duration waits = there - now - reading, most = may_wait(s);  // for others
+  if (at_stake >= neighbours.worth() || waits > most)
     offer(i, there, at_stake);
+  else
+    overdue_at_home.set(i, there + most);
 }
 
 }  // namespace yard

@@ -48,6 +48,7 @@ Core::State::State(const Bounds& b, const FleetView& f, const CostTables& t, con
       patient(f.classes.size()),
       latest_expiry(f.classes.size()),
       neighbours(f.steal, pool_size(b)),
+      overdue_at_home(neighbours.some() ? static_cast<std::uint32_t>(pool_size(b)) : 0),
       slots([&] {
         std::size_t n = 0;
         for (const PoolView& facts : f.pools) n += std::size_t{facts.devices} * facts.max_sequences;
@@ -212,6 +213,7 @@ void Core::State::empty_line(std::uint32_t d) {
   while (!devices[d].line.empty()) {
     const std::uint32_t i = devices.first(pool, d);
     devices.leaves_line(pool, d, i);
+    if (neighbours.some()) overdue_at_home.clear(i);
     signals.read(pool[i], now);
     move_to(pool[i], SequenceState::arrived);
     arrivals.push_back(pool, i);
@@ -350,6 +352,7 @@ void Core::State::end(std::uint32_t i, Outcome outcome, Reason why) {
 void Core::State::leave_patience(std::uint32_t i) {
   Sequence& s = pool[i];
   waiters.leaves(pool, i);
+  if (neighbours.some()) overdue_at_home.clear(i);
   if (s.expiry == Time()) return;
   patient[s.slo.value].remove(pool, i);
   s.expiry = Time();
@@ -479,6 +482,7 @@ Time Core::next_wakeup() const noexcept {
   if (state_->any_unbound()) first = std::min({first, state_->signals.next(), state_->evictions.next()});
   if (!state_->offered.empty()) first = std::min(first, state_->pool[state_->offered.first()].offered_until);
   if (state_->open_now > 0) first = std::min(first, state_->neighbours.next());
+  first = std::min(first, state_->overdue_at_home.next());
   return std::min({first, state_->served.next_overdue(), state_->served.next_wake()});
 }
 

@@ -18,6 +18,10 @@ bool Core::State::may_be_offered(const Sequence& s) const {
   return neighbours.some() && !s.shown && s.answers == 1 && !s.lease && s.attempt == 0 && s.admit == Time::never();
 }
 
+Duration Core::State::may_wait(const Sequence& s) const {
+  return neighbours.waits_at_most(fleet.classes[s.slo.value].ttft_objective(Tokens(s.prompt)));
+}
+
 // That with the most at stake stands first: it is wanted most, and a thief takes the leading ones alone.
 void Core::State::offer(std::uint32_t i, Time there, std::int64_t at_stake) {
   constexpr std::int64_t kMost = 2 * kOnePromise, kApart = 10'000;  // ns: more than a shelf's order tells apart
@@ -201,8 +205,19 @@ void Core::State::recount_open(std::uint32_t d, Time at) {
   count(open[d], 1);
 }
 
+// Little was at stake, but the device does not come to it: for all that is known it never does.
+void Core::State::offer_overdue() {
+  while (overdue_at_home.next() <= now) {
+    const std::uint32_t i = overdue_at_home.first();
+    const Time due = overdue_at_home.next();
+    overdue_at_home.remove(i);
+    if (may_be_offered(pool[i])) offer(i, due - may_wait(pool[i]));
+  }
+}
+
 void Core::State::say_to_neighbours() {
   if (!neighbours.some()) return;
+  offer_overdue();
   for (std::uint32_t i = parting.first(); i != kNobody; i = pool[i].next) unshelve(i);
   for (const PassOn& cancel : cancels_to_pass_on) say(cancel);
   cancels_to_pass_on.clear();

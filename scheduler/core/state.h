@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "scheduler/base/heap.h"
 #include "scheduler/core/answers.h"
 #include "scheduler/core/batcher.h"
 #include "scheduler/core/block_reports.h"
@@ -101,6 +102,7 @@ struct Core::State {
 
   // ---- shelving.cpp -----------------------------------------------------------------------------------------------
   bool may_be_offered(const Sequence&) const;
+  Duration may_wait(const Sequence&) const;  // before it is offered
   void offer(std::uint32_t i, Time there, std::int64_t at_stake = kOnePromise);
   bool offer_before_refusal(std::uint32_t i);
   bool offer_before_end(std::uint32_t i);
@@ -108,6 +110,7 @@ struct Core::State {
   bool unshelve_for(std::uint32_t device);
   void unshelve(std::uint32_t i);
   bool wants(const OfferSeen&);
+  void offer_overdue();
   void say_to_neighbours();
   void look_around();
   void recount_open(std::uint32_t device, Time);
@@ -166,6 +169,7 @@ struct Core::State {
 
   Neighbours neighbours;
   SequenceList offered, parting;
+  TimeHeap overdue_at_home;  // by sequence: of those bound and not offered, when they are all the same
   std::vector<PassOn> cancels_to_pass_on;
   std::uint32_t on_shelf = 0;      // sequences, as far as is known
   std::vector<std::uint8_t> open;  // by device: 1 where it takes somebody, 2 where it has nothing
