@@ -46,8 +46,12 @@ struct Shards::Letter {
   Event event = CancelAsked{};
   std::optional<Kept> brings = std::nullopt;  // what was taken, or an offer
   Place home = {};                            // of the request that it is about
+  // Its own shelf's answers first, which are told as soon as a tick has room: that somebody was faster is told before
+  // who it was.
   bool operator>(const Letter& other) const {
-    return std::tie(at, kind, from, number) > std::tie(other.at, other.kind, other.from, other.number);
+    const bool later = kind != Kind::unshelved, other_later = other.kind != Kind::unshelved;
+    return std::tie(later, at, kind, from, number) >
+           std::tie(other_later, other.at, other.kind, other.from, other.number);
   }
 };
 
