@@ -6,6 +6,7 @@
 
 #include "scheduler/base/input_error.h"
 #include "scheduler/base/output_file.h"
+#include "scheduler/core/class_index.h"
 #include "scheduler/cost/compile_fleet.h"
 #include "scheduler/cost/show.h"
 #include "scheduler/policy/registry.h"
@@ -89,8 +90,11 @@ std::string policies_text() {
   for (const yard::NamedScorer& s : yard::scorers()) {
     if (origin != s.origin) text += fmt::format(" {}\n", yard::title_of(s.origin));
     origin = s.origin;
-    text += fmt::format("  {:<26}{}{}\n", s.name, s.meaning, s.name == yard::kDefaultScorer ? " (default)" : "");
+    text += fmt::format("  {:<26}{}{}{}\n", s.name, s.meaning, s.indexed ? " *" : "",
+                        s.name == yard::kDefaultScorer ? " (default)" : "");
   }
+  text += fmt::format(" * without a look at each, where a model has {} replicas or more (an index of classes)\n",
+                      yard::ClassIndex::kLeastDevices);
   text += " any of them, but with another refusal\n";
   for (const yard::NamedRefusal& r : yard::refusals())
     text += fmt::format("  {:<26}{}\n", fmt::format("NAME+{}", r.name), r.meaning);
