@@ -1,6 +1,7 @@
 #include "scheduler/binder.h"
 
 #include <exception>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -72,6 +73,11 @@ std::vector<std::vector<std::uint32_t>> Binder::victims(const std::vector<std::s
   std::vector<std::vector<std::uint32_t>> orders = others_nearest_first(host_, places);
   orders.resize(members);
   return orders;
+}
+
+std::vector<std::vector<HostLevel>> Binder::levels_between_shards() const {
+  if (!asked()) return {};
+  return levels_between(host_, std::span(places_).first(shards_));
 }
 
 void Binder::bind(std::size_t thread) noexcept {

@@ -35,6 +35,9 @@ class Binder {
   // devices), nearest first; empty where nobody is bound.
   std::vector<std::vector<std::uint32_t>> victims(const std::vector<std::size_t>& seated) const;
 
+  // How near the shards' threads are to each other, row by row; empty where nobody is bound.
+  std::vector<std::vector<HostLevel>> levels_between_shards() const;
+
   bool asked() const noexcept { return pin_ != switchyard::Pin::none; }
   std::uint64_t unbound() const noexcept { return unbound_.count(); }  // threads, so far
 

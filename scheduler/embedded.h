@@ -13,6 +13,7 @@
 #include "scheduler/core/core.h"
 #include "scheduler/cost/step_cost.h"
 #include "topology/cells.h"
+#include "topology/distance.h"
 #include "topology/fleet_view.h"
 
 namespace switchyard {
@@ -47,6 +48,8 @@ constexpr std::uint32_t shard_of(std::size_t device, std::size_t devices, std::u
 }
 // Its devices in shards, in equal parts as they are listed, and how those steal. Errors: also std::bad_alloc.
 std::vector<CellView> shards_of(const FleetView&, const switchyard::Options&);
+// Those that steal are as far apart as their threads. Requires: a row for each shard, or none at all.
+void set_distances(std::vector<CellView>& shards, const std::vector<std::vector<HostLevel>>& between);
 // Its tenants and power domains, into the fleet made of its devices.
 void add_terms(FleetView&, const switchyard::Options&);
 Milliwatts milliwatts(const std::string& key, double watts);

@@ -9,8 +9,24 @@
 namespace yard {
 namespace {
 
-// Between threads of one machine, one way: a look at a shelf takes as long as a line needs from one cache to another.
+// Between threads of one machine, one way, where nothing is known of their places: a look at a shelf takes as long as
+// some lines need from one cache to another.
 constexpr Duration kDistance = microseconds(1);
+
+// A round trip of one line is 0.1 us within a cache (bench/results, sync); between packages some times that. What
+// counts is the order.
+constexpr Duration distance_of(HostLevel level) {
+  switch (level) {
+    case HostLevel::same_thread:
+    case HostLevel::core: return nanoseconds(200);
+    case HostLevel::l2: return nanoseconds(300);
+    case HostLevel::l3: return nanoseconds(500);
+    case HostLevel::numa: return nanoseconds(700);
+    case HostLevel::package: return microseconds(1);
+    case HostLevel::host: break;
+  }
+  return microseconds(2);
+}
 
 void keep_domains_whole(const FleetView& fleet, std::uint32_t shards) {
   for (std::uint32_t d = 0; d < fleet.domains.size(); ++d) {
@@ -64,6 +80,13 @@ std::vector<CellView> shards_of(const FleetView& fleet, const switchyard::Option
     steal.distance[s] = Duration();
   }
   return shards;
+}
+
+void set_distances(std::vector<CellView>& shards, const std::vector<std::vector<HostLevel>>& between) {
+  for (std::size_t a = 0; a < between.size(); ++a)
+    for (std::size_t b = 0; b < between.size(); ++b)
+      if (StealView& steal = shards[a].view.steal; steal.some() && a != b)
+        steal.distance[b] = distance_of(between[a][b]);
 }
 
 }  // namespace yard

@@ -103,6 +103,7 @@ Scheduler::State::State(Options options)
       }()),
       threads(threads_of(options.devices)),
       binder(options.pin, options.devices, options.shards, members_for(threads), options.log) {
+  yard::set_distances(shards, binder.levels_between_shards());
   const yard::Bounds bounds = yard::bounds_of(options);
   const yard::PolicySet policies = yard::find_policies(options.policy, options.order, options.bind);
   // As many as Core has ids for: those it may hold, and a tick's worth at its door. A reply that is held after its end

@@ -42,7 +42,7 @@ struct Scheduler::State {
 
   const yard::FleetView fleet;  // Cores refer to these three
   const yard::CostTables tables;
-  const std::vector<yard::CellView> shards;  // the fleet's parts, at least one
+  std::vector<yard::CellView> shards;  // the fleet's parts, at least one
   const std::function<void(std::string_view)> log;
   std::vector<yard::PoolKind> doors;  // by model
   std::size_t longest_prompt = 0;     // that any device could read

@@ -105,6 +105,7 @@ struct Said {
   std::vector<Move> moves;
   std::vector<Shelve> shelves;
   std::vector<Unshelve> unshelves;
+  std::vector<Look> looks;
   std::vector<Take> takes;
   std::vector<PassOn> passed_on;
   std::string order;  // one letter for each, as they were said: L, I, F, M; between shards S, U, looK, T, P
@@ -133,7 +134,8 @@ struct Said {
     } else if (const auto* unshelve = std::get_if<Unshelve>(&command)) {
       unshelves.push_back(*unshelve);
       order += 'U';
-    } else if (std::holds_alternative<Look>(command)) {
+    } else if (const auto* look = std::get_if<Look>(&command)) {
+      looks.push_back(*look);
       order += 'K';
     } else if (const auto* take = std::get_if<Take>(&command)) {
       takes.push_back(*take);

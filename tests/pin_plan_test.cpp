@@ -73,11 +73,17 @@ void expect_laws(const Host& host) {
     EXPECT_EQ(seen.count(from), 0u);
     if (!places[from].core) continue;
     const auto level = [&](std::uint32_t to) {
-      if (!places[to].core) return Level::host;
+      if (!places[to].core) return HostLevel::host;
       const auto at = [&](std::uint32_t p) { return *host.thread_of(host.cores[*places[p].core].cpus.first()); };
       return level_between_threads(host, at(from), at(to));
     };
     for (std::size_t i = 1; i < others[from].size(); ++i) EXPECT_LE(level(others[from][i - 1]), level(others[from][i]));
+    const std::vector<std::vector<HostLevel>> levels = levels_between(host, places);
+    EXPECT_EQ(levels[from][from], HostLevel::same_thread);
+    for (const std::uint32_t to : others[from]) {
+      EXPECT_EQ(levels[from][to], level(to));
+      EXPECT_EQ(levels[to][from], level(to));
+    }
   }
 }
 

@@ -376,6 +376,24 @@ TEST(Thief, LooksAtTheNearestFirst) {
   EXPECT_TRUE(s.poll().empty());
 }
 
+// Two levels: 2 and 4 are near, 0, 3 and 5 are far.
+TEST(Thief, LooksLevelByLevelAndBehindItselfFirst) {
+  Given given = shard();
+  StealView& steal = given.fleet.steal;
+  steal.self = ShardId{1};
+  steal.distance = {microseconds(5), Duration(), microseconds(1), microseconds(5), microseconds(1), microseconds(5)};
+  Scene s(given);
+  for (const std::uint32_t v : {0u, 3u, 4u, 5u, 2u}) s.tell(ShelfFilled{ShardId{v}});
+  std::vector<std::uint32_t> order;
+  for (int i = 0; i < 5; ++i) {
+    const Said said = s.poll();
+    ASSERT_EQ(said.order, "K");
+    order.push_back(said.looks[0].victim.value);
+    s.tell(OffersSeen{said.looks[0].victim, 0});
+  }
+  EXPECT_EQ(order, (std::vector<std::uint32_t>{2, 4, 3, 5, 0}));
+}
+
 TEST(Thief, LostLooksAgain) {
   Scene s(shard());
   s.tell(ShelfFilled{ShardId{1}});

@@ -405,13 +405,13 @@ TEST(HostSynthetic, RandomTextGivesAConsistentHostOrARefusal) {
 TEST(Distance, LevelsNestFromTheCoreOutwards) {
   const Host host = host_from_synthetic("package:2 numa:2 l3:2 l2:2 core:2 pu:2");  // 64 threads
   const auto level = [&](std::uint32_t a, std::uint32_t b) { return level_between_threads(host, a, b); };
-  EXPECT_EQ(level(0, 0), Level::same_thread);
-  EXPECT_EQ(level(0, 1), Level::core);
-  EXPECT_EQ(level(0, 2), Level::l2);
-  EXPECT_EQ(level(0, 4), Level::l3);
-  EXPECT_EQ(level(0, 8), Level::numa);
-  EXPECT_EQ(level(0, 16), Level::package);
-  EXPECT_EQ(level(0, 32), Level::host);
+  EXPECT_EQ(level(0, 0), HostLevel::same_thread);
+  EXPECT_EQ(level(0, 1), HostLevel::core);
+  EXPECT_EQ(level(0, 2), HostLevel::l2);
+  EXPECT_EQ(level(0, 4), HostLevel::l3);
+  EXPECT_EQ(level(0, 8), HostLevel::numa);
+  EXPECT_EQ(level(0, 16), HostLevel::package);
+  EXPECT_EQ(level(0, 32), HostLevel::host);
 }
 
 TEST(Distance, IsSymmetricAndThreadsComeNearestFirst) {
@@ -459,7 +459,7 @@ TEST(Distance, OneNodeOverTwoPackagesDoesNotHideThePackages) {
                                 [&](const auto& t) { return t.package != host.threads[0].package; });
   ASSERT_NE(far, host.threads.end());
   EXPECT_EQ(far->numa, host.threads[0].numa);
-  EXPECT_EQ(level_between_threads(host, 0, static_cast<std::uint32_t>(far - host.threads.begin())), Level::host);
+  EXPECT_EQ(level_between_threads(host, 0, static_cast<std::uint32_t>(far - host.threads.begin())), HostLevel::host);
 }
 
 TEST(Distance, ToADeviceOfUnknownPlaceIsUnknown) {
@@ -468,9 +468,9 @@ TEST(Distance, ToADeviceOfUnknownPlaceIsUnknown) {
   host.devices[1].numa = 0, host.devices[1].package = 0;
   host.devices[2].package = 1;
   EXPECT_EQ(level_to_device(host, 0, 0), std::nullopt);
-  EXPECT_EQ(level_to_device(host, 0, 1), Level::numa);
-  EXPECT_EQ(level_to_device(host, 1, 1), Level::host);
-  EXPECT_EQ(level_to_device(host, 1, 2), Level::package);
+  EXPECT_EQ(level_to_device(host, 0, 1), HostLevel::numa);
+  EXPECT_EQ(level_to_device(host, 1, 1), HostLevel::host);
+  EXPECT_EQ(level_to_device(host, 1, 2), HostLevel::package);
 }
 
 // ---- what is of interest ------------------------------------------------------------------------------------------

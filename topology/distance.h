@@ -1,6 +1,6 @@
 // How far apart two places of one host are, and who is nearest: for pinning, and for the order in which shards steal.
 //
-// D1  Level is ordered: less is nearer. It is the tightest thing that the host is known to share between the two.
+// D1  HostLevel is ordered: less is nearer. It is the tightest thing that the host is known to share between the two.
 // D2  A NUMA node counts as shared only when it lies inside one package; on a machine that reports one node over two
 //     packages the package is the nearer thing.
 // D3  Orders are total: equal distances are broken by the lower index, so every build gives the same order.
@@ -17,9 +17,9 @@
 
 namespace yard {
 
-enum class Level : std::uint8_t { same_thread, core, l2, l3, numa, package, host };
+enum class HostLevel : std::uint8_t { same_thread, core, l2, l3, numa, package, host };
 
-constexpr const char* name_of(Level level) {
+constexpr const char* name_of(HostLevel level) {
   constexpr const char* kNames[] = {"thread", "core", "L2", "L3", "NUMA node", "package", "host"};
   return kNames[static_cast<std::size_t>(level)];
 }
@@ -44,36 +44,36 @@ inline std::optional<std::uint32_t> package_of(const Host& host, std::uint32_t n
 }  // namespace distance_detail
 
 // a, b: indices into Host::threads.
-inline Level level_between_threads(const Host& host, std::uint32_t a, std::uint32_t b) {
+inline HostLevel level_between_threads(const Host& host, std::uint32_t a, std::uint32_t b) {
   using distance_detail::same;
   const HardwareThread &x = host.threads[a], &y = host.threads[b];
-  if (a == b) return Level::same_thread;
-  if (same(x.core, y.core)) return Level::core;
-  if (same(x.l2, y.l2)) return Level::l2;
-  if (same(x.l3, y.l3)) return Level::l3;
-  if (same(x.numa, y.numa) && distance_detail::inside_one_package(host, *x.numa)) return Level::numa;
-  return same(x.package, y.package) ? Level::package : Level::host;
+  if (a == b) return HostLevel::same_thread;
+  if (same(x.core, y.core)) return HostLevel::core;
+  if (same(x.l2, y.l2)) return HostLevel::l2;
+  if (same(x.l3, y.l3)) return HostLevel::l3;
+  if (same(x.numa, y.numa) && distance_detail::inside_one_package(host, *x.numa)) return HostLevel::numa;
+  return same(x.package, y.package) ? HostLevel::package : HostLevel::host;
 }
 
 // a, b: indices into Host::nodes. Two nodes with the same cpus (DRAM and HBM of one cluster) are at level numa.
-inline Level level_between_nodes(const Host& host, std::uint32_t a, std::uint32_t b) {
+inline HostLevel level_between_nodes(const Host& host, std::uint32_t a, std::uint32_t b) {
   const NumaNode &x = host.nodes[a], &y = host.nodes[b];
-  if (a == b || (!x.cpu_less() && x.cpus == y.cpus)) return Level::numa;
+  if (a == b || (!x.cpu_less() && x.cpus == y.cpus)) return HostLevel::numa;
   return distance_detail::same(distance_detail::package_of(host, a), distance_detail::package_of(host, b))
-             ? Level::package
-             : Level::host;
+             ? HostLevel::package
+             : HostLevel::host;
 }
 
 // Returns: the level between a thread and a device; nothing where the device's place is unknown.
-inline std::optional<Level> level_to_device(const Host& host, std::uint32_t thread, std::uint32_t device) {
+inline std::optional<HostLevel> level_to_device(const Host& host, std::uint32_t thread, std::uint32_t device) {
   const HardwareThread& t = host.threads[thread];
   const PciDevice& d = host.devices[device];
   // numa known: the device is at that node or, when the thread is not, at best in the same package.
   if (d.numa && t.numa) {
-    if (*d.numa == *t.numa) return Level::numa;
-    return distance_detail::same(d.package, t.package) ? Level::package : Level::host;
+    if (*d.numa == *t.numa) return HostLevel::numa;
+    return distance_detail::same(d.package, t.package) ? HostLevel::package : HostLevel::host;
   }
-  if (d.package && t.package) return *d.package == *t.package ? Level::package : Level::host;
+  if (d.package && t.package) return *d.package == *t.package ? HostLevel::package : HostLevel::host;
   return std::nullopt;
 }
 
@@ -94,7 +94,7 @@ inline std::vector<std::uint32_t> nodes_nearest_first(const Host& host, std::uin
 // nodes (unknown: all alike), then by index. Cost: O(n log n).
 inline std::vector<std::uint32_t> threads_nearest_first(const Host& host, std::uint32_t from) {
   struct Entry {
-    Level level;
+    HostLevel level;
     std::uint64_t cost;
     std::uint32_t thread;
     auto operator<=>(const Entry&) const = default;

@@ -55,6 +55,13 @@ Seat* next_seat(const Host& host, std::vector<Seat>& seats, std::optional<std::u
   return first([](const Seat&) { return true; });
 }
 
+// Of each place, into Host::threads.
+std::vector<std::optional<std::uint32_t>> threads_of(const Host& host, std::span<const PinPlace> places) {
+  std::vector<std::optional<std::uint32_t>> threads;
+  for (const PinPlace& p : places) threads.push_back(p.core ? allowed_thread(host, *p.core) : std::nullopt);
+  return threads;
+}
+
 }  // namespace
 
 std::vector<PinPlace> plan_pins(const Host& host, PinTo to, std::span<const PinAsk> asks) {
@@ -105,8 +112,7 @@ std::uint32_t busy_threads(const Host& host) {
 
 std::vector<std::vector<std::uint32_t>> others_nearest_first(const Host& host, std::span<const PinPlace> places) {
   const auto n = static_cast<std::uint32_t>(places.size());
-  std::vector<std::optional<std::uint32_t>> threads;  // of each place, into Host::threads
-  for (const PinPlace& p : places) threads.push_back(p.core ? allowed_thread(host, *p.core) : std::nullopt);
+  const std::vector<std::optional<std::uint32_t>> threads = threads_of(host, places);
   std::vector<std::vector<std::uint32_t>> orders(n);
   for (std::uint32_t from = 0; from < n; ++from) {
     std::vector<std::uint32_t> rank(host.threads.size(), static_cast<std::uint32_t>(host.threads.size()));
@@ -121,6 +127,16 @@ std::vector<std::vector<std::uint32_t>> others_nearest_first(const Host& host, s
     });
   }
   return orders;
+}
+
+std::vector<std::vector<HostLevel>> levels_between(const Host& host, std::span<const PinPlace> places) {
+  const std::vector<std::optional<std::uint32_t>> threads = threads_of(host, places);
+  std::vector<std::vector<HostLevel>> levels(places.size(), std::vector<HostLevel>(places.size(), HostLevel::host));
+  for (std::size_t a = 0; a < places.size(); ++a)
+    for (std::size_t b = 0; b < places.size(); ++b)
+      if (a == b || (threads[a] && threads[b]))
+        levels[a][b] = a == b ? HostLevel::same_thread : level_between_threads(host, *threads[a], *threads[b]);
+  return levels;
 }
 
 }  // namespace yard

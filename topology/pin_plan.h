@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "topology/distance.h"
 #include "topology/host.h"
 #include "topology/pin.h"
 
@@ -48,5 +49,8 @@ std::uint32_t busy_threads(const Host&);
 // For threads at those places: for each the others, nearest first (topology/distance.h); those of unknown place come
 // last, the next ones first.
 std::vector<std::vector<std::uint32_t>> others_nearest_first(const Host&, std::span<const PinPlace>);
+
+// How near each two of them are, from the one (row) to the other; `host` where a place is unknown.
+std::vector<std::vector<HostLevel>> levels_between(const Host&, std::span<const PinPlace>);
 
 }  // namespace yard

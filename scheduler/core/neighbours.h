@@ -3,6 +3,7 @@
 // Threads: the shard's own.
 #pragma once
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -24,12 +25,17 @@ class Neighbours {
   Neighbours(const StealView& view, std::size_t requests) : view_(view), thieves_(view.some() ? requests : 0) {
     if (!view.some()) return;
     again_.resize(view.distance.size());
-    for (std::uint32_t v = 0; v < view.distance.size(); ++v)
-      if (v != view.self.value) nearest_.push_back(v);
-    std::ranges::stable_sort(nearest_, {}, [&](std::uint32_t v) { return view.distance[v]; });
+    const auto n = static_cast<std::uint32_t>(view.distance.size());
+    std::vector<std::uint32_t> others;
+    for (std::uint32_t i = 1; i < n; ++i) others.push_back((view.self.value + i) % n);
+    std::ranges::stable_sort(others, {}, [&](std::uint32_t v) { return view.distance[v]; });
+    for (const std::uint32_t v : others) {
+      if (levels_.empty() || levels_.back().distance != view.distance[v]) levels_.push_back({view.distance[v]});
+      levels_.back().shards |= bit({v});
+    }
   }
 
-  bool some() const { return !nearest_.empty(); }
+  bool some() const { return !levels_.empty(); }
 
   // How long one may be expected to wait before it is offered, from its TTFT objective.
   Duration waits_at_most(Duration ttft) const {
@@ -47,17 +53,19 @@ class Neighbours {
   void fills(ShardId v) { filled_ |= bit(v), again_[v.value] = Time(std::numeric_limits<std::int64_t>::min()); }
   void empty(ShardId v) { filled_ &= ~bit(v); }
   void declined(ShardId v, Time now) { again_[v.value] = now + kAgain; }
+  // Level by level; of one level the next behind us first, so that not all look at the same.
   ShardId nearest(Time now) const {
-    for (const std::uint32_t v : nearest_)
-      if (filled_ >> v & 1 && again_[v] <= now) return {v};
+    for (const Level& level : levels_)
+      for (std::uint64_t left = std::rotr(level.shards & filled_, from()); left != 0; left &= left - 1)
+        if (const std::uint32_t v = at(left); again_[v] <= now) return {v};
     return {};
   }
   // Returns: when one is to be looked at without news; Time::never(): none.
   Time next() const {
     Time first = Time::never();
     if (asking != Asking::nobody) return first;
-    for (const std::uint32_t v : nearest_)
-      if (filled_ >> v & 1) first = std::min(first, again_[v]);
+    for (std::uint64_t left = filled_; left != 0; left &= left - 1)
+      first = std::min(first, again_[static_cast<std::size_t>(std::countr_zero(left))]);
     return first;
   }
 
@@ -79,13 +87,22 @@ class Neighbours {
   struct Gone {
     std::uint32_t generation, behind;  // of the request; thief + 1, 0: nobody
   };
+  struct Level {
+    Duration distance;
+    std::uint64_t shards = 0;  // a bit for each
+  };
   static std::uint64_t bit(ShardId v) { return std::uint64_t{1} << v.value; }
+  // Shards are told behind us first: the lowest bit is the next one's.
+  int from() const { return static_cast<int>(view_.self.value) + 1; }
+  std::uint32_t at(std::uint64_t rotated) const {
+    return static_cast<std::uint32_t>(std::countr_zero(rotated) + from()) % kMostShards;
+  }
 
   const StealView& view_;
-  std::vector<std::uint32_t> nearest_;  // the others, nearest first
-  std::vector<Time> again_;             // by shard
-  std::uint64_t filled_ = 0;
-  LazyArray<Gone> thieves_;  // by RequestId.index; a later request of that index has another generation
+  std::vector<Level> levels_;  // the others, nearest first
+  std::vector<Time> again_;    // by shard
+  std::uint64_t filled_ = 0;   // whose shelf may have something; of a level with its bits
+  LazyArray<Gone> thieves_;    // by RequestId.index; a later request of that index has another generation
 };
 
 }  // namespace yard
