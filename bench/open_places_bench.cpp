@@ -101,20 +101,6 @@ class Hogs {
   std::vector<pid_t> children_;
 };
 
-// So that nobody else's jobs take part. Beside hogs nobody is: they are to share the core.
-void keep_others_out(bool also_hogs) {
-  const char* wish = std::getenv("SWITCHYARD_BENCH_REALTIME");
-  sched_param priority{};
-  priority.sched_priority = wish && *wish == '1' && !also_hogs ? 1 : 0;
-  sched_setscheduler(0, priority.sched_priority > 0 ? SCHED_FIFO : SCHED_OTHER, &priority);
-}
-
-struct Undisturbed {
-  Undisturbed() { keep_others_out(false); }
-  ~Undisturbed() { keep_others_out(true); }
-  Undisturbed(const Undisturbed&) = delete;
-};
-
 // ---- (a) flat submission -------------------------------------------------------------------------------------------
 
 constexpr std::uint64_t kFlat = 1'000'000;
