@@ -106,24 +106,24 @@ TEST_F(CostClaim, IntervalsCoverNinetyPercentBeforeAndAfterASlowdown) {
   }
 }
 
-// The aims are 10 and 13 %: what is reached is pinned.
+// The aims are 10 and 13 % (met): what is reached is pinned.
 TEST_F(CostClaim, EnergyOfAModelLeftOut) {
   const std::vector<Claim> all = claim_energy(claims_);
   ASSERT_EQ(all.size(), 2u);
-  EXPECT_LT(all[0].errors.summary().mape, 0.137);
-  EXPECT_LT(all[1].errors.summary().mape, 0.141);
+  EXPECT_LT(all[0].errors.summary().mape, 0.116);
+  EXPECT_TRUE(all[1].met()) << all[1].errors.summary().mape;
   EXPECT_EQ(all[0].errors.summary().n + all[0].refused.rows(), 405);
   EXPECT_EQ(all[1].errors.summary().n + all[1].refused.rows(), 433);
 }
 
-// The aim is 20 %: what is reached is pinned, and that tokens held back are most of what a simulation lacks.
+// The aim is 20 %: what is reached is pinned, and that what engines hold back is most of what a simulation lacks.
 TEST_F(CostClaim, FirstTokensOfAModelLeftOut) {
   const std::vector<Claim> all = claim_ttft(claims_);
   ASSERT_GT(all.size(), 5u);
   const auto mape = [&](std::size_t i) { return all[i].errors.summary().mape; };
   EXPECT_EQ(all[3].errors.summary().n, 400);
-  EXPECT_LT(mape(3), 0.42);
-  EXPECT_LT(mape(3), 0.7 * mape(1)) << "beside the engine's own time alone";
+  EXPECT_LT(mape(3), 0.36);
+  EXPECT_LT(mape(3), 0.6 * mape(1)) << "beside the engine's own time alone";
   EXPECT_LT(mape(4), 0.18) << "TPOT";
 }
 

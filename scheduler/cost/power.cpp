@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <vector>
 
 #include "scheduler/base/check.h"
 #include "scheduler/cost/least_squares.h"
@@ -20,8 +22,12 @@ PowerFit row_of(const Drawing& d) {
   const double memory = term(terms, Term::dense_weights, context) + term(terms, Term::expert_weights, context) +
                         term(terms, Term::kv, context);
   const double compute = term(terms, Term::compute, context);
-  return {1.0, std::sqrt(memory / d.step_seconds), std::sqrt(compute / d.step_seconds),
-          std::log2(static_cast<double>(d.deployment.chips())), std::log2(d.sequences)};
+  return {1.0,
+          std::sqrt(memory / d.step_seconds),
+          std::sqrt(compute / d.step_seconds),
+          std::log2(static_cast<double>(d.deployment.chips())),
+          std::log2(d.sequences),
+          std::log2(static_cast<double>(d.deployment.model->total_parameters) / 1e9)};
 }
 
 double dot(const PowerFit& a, const PowerFit& b) {
@@ -34,16 +40,21 @@ double dot(const PowerFit& a, const PowerFit& b) {
 
 PowerFit fit_power(std::span<const Drawing> drawings) {
   CHECK(!drawings.empty());
+  std::map<const ModelCard*, double> drawings_of;
+  for (const Drawing& d : drawings) drawings_of[d.deployment.model] += 1.0;
   std::vector<PowerFit> rows;
-  std::vector<double> watts, weight(drawings.size(), 1.0);
+  std::vector<double> watts, share, weight(drawings.size(), 1.0);
   for (const Drawing& d : drawings) {
     rows.push_back(row_of(d));
     watts.push_back(d.watts / d.deployment.chips());
+    share.push_back(static_cast<double>(drawings.size()) /
+                    (static_cast<double>(drawings_of.size()) * drawings_of[d.deployment.model]));
   }
   PowerFit fit{};
   for (int round = 0; round < 12; ++round) {
-    NormalEquations<5> equations;
-    for (std::size_t i = 0; i < rows.size(); ++i) equations.add(rows[i], watts[i], weight[i] / (watts[i] * watts[i]));
+    NormalEquations<std::tuple_size_v<PowerFit>> equations;
+    for (std::size_t i = 0; i < rows.size(); ++i)
+      equations.add(rows[i], watts[i], share[i] * weight[i] / (watts[i] * watts[i]));
     for (std::size_t i = 0; i < fit.size(); ++i) equations.draw(i, 0.0, 1e-6);
     fit = equations.solve();
     for (std::size_t i = 0; i < rows.size(); ++i)
@@ -53,8 +64,8 @@ PowerFit fit_power(std::span<const Drawing> drawings) {
 }
 
 PowerFit published_power(const Accelerator& chip) {
-  if (chip.id == builtin_catalogue().find("b200_sxm")->id) return {-86.7, 957.3, 761.6, 46.9, 17.0};
-  PowerFit fit = {197.7, 215.1, 338.7, -23.3, 22.1};
+  if (chip.id == builtin_catalogue().find("b200_sxm")->id) return {-184.4, 889.7, 804.2, 3.5, 14.7, 31.0};
+  PowerFit fit = {118.1, 191.4, 539.3, -61.3, 15.4, 25.6};
   for (double& watts : fit)
     watts *=
         static_cast<double>(chip.tdp.count()) / static_cast<double>(builtin_catalogue().find("h100_sxm")->tdp.count());

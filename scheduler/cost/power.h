@@ -1,10 +1,11 @@
 // What a chip draws while it serves: idle, memory and compute, by how much of each is used.
 //
-// Watts of one chip = w0 + w1 sqrt(memory use) + w2 sqrt(compute use) + w3 log2(chips) + w4 log2(sequences), held
-// between idle and TDP. Uses are of the peaks (Williams, Waterman, Patterson, Roofline, CACM 2009). Roots, since the
-// dearer part of a unit is that it runs at all: of six forms tried on ML.ENERGY's configurations these err least,
-// linear ones by a fifth more. More chips wait for each other, so w3 is negative. Energy of a token is watts x chips x
-// seconds of a step over the sequences of it. Doubles; energy leaves as integer millijoules.
+// Watts of one chip = w0 + w1 sqrt(memory use) + w2 sqrt(compute use) + w3 log2(chips) + w4 log2(sequences) +
+// w5 log2(10^9 parameters), held between idle and TDP. Uses are of the peaks (Williams, Waterman, Patterson, Roofline,
+// CACM 2009). Roots, since the dearer part of a unit is that it runs at all: of six forms tried on ML.ENERGY's
+// configurations these err least, linear ones by a fifth more. More chips wait for each other, larger models run longer
+// kernels and wait less between them. Energy of a token is watts x chips x seconds of a step over the sequences of it.
+// Doubles; energy leaves as integer millijoules.
 #pragma once
 #include <array>
 #include <span>
@@ -21,9 +22,10 @@ struct Drawing {
   double watts = 0;                   // measured, of all chips
 };
 
-using PowerFit = std::array<double, 5>;
+using PowerFit = std::array<double, 6>;
 
-// Least squares of relative errors, iteratively reweighted to the absolute. Requires: at least one.
+// Least squares of relative errors, iteratively reweighted to the absolute; each model counts alike, however often it
+// was measured. Requires: at least one.
 PowerFit fit_power(std::span<const Drawing>);
 
 // Fitted to ML.ENERGY's configurations (ml-energy/leaderboard, 2025) of H100 (354) and B200 (398); of other chips those

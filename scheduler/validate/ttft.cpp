@@ -3,14 +3,17 @@
 //
 // Engines do not show each token as it is made: the scripts behind most of these rows have SGLang show 30 at a time
 // (--stream-interval 30) and TensorRT-LLM 10 (stream_interval: 10), so that the first is seen when so many were made.
-// The rows do not say it. A number of tokens for each engine is therefore fitted to other models' rows; with it goes
-// what tokenising, handing over and streaming take, which nobody states either.
+// The rows do not say it. A number of tokens for each engine is therefore fitted to other models' rows, and two more
+// weights: of the prompt's length, and of attention replicas. With them goes what tokenising, handing over and
+// streaming take, which nobody states either.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 #include <string>
 #include <utility>
@@ -18,6 +21,7 @@
 
 #include "scheduler/base/hash.h"
 #include "scheduler/cost/deployment_rows.h"
+#include "scheduler/cost/least_squares.h"
 #include "scheduler/cost/physics.h"
 #include "scheduler/validate/cost_data.h"
 #include "scheduler/validate/costs.h"
@@ -26,7 +30,7 @@
 namespace yard {
 namespace {
 
-constexpr std::size_t kAsked = 400, kKnown = 100;  // rows: of all; and of the other models, for the line
+constexpr std::size_t kAsked = 400, kKnown = 200;  // rows: of all; and of the other models, for what a simulation lacks
 constexpr double kMostClients = 1024;
 
 double ms(Duration d) { return static_cast<double>(d.count()) / 1e6; }
@@ -63,36 +67,58 @@ DeploymentRows servable(const CostClaims& claims) {
   return data;
 }
 
-// A row beside its simulation, milliseconds.
-struct Row {
-  double measured, ttft, tpot;
-};
+// What first tokens wait for beyond the simulated engine, milliseconds each: the steps of tokens held back, by engine;
+// a step for so much of the prompt, as engines read it in pieces and hand them over; and, as a prompt is read by one of
+// the attention replicas where the simulated engine spreads it over all, its time again for each further one.
+constexpr std::size_t kOfPrompt = kEngines.size(), kOfReplicas = kOfPrompt + 1;
+using Waits = std::array<double, kOfReplicas + 1>;
 
-// How many tokens are made before the first is seen: the weighted median of (measured - simulated) / TPOT, which errs
-// least in sum of |simulated + tokens x TPOT - measured| / measured. Requires: a row.
-double held_back(std::vector<Row> rows) {
-  const auto tokens = [](const Row& r) { return (r.measured - r.ttft) / r.tpot; };
-  std::ranges::sort(rows, {}, tokens);
-  double whole = 0.0, below = 0.0;
-  for (const Row& r : rows) whole += r.tpot / r.measured;
-  for (const Row& r : rows)
-    if (below += r.tpot / r.measured; 2 * below >= whole) return std::max(tokens(r), 0.0);
-  return 0.0;
+Waits waits(const Measured& m, const ClientTimes& t) {
+  Waits w{};
+  w[static_cast<std::size_t>(m.deployment.engine)] = ms(t.tpot_mean);
+  w[kOfPrompt] = ms(t.tpot_mean) * m.steady.prompt / 1024;
+  w[kOfReplicas] = ms(t.ttft_mean) * (m.deployment.dp - 1);
+  return w;
 }
 
-// Of each engine; where fewer than ten rows speak of it, of all together.
-using HeldBack = std::array<double, kEngines.size()>;
-HeldBack held_back(const std::vector<Measured>& known, const Calibration& fit) {
-  std::array<std::vector<Row>, kEngines.size()> of;
-  std::vector<Row> all;
+double told(const ClientTimes& t, const Waits& w, const Waits& weight) {
+  return std::inner_product(w.begin(), w.end(), weight.begin(), ms(t.ttft_mean));
+}
+
+// Weights of 0 and above that err least in sum of |told - measured| / measured on such rows, by least squares
+// reweighted to the absolute; a weight below 0 is set to 0, the farthest first. An engine without rows has 0.
+Waits fit_waits(const std::vector<Measured>& known, const Calibration& fit) {
+  struct Row {
+    Waits waits;
+    double missed;  // of what was measured, as the waits are
+  };
+  std::vector<Row> rows;
   for (const Measured& m : known) {
     const ClientTimes t = simulated(m, fit);
-    all.push_back({measured_ms(m), ms(t.ttft_mean), ms(t.tpot_mean)});
-    of[static_cast<std::size_t>(m.deployment.engine)].push_back(all.back());
+    rows.push_back({waits(m, t), 1.0 - ms(t.ttft_mean) / measured_ms(m)});
+    for (double& w : rows.back().waits) w /= measured_ms(m);
   }
-  HeldBack out;
-  for (std::size_t e = 0; e < of.size(); ++e) out[e] = held_back(of[e].size() < 10 ? all : of[e]);
-  return out;
+  Waits weight{};
+  std::array<bool, std::tuple_size_v<Waits>> none{};
+  for (std::size_t left = weight.size(); left > 0; --left) {
+    weight = {};
+    for (int round = 0; round < 25; ++round) {
+      NormalEquations<std::tuple_size_v<Waits>> equations;
+      for (const Row& r : rows) {
+        Waits x = r.waits;
+        for (std::size_t i = 0; i < x.size(); ++i)
+          if (none[i]) x[i] = 0.0;
+        const double off = std::inner_product(x.begin(), x.end(), weight.begin(), -r.missed);
+        equations.add(x, r.missed, round == 0 ? 1.0 : 1.0 / std::max(std::abs(off), 0.03));
+      }
+      weight = equations.solve();
+    }
+    const auto least = std::ranges::min_element(weight);
+    if (*least >= 0.0) break;
+    none[static_cast<std::size_t>(least - weight.begin())] = true;
+    *least = 0.0;
+  }
+  return weight;
 }
 
 // Errors told apart by something of the row.
@@ -129,16 +155,16 @@ struct Told {
     physics.note = "rows of one attention replica, experts in slices; mean of all requests, as below";
   }
 
-  void add(const Measured& m, const ClientTimes& t, double held_back, double steady_tpot) {
+  void add(const Measured& m, const ClientTimes& t, const Waits& weight, double steady_tpot) {
     mean.errors.add(ms(t.ttft_mean), measured_ms(m));
     median.errors.add(ms(t.ttft_median), measured_ms(m));
     tpot.errors.add(ms(t.tpot_mean), m.tpot * 1e3);
     steady.errors.add(steady_tpot * 1e3, m.tpot * 1e3);
-    const double told = ms(t.ttft_mean) + held_back * ms(t.tpot_mean);
+    const double as_shown = told(t, waits(m, t), weight);
     for (Errors* errors :
          {&shown.errors, &by_model[m.deployment.model->id].errors, &by_partition[partition_of(m)].errors,
           &by_clients.by[octave(m.steady.sequences)], &by_prompt.by[octave(m.steady.prompt)]})
-      errors->add(told, measured_ms(m));
+      errors->add(as_shown, measured_ms(m));
   }
   void add_physics(const Measured& m) {
     const Deployment& d = m.deployment;
@@ -166,11 +192,11 @@ struct Told {
 std::vector<Claim> claim_ttft(const CostClaims& claims) {
   const DeploymentRows data = servable(claims);
   const std::vector<Measured> asked = drawn(data.rows, kAsked, claims.seed);
-  Told told;
-  told.shown.refused = data.refused;
-  told.shown.note = fmt::format(
+  Told all;
+  all.shown.refused = data.refused;
+  all.shown.note = fmt::format(
       "{} of {} rows, drawn by seed; tokens made before the first is seen, by model left out, for vllm, sglang, "
-      "trtllm: ",
+      "trtllm, for 1,024 tokens of the prompt; and simulated times again for each further attention replica: ",
       asked.size(), data.rows.size());
   std::set<const ModelCard*> models;
   for (const Measured& m : asked) models.insert(m.deployment.model);
@@ -178,16 +204,15 @@ std::vector<Claim> claim_ttft(const CostClaims& claims) {
     std::vector<Measured> known = data.rows;
     std::erase_if(known, [&](const Measured& m) { return m.deployment.model == left_out; });
     const Calibration fit = calibrate(known, best_calibration(known));
-    const HeldBack tokens = held_back(drawn(known, kKnown, claims.seed), fit);
-    told.shown.note += fmt::format("{} {:.0f} {:.0f} {:.0f}; ", left_out->id, tokens[0], tokens[1], tokens[2]);
+    const Waits weight = fit_waits(drawn(known, kKnown, claims.seed), fit);
+    all.shown.note += fmt::format("{} {:.1f}; ", left_out->id, fmt::join(weight, " "));
     for (const Measured& m : asked) {
       if (m.deployment.model != left_out) continue;
-      told.add(m, simulated(m, fit), tokens[static_cast<std::size_t>(m.deployment.engine)],
-               predicted_tpot(m, fit, std::exp(fit.lookup(m))));
-      told.add_physics(m);
+      all.add(m, simulated(m, fit), weight, predicted_tpot(m, fit, std::exp(fit.lookup(m))));
+      all.add_physics(m);
     }
   }
-  return std::move(told).all();
+  return std::move(all).all();
 }
 
 }  // namespace yard
