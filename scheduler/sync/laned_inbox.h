@@ -77,7 +77,7 @@ class LanedInbox {
     T item;
 
     template <class Out>  // as a checker writes it
-      requires requires(Out& out, const T& item) { out << item; }
+      requires requires(Out& out, const T& of) { out << of; }
     friend Out& operator<<(Out& out, const Stamped& of) {
       return out << of.stamp << ':' << of.item, out;
     }
