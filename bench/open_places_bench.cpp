@@ -38,6 +38,7 @@
 #include <switchyard/step.h>
 
 #include "bench/open_places_pools.h"
+#include "bench/spin_context.h"
 #include "bench/two_cores.h"
 
 namespace yard::bench {
@@ -366,10 +367,4 @@ YARD_BENCH_POOL(Taskflow);
 }  // namespace
 }  // namespace yard::bench
 
-int main(int argc, char** argv) {
-  const yard::SpinPlan plan = yard::plan_spin_here();  // before any thread is bound to a core
-  benchmark::AddCustomContext("spin", std::to_string(plan.pauses) + " looks, " + std::to_string(plan.ns) + " ns");
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-}
+int main(int argc, char** argv) { return yard::bench::run_beside_spin(argc, argv); }

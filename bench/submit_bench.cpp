@@ -30,6 +30,7 @@
 #include <switchyard/scheduler.h>
 #include <switchyard/step.h>
 
+#include "bench/spin_context.h"
 #include "bench/two_cores.h"
 #include "scheduler/backend/request_slab.h"
 #include "scheduler/backend/stepper.h"
@@ -74,22 +75,12 @@ double at(std::vector<double>& values, double share) {
 
 // The median of some hundreds of round trips at a time.
 double flag_ns() {
-  alignas(64) std::atomic<int> there{0};
-  alignas(64) std::atomic<int> back{0};
-  Companion companion([&](const std::atomic<bool>& stop) {
-    for (int seen = 0; !stop.load(std::memory_order_relaxed);) {
-      const int now = there.load(std::memory_order_acquire);
-      if (now != seen) back.store(seen = now, std::memory_order_release);
-    }
-  });
+  Echo echo;
   constexpr int kTimes = 21, kEach = 500;
   std::vector<double> took;
-  for (int t = 0, n = 0; t < kTimes; ++t) {
+  for (int t = 0; t < kTimes; ++t) {
     const std::int64_t before = ns_now();
-    for (int i = 0; i < kEach; ++i) {
-      there.store(++n, std::memory_order_release);
-      while (back.load(std::memory_order_acquire) != n) {}
-    }
+    for (int i = 0; i < kEach; ++i) echo.round_trip();
     took.push_back(static_cast<double>(ns_now() - before) / kEach);
   }
   return at(took, 0.5);
@@ -390,10 +381,4 @@ BENCHMARK(step)->ArgNames({"gap", "lane"})->ArgsProduct({{kLooks, kSleeps}, {0, 
 }  // namespace
 }  // namespace yard::bench
 
-int main(int argc, char** argv) {
-  const yard::SpinPlan plan = yard::plan_spin_here();  // before any thread is bound to a core
-  benchmark::AddCustomContext("spin", std::to_string(plan.pauses) + " looks, " + std::to_string(plan.ns) + " ns");
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-}
+int main(int argc, char** argv) { return yard::bench::run_beside_spin(argc, argv); }

@@ -101,21 +101,30 @@ inline void two_bare_cas(benchmark::State& state) {
   }
 }
 
+// A number that another core sends back.
+class Echo {
+ public:
+  void round_trip() {
+    there_.store(++n_, std::memory_order_release);
+    while (back_.load(std::memory_order_acquire) != n_) {}
+  }
+
+ private:
+  int n_ = 0;
+  alignas(64) std::atomic<int> there_{0};
+  alignas(64) std::atomic<int> back_{0};
+  Companion companion_{[this](const std::atomic<bool>& stop) {
+    for (int seen = 0; !stop.load(std::memory_order_relaxed);) {
+      const int now = there_.load(std::memory_order_acquire);
+      if (now != seen) back_.store(seen = now, std::memory_order_release);
+    }
+  }};
+};
+
 // One number there and back.
 inline void flag_round_trip(benchmark::State& state) {
-  alignas(64) std::atomic<int> there{0};
-  alignas(64) std::atomic<int> back{0};
-  Companion companion([&](const std::atomic<bool>& stop) {
-    for (int seen = 0; !stop.load(std::memory_order_relaxed);) {
-      const int now = there.load(std::memory_order_acquire);
-      if (now != seen) back.store(seen = now, std::memory_order_release);
-    }
-  });
-  int n = 0;
-  for (auto _ : state) {
-    there.store(++n, std::memory_order_release);
-    while (back.load(std::memory_order_acquire) != n) {}
-  }
+  Echo echo;
+  for (auto _ : state) echo.round_trip();
 }
 
 }  // namespace yard::bench

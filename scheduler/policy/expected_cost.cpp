@@ -25,7 +25,12 @@ struct Scan {
   const Request& request;
   const Settings& by;
 
-  const PoolView& pool_of(std::uint32_t d) const { return fleet.pools[devices.pool[d]]; }
+  const PoolView& pool_at(std::size_t k) const { return fleet.pools[devices.pool[eligible[k]]]; }
+  // Inlined by force: with the defaults, which are known where this is called, they are constants of a loop.
+  [[gnu::always_inline]] Terms score(std::size_t k) const {
+    const PoolView& pool = pool_at(k);
+    return terms_on(pool, tables[pool.cost], fleet, devices, eligible[k], request, by);
+  }
 };
 
 struct Least {
@@ -39,14 +44,9 @@ struct Least {
 
 // ---- each in full ---------------------------------------------------------------------------------------------------
 
-// Inlined by force: with the defaults, which are known there, they are constants of the loop.
 [[gnu::always_inline]] inline Least least_of_few(const Scan& scan) {
   Least least;
-  for (std::size_t k = 0; k < scan.eligible.size(); ++k) {
-    const PoolView& pool = scan.pool_of(scan.eligible[k]);
-    least.offer(
-        terms_on(pool, scan.tables[pool.cost], scan.fleet, scan.devices, scan.eligible[k], scan.request, scan.by), k);
-  }
+  for (std::size_t k = 0; k < scan.eligible.size(); ++k) least.offer(scan.score(k), k);
   return least;
 }
 
@@ -69,7 +69,7 @@ void each_run(const Scan& scan, const Act& act) {
   const std::span<const std::uint32_t> eligible = scan.eligible;
   for (std::size_t k = 0; k < eligible.size();) {
     const std::uint32_t first = eligible[k];
-    const PoolView& pool = scan.pool_of(first);
+    const PoolView& pool = scan.pool_at(k);
     std::size_t n = std::min<std::size_t>({eligible.size() - k, kMostAtOnce, pool.first_device + pool.devices - first});
     while (eligible[k + n - 1] != first + n - 1) n /= 2;
     act(k, n);
@@ -90,16 +90,12 @@ Least least_of_many(const Scan& scan) {
   Least least;
   std::array<std::int64_t, kMostAtOnce> times;
   const auto times_of = [&](std::size_t k, std::size_t n) {
-    const PoolView& pool = scan.pool_of(scan.eligible[k]);
+    const PoolView& pool = scan.pool_at(k);
     const std::span<std::int64_t> those = std::span(times).first(n);
     least_times(pool, scan.tables[pool.cost], scan.devices, scan.eligible[k], scan.request, those);
     return those;
   };
-  const auto score = [&](std::size_t k) {
-    const PoolView& pool = scan.pool_of(scan.eligible[k]);
-    least.offer(
-        terms_on(pool, scan.tables[pool.cost], scan.fleet, scan.devices, scan.eligible[k], scan.request, scan.by), k);
-  };
+  const auto score = [&](std::size_t k) { least.offer(scan.score(k), k); };
   // A good one first: the soonest of some. Those of high index are idle more often.
   std::int64_t soonest = std::numeric_limits<std::int64_t>::max();
   std::size_t at = 0;
@@ -111,7 +107,7 @@ Least least_of_many(const Scan& scan) {
   });
   score(at);
   each_run(scan, [&](std::size_t k, std::size_t n) {
-    const bool only_reads = scan.pool_of(scan.eligible[k]).role == PoolRole::prefill;
+    const bool only_reads = scan.pool_at(k).role == PoolRole::prefill;
     const std::int64_t own = only_reads ? 0 : least_own(scan.request, scan.by);
     std::int64_t most = too_long(least.total, own, scan.by);
     std::uint32_t idle = kNoDevice;  // the last that was scored

@@ -4,16 +4,16 @@
 #include <array>
 
 // A copy for each of three sets of instructions; the loader takes one. Sanitizers cannot follow it.
-#if defined(__x86_64__) && defined(__ELF__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#if defined(__has_feature)
-#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-#define YARD_CLONES [[gnu::target_clones("default", "arch=haswell", "arch=skylake-avx512")]]
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define YARD_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define YARD_SANITIZED
 #endif
+#endif
+#if defined(__x86_64__) && defined(__ELF__) && !defined(YARD_SANITIZED)
+#define YARD_CLONES [[gnu::target_clones("default", "arch=haswell", "arch=skylake-avx512")]]
 #else
-#define YARD_CLONES [[gnu::target_clones("default", "arch=haswell", "arch=skylake-avx512")]]
-#endif
-#endif
-#ifndef YARD_CLONES
 #define YARD_CLONES
 #endif
 

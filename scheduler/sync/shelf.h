@@ -45,8 +45,8 @@
 
 namespace yard {
 
-// 16 bytes. `id`: Handle::bits(), index and generation. The deadline is kept in ticks of 4,096 ns, rounded down, within
-// 0 .. 2^56 - 1 ns, as the order `edf` has it; tokens up to 2^20 - 1. Both saturate.
+// 16 bytes. `id`: Handle::bits(), index and generation. The deadline, or what Core orders by in its place (Shelve), is
+// in ticks of 4,096 ns, rounded down, within 0 .. 2^56 - 1 ns; tokens up to 2^20 - 1. Both saturate.
 class ShelfEntry {
  public:
   ShelfEntry() = default;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/models/model.h"
+#include "tests/models/pushed_items.h"
 
 namespace yard::models {
 namespace {
@@ -16,38 +17,20 @@ constexpr std::size_t kItems = 6;
 template <class Suite, int threads>
 struct InboxSuite : rl::test_suite<Suite, threads> {
   Inbox<std::uint32_t, RelacyAtomics> inbox;
-  std::array<RelacyAtomics::Var<int>, kItems> written;  // before its push()
-  std::array<bool, kItems> pushed{}, drained{};
-  std::array<std::uint32_t, kItems> behind{};  // by item: those whose pushes happened before its own began
+  PushedItems<kItems> items;
   RelacyAtomics::Atomic<std::uint32_t> told{0};
 
   explicit InboxSuite(std::size_t capacity) : inbox(capacity) {}
 
-  // Returns: those whose pushes are known to have ended now. `known`: those of which it was known before. `must`: by
-  // that, there is room.
+  // As PushedItems::ends(). `must`: by what is known, there is room.
   std::uint32_t push(std::uint32_t item, std::uint32_t known = 0, bool must = false) {
-    written[item].set(1);
-    behind[item] = known;
-    pushed[item] = inbox.push(item);
-    expect(pushed[item] || !must, "there is room where fewer than capacity() are inside (N3)");
-    return pushed[item] ? known | 1u << item : known;
+    items.begins(item, known);
+    const bool in = inbox.push(item);
+    expect(in || !must, "there is room where fewer than capacity() are inside (N3)");
+    return items.ends(item, in, known);
   }
-  std::size_t drain(std::size_t most) {
-    std::array<std::uint32_t, 4> out;
-    const std::size_t n = inbox.drain(std::span(out).first(most));
-    for (const std::uint32_t item : std::span(out).first(n)) {
-      expect(item < kItems && !drained[item], "an item comes once, whole");
-      expect(written[item].get() == 1, "what was written before push() is seen after drain() (N2)");
-      for (std::size_t b = 0; b < kItems; ++b)
-        expect(!(behind[item] >> b & 1) || drained[b], "who happened before another began is drained before it (N1)");
-      drained[item] = true;
-    }
-    return n;
-  }
-  void drain_rest() {
-    while (drain(4) > 0) {}
-    for (std::size_t i = 0; i < kItems; ++i) expect(drained[i] == pushed[i], "every item that was pushed comes out");
-  }
+  std::size_t drain(std::size_t most) { return items.drain(inbox, most); }
+  void drain_rest() { items.drain_rest(inbox); }
 };
 
 // Neither waits for the other, wherever that one stopped, and all comes out.

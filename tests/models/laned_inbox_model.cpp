@@ -7,6 +7,7 @@
 
 #include "scheduler/sync/parking.h"
 #include "tests/models/model.h"
+#include "tests/models/pushed_items.h"
 
 namespace yard::models {
 namespace {
@@ -42,49 +43,28 @@ class SmallLane {
 template <class Suite, int threads>
 struct Lanes : rl::test_suite<Suite, threads> {
   LanedInbox<std::uint32_t, RelacyAtomics, SmallLane> inbox{2};
-  std::array<RelacyAtomics::Var<int>, kItems> written;  // before its push()
-  std::array<bool, kItems> pushed{}, drained{};
-  std::array<std::uint32_t, kItems> behind{};  // by item: those whose pushes happened before its own began
+  PushedItems<kItems> items;
 
   Lanes() {
     for (const std::uint32_t lane : {0u, 1u}) inbox.make_lane(lane, 2);
   }
 
-  // Returns: those whose pushes are known to have ended now. `known`: those of which it was known before.
+  // As PushedItems::ends().
   std::uint32_t through_ring(std::uint32_t item, std::uint32_t known = 0) {
-    begin(item, known);
-    return end(item, inbox.push(item), known);
+    items.begins(item, known);
+    return ends(item, inbox.push(item), known);
   }
   std::uint32_t through_lane(std::uint32_t lane, std::uint32_t item, std::uint32_t known = 0) {
-    begin(item, known);
-    return end(item, inbox.push(lane, item), known);
+    items.begins(item, known);
+    return ends(item, inbox.push(lane, item), known);
   }
-  std::size_t drain(std::size_t most = 4) {
-    std::array<std::uint32_t, 4> out{};
-    const std::size_t n = inbox.drain(std::span(out).first(most));
-    for (const std::uint32_t item : std::span(out).first(n)) {
-      expect(item < kItems && !drained[item], "an item comes once, whole");
-      expect(written[item].get() == 1, "what was written before push() is seen after drain() (N2)");
-      for (std::size_t b = 0; b < kItems; ++b)
-        expect(!(behind[item] >> b & 1) || drained[b], "who happened before another began is drained before it (N1)");
-      drained[item] = true;
-    }
-    return n;
-  }
-  void drain_rest() {
-    while (drain() > 0) {}
-    for (std::size_t i = 0; i < kItems; ++i) expect(drained[i] == pushed[i], "every item that was pushed comes out");
-  }
+  std::size_t drain(std::size_t most = 4) { return items.drain(inbox, most); }
+  void drain_rest() { items.drain_rest(inbox); }
 
  private:
-  void begin(std::uint32_t item, std::uint32_t known) {
-    written[item].set(1);
-    behind[item] = known;
-  }
-  std::uint32_t end(std::uint32_t item, bool in, std::uint32_t known) {
+  std::uint32_t ends(std::uint32_t item, bool in, std::uint32_t known) {
     expect(in, "there is room");
-    pushed[item] = in;
-    return known | 1u << item;
+    return items.ends(item, in, known);
   }
 };
 
